@@ -1,0 +1,48 @@
+"""Recordings: where they come from, how their rows are split, and how the test rows stay sealed."""
+
+from pathlib import Path
+
+from data.files import read_file
+from data.recording import DataError, Recording
+from data.seal import Development, FoldRows, Rows, SealedTest, seal
+from data.split import Fold, Split
+from data.stringer import fetch, read_stringer
+from data.twin import twin
+
+__all__ = [
+    "DataError",
+    "Development",
+    "Fold",
+    "FoldRows",
+    "Recording",
+    "Rows",
+    "SealedTest",
+    "Split",
+    "load",
+    "seal",
+]
+
+
+def load(source: str, target: str = "y") -> Recording:
+    """Return the recording that a source names.
+
+    Parameters
+    ----------
+    source : str
+        ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path to a
+        ``.npz``, ``.csv`` or ``.parquet`` file, or to ``stringer_spontaneous.npy``.
+    target : str
+        The array or column to predict, for a file of one's own.
+
+    Raises
+    ------
+    DataError
+        If there is no such source or what is there cannot be searched.
+    """
+    if source == "twin":
+        return twin()
+    if source == "stringer":
+        return read_stringer(fetch())
+    if Path(source).suffix == ".npy":
+        return read_stringer(source)
+    return read_file(source, target)

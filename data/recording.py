@@ -69,7 +69,7 @@ class Recording:
             )
         _require_finite(self.X, f"{self.source}: X")
         _require_finite(self.y[:, None], f"{self.source}: {self.target}")
-        if np.ptp(self.y) == 0:
+        if self.y.min() == self.y.max():
             raise DataError(
                 f"{self.source}: {self.target} is {self.y[0]:g} in every row; there is nothing to predict, "
                 "choose another target"
@@ -83,7 +83,7 @@ class Recording:
             digest.update(f"{array.dtype.newbyteorder('<').str}{array.shape}".encode())
             for start in range(0, len(array), _HASH_CHUNK_ROWS):
                 block = array[start : start + _HASH_CHUNK_ROWS]
-                digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")))
+                digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
         return digest.hexdigest()
 
 

@@ -1,0 +1,243 @@
+"""The user's own recording: numbers out of ``.npz``, ``.csv`` or ``.parquet``, never code and never more than fits."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
+
+from data.recording import DataError, Recording
+
+MAX_COLUMNS = 100_000
+"""Columns of a ``.csv`` or ``.parquet``: each costs some 10 kB to parse, whatever it holds; ``.npz`` has no limit."""
+
+_HEADER_BYTES = 16_384
+_CSV_HEADER_CHARACTERS = 2**24
+_CSV_BLOCK_BYTES = 2**25
+
+_Arrays = tuple[NDArray[np.floating], NDArray[np.float64], tuple[str, ...]]
+
+
+def read_file(path: str | Path, target: str = "y") -> Recording:
+    """Read a recording from a file of numbers.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.npz`` with the arrays `X` (n_rows, n_features) and `target` (n_rows,) or (n_rows, 1); or ``.csv`` with a
+        header line, or ``.parquet``, where every column but `target` is a feature, in file order.
+    target : str
+        Name of the array or column to predict.
+
+    Returns
+    -------
+    Recording
+        `X` C-contiguous: float32 where every feature is stored in 32 bits or fewer of floating point, else float64.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read as numbers, would not fit in this machine's memory, or is no recording.
+        Always one line that names the file.
+    """
+    path = Path(path)
+    name = _line(path)
+    try:
+        X, y, feature_names = _read(path, target)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    except MemoryError:
+        raise DataError(f"{name}: expected data that fits in memory, found more; save fewer rows or columns") from None
+    except Exception as error:  # whatever a parser raises, the file is what is wrong
+        raise _unreadable(name, f"a whole {path.suffix.lower()} file", error) from error
+    return Recording(X, y, source=name, feature_names=feature_names, target=_line(target))
+
+
+def _read(path: Path, target: str) -> _Arrays:
+    read = {".npz": _read_npz, ".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix.lower())
+    if read is None:
+        raise _refusal("a .npz, .csv or .parquet file", f"the suffix {path.suffix!r}", "save it as one of the three")
+    try:
+        found = "a directory" if path.is_dir() else "nothing" if not path.exists() else "no regular file"
+        if path.is_file():
+            path.open("rb").close()
+        else:
+            raise _refusal("a file", found, "check the path")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise _refusal("a file that can be read", reason, "check the path and its permissions") from error
+    return read(path, target)
+
+
+def _read_npz(path: Path, target: str) -> _Arrays:
+    with zipfile.ZipFile(path) as archive:
+        X = _read_member(archive, "X")
+        y = _read_member(archive, target).astype(np.float64, copy=False)
+    return X, y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y, ()
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.floating]:
+    arrays = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
+    _require_present(name, arrays, "array")
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile bounds what a read may expand to for deflate alone
+        raise _refusal("arrays stored or deflated", f"another compression of {_short(name)}", "use numpy.savez")
+    with archive.open(member) as stream:
+        header = io.BytesIO(stream.read(_HEADER_BYTES))
+    read_header = np.lib.format.read_array_header_1_0
+    if np.lib.format.read_magic(header) != (1, 0):
+        read_header = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(header)
+    if dtype.hasobject:
+        do = "pickles are not read because they can run code: save it with .astype(float)"
+        raise _refusal("numbers", f"Python objects in array {_short(name)}", do)
+    if dtype.kind not in "biuf":
+        raise _refusal("real numbers", f"array {_short(name)} of type {_short(dtype.str)}", "save it as float64")
+    kept = np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
+    size = math.prod(shape)
+    _require_memory(size * (dtype.itemsize + kept.itemsize), f"array {_short(name)}")
+    if header.tell() + size * dtype.itemsize != member.file_size:
+        found = f"{member.file_size} bytes for shape {_short(shape)} of {dtype}"
+        raise _refusal(f"array {_short(name)} to be as long as its header says", found, "save the file again")
+    with archive.open(member) as stream:
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False), dtype=kept, order="C")
+
+
+def _read_csv(path: Path, target: str) -> _Arrays:
+    _require_memory(4 * path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        head = io.StringIO(file.read(_CSV_HEADER_CHARACTERS), newline="")
+    names = next((row for row in csv.reader(head) if row), [])
+    if not names:
+        raise _refusal("a header line of column names", "an empty file", "write the names in the first line")
+    _require_columns(names, target)
+    table = pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES))
+    _require_numbers(table.schema, table)
+    return _assemble(table.schema, table.num_rows, [table], target)
+
+
+def _read_parquet(path: Path, target: str) -> _Arrays:
+    with pa_parquet.ParquetFile(path, pre_buffer=False) as file:
+        schema = file.schema_arrow
+        _require_columns(schema.names, target)
+        _require_numbers(schema)
+        groups = range(file.num_row_groups)
+        n_rows = sum(file.metadata.row_group(i).num_rows for i in groups)
+        return _assemble(schema, n_rows, (file.read_row_group(i) for i in groups), target)
+
+
+def _assemble(schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], target: str) -> _Arrays:
+    if n_rows == 0:
+        raise _refusal("rows of numbers", "a header and no rows", "write one row per frame")
+    names, types = schema.names, schema.types  # each access builds the whole list
+    features = [i for i, name in enumerate(names) if name != target]
+    small = all(pa.types.is_float32(types[i]) or pa.types.is_float16(types[i]) for i in features)
+    dtype, arrow = (np.float32, pa.float32()) if small else (np.float64, pa.float64())
+    _require_memory(2 * n_rows * len(schema) * np.dtype(dtype).itemsize, "its table")
+    X = np.empty((n_rows, len(features)), dtype)
+    y = np.empty(n_rows)
+    start = 0
+    for table in tables:
+        rows = slice(start, start := start + table.num_rows)
+        for column, i in enumerate(features):
+            X[rows, column] = _numbers(table.column(i), arrow)
+        y[rows] = _numbers(table.column(names.index(target)), pa.float64())
+    if start != n_rows:
+        raise _refusal(f"{n_rows} rows", f"{start}", "save the file again")
+    return X, y, tuple(names[i] for i in features)
+
+
+def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating]:
+    cast = column if column.type == dtype else column.cast(dtype, safe=False)
+    values: NDArray[np.floating] = cast.to_numpy()
+    return values
+
+
+def _require_columns(names: list[str], target: str) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise _refusal(f"at most {MAX_COLUMNS} columns", f"{len(names)}", "save it as .npz")
+    if any(not name or name.startswith("__index_level_") for name in names):
+        do = "save it without its row index (index=False), or name the column"
+        raise _refusal("a name for every column", "a column without one", do)
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise _refusal("column names that differ", f"{_short(twice)} more than once", "rename or drop one")
+    _require_present(target, names, "column")
+    if len(names) == 1:
+        raise _refusal("features beside the target", f"no column but {_short(target)}", "add a column per feature")
+
+
+def _require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
+    kinds = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
+    bad = [i for i, dtype in enumerate(schema.types) if not any(is_kind(dtype) for is_kind in kinds)]
+    if bad:
+        first = _short(str(schema.types[bad[0]]))
+        if table is not None:
+            values = table.column(bad[0]).to_pylist()
+            first = _short(next((value for value in values if not _is_number(value)), values[0]))
+        names = ", ".join(_short(schema.names[i]) for i in bad[:3])
+        found = (
+            f"{len(bad)} column(s) of something else: {names}{', ...' if len(bad) > 3 else ''}, the first with {first}"
+        )
+        raise _refusal("numbers in every column", found, "write them as numbers or drop them")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return value is None
+    return True
+
+
+def _require_present(name: str, names: list[str], what: str) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0)
+        nearest = f"; the nearest is {_short(near[0])}" if near else ""
+        do = f"name the {what} to predict as the target" if what == "column" else "save it under that name"
+        raise _refusal(f"the {what} {_short(name)}", f"{len(names)} other(s){nearest}", do)
+
+
+def _require_memory(needed: int, what: str) -> None:
+    memory = _memory_bytes()
+    if needed > memory:
+        found = f"{needed / 2**30:.3g} GiB for {what}"
+        raise _refusal(f"at most the {memory / 2**30:.3g} GiB of this machine", found, "save fewer rows or columns")
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2**36
+
+
+def _refusal(expected: str, found: str, do: str) -> DataError:
+    return DataError(f"expected {expected}, found {found}; {do}")
+
+
+def _unreadable(name: str, expected: str, error: Exception) -> DataError:
+    found = f"{type(error).__name__} ({_line(error)[:160]})"
+    return DataError(f"{name}: {_refusal(expected, found, 'save or download the file again')}")
+
+
+def _short(value: object) -> str:
+    text = repr(value[:40] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _line(text: object) -> str:
+    return repr(str(text))[1:-1]

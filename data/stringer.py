@@ -1,0 +1,277 @@
+"""The real recording: downloaded, verified, and read out of its pickle without unpickling anything."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, NamedTuple
+
+import numpy as np
+import pooch
+from numpy.typing import NDArray
+
+from data.recording import DataError, Recording
+
+URL = "https://osf.io/dpqaj/download"
+SHA256 = "b92f153a965a6a25153c125ac88245f887f310b50285dc5af11f0b544ac3ba32"
+
+_FILE_NAME = "stringer_spontaneous.npy"
+_ATTEMPTS = 4
+_BLOCK_VALUES = 2**20
+_MAX_READS = 40_000_000  # each can add about 100 bytes to memory
+_MAX_READ_BYTES = 2**16
+
+_GLOBALS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
+    (module, name)
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name in ("_reconstruct", "scalar")
+}
+_OPCODES = (
+    *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.REDUCE, pickle.BUILD),
+    *(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1),
+    *(pickle.BINFLOAT, pickle.SHORT_BINUNICODE, pickle.BINUNICODE, pickle.EMPTY_TUPLE, pickle.TUPLE),
+    *(pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS),
+    *(pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS, pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE),
+    *(pickle.BINGET, pickle.LONG_BINGET),
+)
+
+
+def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, progress: bool = True) -> Path:
+    """Download the recording of Stringer et al. (2019), about 790 MB, or find it where it already is.
+
+    The data are CC BY-NC 4.0, DOI 10.25378/janelia.6163622; the paper is DOI 10.1126/science.aav7893.
+
+    Parameters
+    ----------
+    url : str
+        Where to download it from.
+    sha256 : str
+        What the file must hash to, as 64 hexadecimal digits.
+    cache : Path, optional
+        Directory to keep it in: by default ``REGSEARCH_CACHE`` from the environment, else the user's cache.
+    progress : bool
+        Whether to draw a progress bar on standard error.
+
+    Returns
+    -------
+    Path
+        The verified file. A file that is there and right is used without touching the network.
+
+    Raises
+    ------
+    DataError
+        If the download fails, or is not the file that was published; nothing is then left under its name.
+    """
+    folder = cache or Path(os.environ.get("REGSEARCH_CACHE") or pooch.os_cache("regsearch"))
+    pooch.get_logger().setLevel("WARNING")
+
+    def download(url: str, output_file: str, _: object) -> None:
+        responses: list[Any] = []
+        hooks = {"response": lambda response, **_: responses.append(response)}
+        try:
+            pooch.HTTPDownloader(progressbar=progress, hooks=hooks)(url, output_file, None)
+        finally:
+            for response in responses:
+                response.close()
+        found = pooch.file_hash(output_file, alg="sha256")
+        if found != sha256:
+            raise DataError(
+                f"{_line(url)}: expected a file with SHA-256 {sha256}, found {found}; try again, and if it repeats, "
+                f"download {_FILE_NAME} by hand and give it with --data path/to/{_FILE_NAME}"
+            )
+
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(pooch.retrieve(url, f"sha256:{sha256}", _FILE_NAME, folder, downloader=download))
+        except OSError as error:  # what requests raises too, without an errno
+            dropped = error.errno is None and getattr(error, "response", None) is None
+            if not dropped or attempt == _ATTEMPTS:
+                raise DataError(
+                    f"{_line(url)}: expected to download {_FILE_NAME} into {_line(folder)}, found "
+                    f"{type(error).__name__} ({_line(error)[:200]}) at attempt {attempt}; check the connection, or "
+                    f"download it by hand and give it with --data path/to/{_FILE_NAME}"
+                ) from error
+            time.sleep(0.5 * attempt)
+    raise AssertionError("unreachable")
+
+
+def read_stringer(path: str | Path) -> Recording:
+    """Read the recording: the responses of every neuron, and the running speed.
+
+    The file is a pickled dict. Its opcodes are parsed into descriptions of arrays; no global that it names is ever
+    looked up, and only the two arrays that are needed are read from it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, with `sresp` (n_neurons, n_frames) and `run` (n_frames, 1) in arbitrary units, frames of 1.2 s.
+
+    Returns
+    -------
+    Recording
+        `X` is `sresp` transposed, float32 and C-contiguous; `y` is `run`.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, asks for anything but NumPy arrays, or lacks one of the two.
+        Always one line that names the file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            entries = _parse(file)
+        sresp, run = _describe(entries, "sresp"), _describe(entries, "run")
+        del entries
+        if len(sresp.shape) != 2 or run.shape not in ((sresp.shape[1],), (sresp.shape[1], 1)):
+            found = f"{sresp.shape!s:.80} and {run.shape!s:.80}"
+            raise _refusal("sresp of (neurons, frames) and run of (frames, 1)", found)
+        X, y = _read_transposed(path, sresp), _read_transposed(path, run).ravel().astype(np.float64)
+    except DataError as error:
+        raise DataError(f"{_line(path)}: {error}") from None
+    except OSError as error:
+        reason = _refusal("a file that can be read", error.strerror or type(error).__name__, "check the path")
+        raise DataError(f"{_line(path)}: {reason}") from error
+    except Exception as error:  # whatever a parser raises, the file is what is wrong
+        reason = _refusal("a whole pickle of arrays", f"{type(error).__name__} ({_line(error)[:160]})")
+        raise DataError(f"{_line(path)}: {reason}") from error
+    return Recording(X, y, source="stringer", target="run")
+
+
+class _Stored(NamedTuple):
+    """Bytes that stay in the file until they are wanted."""
+
+    offset: int
+    size: int
+
+
+class _Described:
+    """Stand-in for every global: keeps what the pickle would have called it with, and does nothing."""
+
+    def __init__(self, *args: object) -> None:
+        self.args = args
+        self.state: object = ()
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+class _Source:
+    """A file that is read in small pieces, a limited number of times."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._reads_left = _MAX_READS
+
+    def read(self, size: int) -> bytes:
+        self._reads_left -= 1
+        if self._reads_left < 0 or size > _MAX_READ_BYTES:
+            raise _refusal("a dict of a few arrays", "far more than that")
+        piece = self._file.read(size)
+        if len(piece) < size:
+            raise EOFError("the file ends early")
+        return piece
+
+    def readline(self) -> bytes:
+        return self._file.readline(_MAX_READ_BYTES)
+
+    def skip(self, size: int) -> _Stored:
+        offset = self._file.tell()
+        if size > self._size - offset:
+            raise EOFError("the file ends early")
+        self._file.seek(size, os.SEEK_CUR)
+        return _Stored(offset, size)
+
+
+class _Parser(pickle._Unpickler):
+    """The unpickler in Python, left with the opcodes of plain containers and arrays, and with no way to import."""
+
+    def __init__(self, source: _Source) -> None:
+        super().__init__(source)
+        self._source = source
+
+    def find_class(self, module: str, name: str) -> type[_Described]:
+        if (module, name) not in _GLOBALS:
+            raise _refusal("a pickle of NumPy arrays alone", f"one that asks for {f'{module}.{name}'[:80]!r}")
+        return _Described
+
+    def _skip_bytes(self, width: int) -> None:
+        self.append(self._source.skip(int.from_bytes(self._source.read(width), "little")))  # type: ignore[attr-defined]
+
+    dispatch: ClassVar[Any] = {opcode[0]: pickle._Unpickler.dispatch[opcode[0]] for opcode in _OPCODES} | {
+        pickle.FRAME[0]: lambda self: self._source.read(8),  # frames only group reads
+        pickle.SHORT_BINBYTES[0]: lambda self: self._skip_bytes(1),
+        pickle.BINBYTES[0]: lambda self: self._skip_bytes(4),
+        pickle.BINBYTES8[0]: lambda self: self._skip_bytes(8),
+    }
+
+
+def _parse(file: BinaryIO) -> dict[object, object]:
+    if np.lib.format.read_magic(file) != (1, 0) or not np.lib.format.read_array_header_1_0(file)[2].hasobject:
+        raise _refusal("a pickled dict in a .npy file of version 1.0", "another kind of array")
+    match _Parser(_Source(file)).load():
+        case _Described(state=(_, (), _, _, [dict() as entries])):
+            return entries
+    raise _refusal("one dict with sresp and run", "another object")
+
+
+class _Array(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.floating]
+    fortran: bool
+    stored: _Stored
+
+
+def _describe(entries: dict[object, object], key: str) -> _Array:
+    match entries.get(key):
+        case _Described(
+            state=(
+                _,
+                tuple() as shape,
+                _Described(args=("f4" | "f8" as code, *_), state=(_, order, *_)),
+                fortran,
+                stored,
+            )
+        ) if order in ("<", ">", "=") and isinstance(stored, _Stored) and len(shape) <= 2:
+            dtype = np.dtype(f"{order}{code}")
+            if all(type(n) is int and n >= 0 for n in shape) and math.prod(shape) * dtype.itemsize == stored.size:
+                return _Array(shape, dtype, bool(fortran), stored)
+            raise _refusal(
+                f"{key} to be as long as its shape says", f"{stored.size} bytes of {dtype} for {shape!s:.80}"
+            )
+        case None:
+            names = ", ".join(repr(name)[:40] for name in list(entries)[:8]) or "nothing"
+            raise _refusal(f"an array {key}", f"no such key among {names}")
+    raise _refusal(f"{key} to be a vector or matrix of float32 or float64", "something else")
+
+
+def _read_transposed(path: Path, array: _Array) -> NDArray[np.floating]:
+    rows, columns = array.shape if len(array.shape) == 2 else (1, array.shape[0])
+    if array.fortran or rows == 1:
+        return _read_values(path, array, 0, rows * columns).reshape(columns, rows)
+    transposed = np.empty((columns, rows), array.dtype.newbyteorder("="))
+    step = max(1, _BLOCK_VALUES // max(1, columns))
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        block = _read_values(path, array, start * columns, stop * columns)
+        transposed[:, start:stop] = block.reshape(stop - start, columns).T
+    return transposed
+
+
+def _read_values(path: Path, array: _Array, start: int, stop: int) -> NDArray[np.floating]:
+    offset = array.stored.offset + start * array.dtype.itemsize
+    values = np.fromfile(path, array.dtype, stop - start, offset=offset)
+    return values.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _refusal(expected: str, found: str, do: str = "download the file again") -> DataError:
+    return DataError(f"expected {expected}, found {found}; {do}")
+
+
+def _line(text: object) -> str:
+    return repr(str(text))[1:-1]

@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+import data
+from data import DataError
+
+
+def test_a_path_is_read_as_a_file(tmp_path, recording):
+    np.savez(tmp_path / "mine.npz", X=recording.X, speed=recording.y)
+    loaded = data.load(str(tmp_path / "mine.npz"), target="speed")
+    assert loaded.sha256 == recording.sha256
+    assert loaded.target == "speed"
+
+
+@pytest.mark.parametrize("source", ["nowhere.npz", "nowhere.npy", "nowhere.csv", "twins"])
+def test_a_source_that_is_not_there_is_named(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=source):
+        data.load(source)
