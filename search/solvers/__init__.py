@@ -1,0 +1,1 @@
+"""Solvers of one penalty plane on one set of training rows, and the certificates of what they return."""

@@ -22,6 +22,8 @@ class Design:
         Target less its mean.
     mean, scale : ndarray of float64, shape (n_features,)
         What was subtracted from each column, and then divided by.
+    constant : ndarray of bool, shape (n_features,)
+        Which columns do not vary over the training rows.
     target_mean : float
     """
 
@@ -29,17 +31,25 @@ class Design:
     target: NDArray[np.float64]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+    constant: NDArray[np.bool_]
     target_mean: float
 
     @property
     def n_rows(self) -> int:
         """Number of training rows."""
-        return self.columns.shape[1]
+        return int(self.columns.shape[1])
 
     @property
     def n_features(self) -> int:
         """Number of features."""
-        return self.columns.shape[0]
+        return int(self.columns.shape[0])
+
+    def apply(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the normalised matrix times weights, shape (n_rows,), at the cost of the non-zero ones."""
+        support = np.flatnonzero(weights)
+        if 2 * len(support) > self.n_features:
+            return weights @ self.columns
+        return weights[support] @ self.columns[support]
 
     def to_units(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return coefficients and intercept in the recording's own units.
@@ -69,6 +79,7 @@ def normalise(X: NDArray[np.floating], y: NDArray[np.float64]) -> Design:
     columns = np.empty((n_features, n_rows))
     mean = np.empty(n_features)
     scale = np.empty(n_features)
+    constant = np.empty(n_features, dtype=bool)
     eps = np.finfo(np.float64).eps
     for start in range(0, n_features, _BLOCK_COLUMNS):
         block = slice(start, min(start + _BLOCK_COLUMNS, n_features))
@@ -77,9 +88,9 @@ def normalise(X: NDArray[np.floating], y: NDArray[np.float64]) -> Design:
         columns[block] -= mean[block, None]
         squared_norm = np.einsum("ij,ij->i", columns[block], columns[block])
         variance = squared_norm / n_rows
-        constant = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
-        columns[block][constant] = 0.0
-        scale[block] = np.where(constant, 1.0, np.sqrt(squared_norm))
+        constant[block] = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
+        columns[block][constant[block]] = 0.0
+        scale[block] = np.where(constant[block], 1.0, np.sqrt(squared_norm))
         columns[block] /= scale[block, None]
     target_mean = float(y.mean())
-    return Design(columns, y - target_mean, mean, scale, target_mean)
+    return Design(columns, y - target_mean, mean, scale, constant, target_mean)
