@@ -1,0 +1,311 @@
+"""What a search is: one frozen configuration, read from TOML, checked before anything is touched."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import reduce
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from search.penalty import Family
+
+PRESETS = ("default", "tutorial")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run: the message says what was expected, what was found and what to do."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Range(_Frozen):
+    """Strengths searched on a log scale, both ends included."""
+
+    low: Annotated[float, Field(gt=0, description="weakest penalty")]
+    high: Annotated[float, Field(gt=0, description="strongest penalty")]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, found low = {self.low:g} and high = {self.high:g}")
+        return self
+
+
+Grid = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+Strengths = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Grid, Tag("grid")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "grid"),
+    Field(description="a range {low, high} to search, or an array: an exact grid"),
+]
+Trials = Annotated[
+    int | None, Field(gt=0, strict=True, description="trials wanted in all, where the strengths are ranges")
+]
+
+
+class _SearchedFamily(_Frozen):
+    trials: Trials = None
+
+    @property
+    def strengths(self) -> dict[str, Range | tuple[float, ...]]:
+        """The range or the grid of each hyperparameter."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "trials"}
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether every combination is tried rather than sampled."""
+        return not any(isinstance(strength, Range) for strength in self.strengths.values())
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials the family wants in all."""
+        if self.trials is not None:
+            return self.trials
+        return math.prod(len(strength) for strength in self.strengths.values() if not isinstance(strength, Range))
+
+    @model_validator(mode="after")
+    def _ranges_have_trials(self) -> Self:
+        if len({isinstance(strength, Range) for strength in self.strengths.values()}) > 1:
+            raise ValueError(f"give {' and '.join(self.strengths)} both as ranges or both as arrays")
+        for name, strength in self.strengths.items():
+            if not isinstance(strength, Range) and len(set(strength)) < len(strength):
+                raise ValueError(f"{name} repeats a value; list each value once")
+        if self.is_grid and self.trials is not None:
+            raise ValueError("arrays are an exact grid and take no trials; leave `trials` out or give ranges")
+        if not self.is_grid and self.trials is None:
+            raise ValueError("a range needs `trials`, the number of points to try")
+        return self
+
+
+class OneStrength(_SearchedFamily):
+    """Ridge or lasso: one strength."""
+
+    alpha: Strengths
+
+
+class TwoStrengths(_SearchedFamily):
+    """ElasticNet: every mix of an L1 and an L2 strength."""
+
+    l1_alpha: Strengths
+    l2_alpha: Strengths
+
+
+class Families(_Frozen):
+    """The families to search; the unregularised baseline is always fitted beside them."""
+
+    ridge: OneStrength | None = None
+    lasso: OneStrength | None = None
+    elasticnet: TwoStrengths | None = None
+
+    @property
+    def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
+        """The families that were asked for, in the order of the penalty plane."""
+        asked = {"ridge": self.ridge, "lasso": self.lasso, "elasticnet": self.elasticnet}
+        return {family: settings for family, settings in asked.items() if settings is not None}  # type: ignore[misc]
+
+    @model_validator(mode="after")
+    def _something_to_search(self) -> Self:
+        if not self.searched:
+            raise ValueError("name at least one of ridge, lasso and elasticnet")
+        return self
+
+
+Rows = Annotated[
+    tuple[int, int], Field(description="half-open range of rows [start, stop)", json_schema_extra={"minItems": 2})
+]
+
+
+class SplitConfig(_Frozen):
+    """Which rows are trained on, chosen by, and kept sealed; `data.split` checks them against the recording."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+class DataConfig(_Frozen):
+    """The recording and its rows."""
+
+    source: Annotated[str, Field(description="twin, stringer, or a path to .npz, .csv, .parquet or .npy")] = "twin"
+    target: Annotated[str, Field(description="the array or column to predict")] = "y"
+    split: Annotated[
+        SplitConfig | None, Field(description="left out: the first 70 % of rows train, then 15 % and 15 %")
+    ] = None
+
+
+class SearchConfig(_Frozen):
+    """A whole search.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        From the constructor, where a value is not admitted.  `from_toml`, `from_preset` and `updated` raise
+        `ConfigError` with one line instead.
+    """
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=200, pattern=r'^[^/:"\x00-\x1f]+$', description="experiment and model")
+    ]
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    sampler: Annotated[Literal["tpe", "random", "grid"], Field(description="how ranges are searched")] = "tpe"
+    tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
+    data: DataConfig = DataConfig()
+    families: Families
+
+    @model_validator(mode="after")
+    def _grids_are_square(self) -> Self:
+        for family, settings in self.families.searched.items():
+            if self.sampler == "grid" and not settings.is_grid:
+                side = round(settings.n_trials ** (1 / len(settings.strengths)))
+                if side ** len(settings.strengths) != settings.n_trials:
+                    raise ValueError(
+                        f"families.{family}: a grid over two ranges needs a square number of trials, "
+                        f"found {settings.n_trials}; use {side**2} or {(side + 1) ** 2}"
+                    )
+        return self
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials the search wants in all, the baseline included."""
+        return 1 + sum(settings.n_trials for settings in self.families.searched.values())
+
+    def search_id(self, data_sha256: str) -> str:
+        """Return the search's identity: a hash of the data's values and of all that decides which trials are made.
+
+        Where the data came from and how many trials are wanted do not: a moved file is the same search, and more
+        trials continue it.
+        """
+        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}})
+        for settings in decisive["families"].values():
+            if settings is not None and self.sampler != "grid":
+                settings.pop("trials")
+        text = json.dumps([decisive, data_sha256], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML that `from_toml` reads back to an equal one."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "configuration") -> Self:
+        """Read a configuration.
+
+        Parameters
+        ----------
+        text : str
+            TOML.
+        source : str
+            What to call it in an error: its file's name.
+
+        Raises
+        ------
+        ConfigError
+            If it is not TOML, has an unknown key, or a value is not admitted.
+        """
+        try:
+            return cls._checked(tomllib.loads(text), source)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
+
+    @classmethod
+    def from_preset(cls, name: str) -> Self:
+        """Read a configuration that comes with the package: ``"default"`` or ``"tutorial"``."""
+        if name not in PRESETS:
+            raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
+        return cls.from_toml((resources.files("search") / "presets" / f"{name}.toml").read_text(), source=name)
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Self:
+        """Read a preset by its name or a TOML file by its path."""
+        if name_or_path in PRESETS:
+            return cls.from_preset(name_or_path)
+        path = Path(name_or_path)
+        try:
+            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{name_or_path}: no such configuration; give a TOML file or one of {', '.join(PRESETS)}"
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name_or_path}: cannot be read as text: {error}") from error
+
+    def updated(self, *, seed: int | None = None, trials: int | None = None) -> Self:
+        """Return a copy with another seed, or with `trials` wanted of every family that is searched by range."""
+        values = self.model_dump(exclude_none=True)
+        if seed is not None:
+            values["seed"] = seed
+        if trials is not None:
+            sampled = [family for family, settings in self.families.searched.items() if not settings.is_grid]
+            if not sampled:
+                raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
+            for family in sampled:
+                values["families"][family]["trials"] = trials
+        return self._checked(values, "command line")
+
+    def on(self, source: str) -> Self:
+        """Return a copy that searches another recording.
+
+        A file of the user's own has its own rows and its own model: the split goes back to fractions of the
+        recording, and the file's stem becomes the name.  The recording that a preset was made for keeps both.
+        """
+        values = self.model_dump(exclude_none=True)
+        values["data"]["source"] = source
+        if source not in ("twin", "stringer") and Path(source).suffix != ".npy":
+            values["data"].pop("split", None)
+            values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
+        return self._checked(values, "--data")
+
+    @classmethod
+    def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
+    """Say in one line what the first of a validation's errors is."""
+    problem = error.errors(include_url=False)[0]
+    path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
+    place = ".".join(path)
+    message = problem["msg"].removeprefix("Value error, ")
+    match problem["type"]:
+        case "extra_forbidden":
+            known = sorted(_fields(model, path[:-1]))
+            nearest = difflib.get_close_matches(path[-1], known, n=1)
+            advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+            return f"unknown key {place!r}; {advice}"
+        case "missing":
+            return f"{place!r} is required and missing"
+        case "value_error":
+            return f"{place}: {message}" if place else message
+        case _:
+            found = repr(problem["input"])
+            return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
+
+
+_UNION_TAGS = {"range", "grid"}
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the names of the keys that a section of the configuration admits."""
+    schema = model.model_json_schema()
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        options = [node, *node.get("anyOf", [])]
+        name = next((option["$ref"] for option in options if "$ref" in option), None)
+        return schema["$defs"][name.rsplit("/", 1)[-1]] if name else node
+
+    section = reduce(lambda node, key: resolve(node["properties"][key]), path, schema)
+    return list(section.get("properties", {}))

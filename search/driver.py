@@ -1,0 +1,90 @@
+"""The loop: ask, solve, log, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from search.evaluate import Failure, Solved
+from search.penalty import Family
+from search.study import FamilyStudy, Proposal
+
+Solve = Callable[[Family, Sequence[Mapping[str, float]]], list[Solved | Failure]]
+Log = Callable[[Family, Proposal, Solved | Failure], None]
+
+
+class TrialError(RuntimeError):
+    """A trial raised; its run holds the traceback, and the search can be resumed."""
+
+
+@dataclass(eq=False)
+class _Batch:
+    study: FamilyStudy
+    proposals: list[Proposal]
+    values: dict[int, float] = field(default_factory=dict)
+
+
+def drive(
+    studies: Iterable[FamilyStudy], solve: Solve, log: Log, logged: set[tuple[str, int]], executor: Executor
+) -> None:
+    """Run every study to its end.
+
+    The families take turns: while the executor solves one's batch, another's is logged here and told.  Only this
+    thread asks, logs and tells.  A batch is told in the order of its trials once all of them are logged.
+
+    Parameters
+    ----------
+    studies : iterable of FamilyStudy
+    solve : callable
+        Evaluates trials of a family, in order; runs on the executor.
+    log : callable
+        Records the outcome of a trial; runs here.
+    logged : set of (family, number)
+        Trials whose runs are already finished; grows as trials are logged.
+    executor : concurrent.futures.Executor
+
+    Raises
+    ------
+    TrialError
+        If a trial raised.
+    """
+    pending: dict[Future[list[Solved | Failure]], tuple[_Batch, list[Proposal]]] = {}
+
+    def submit(study: FamilyStudy) -> None:
+        batch = _Batch(study, study.ask({number for family, number in logged if family == study.family}))
+        for path in paths(batch.proposals):
+            future = executor.submit(solve, study.family, [proposal.parameters for proposal in path])
+            pending[future] = (batch, path)
+
+    for study in studies:
+        submit(study)
+    while pending:
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            batch, path = pending.pop(future)
+            family = batch.study.family
+            for proposal, outcome in zip(path, future.result(), strict=False):
+                log(family, proposal, outcome)
+                if isinstance(outcome, Failure):
+                    raise TrialError(f"{family} trial {proposal.number}: {outcome.traceback.strip().splitlines()[-1]}")
+                logged.add((family, proposal.number))
+                batch.values[proposal.number] = outcome.evaluation.r2_validation
+            if len(batch.values) == len(batch.proposals):
+                for proposal in sorted(batch.proposals, key=lambda proposal: proposal.number):
+                    if not proposal.told:
+                        batch.study.tell(proposal.number, batch.values[proposal.number])
+                submit(batch.study)
+
+
+def paths(proposals: Iterable[Proposal]) -> list[list[Proposal]]:
+    """Group proposals into paths: the same L2 strength, from the strongest L1 strength to the weakest."""
+
+    def row(proposal: Proposal) -> float:
+        return proposal.parameters.get("l2_alpha", 0.0)
+
+    def strength(proposal: Proposal) -> float:
+        return proposal.parameters.get("l1_alpha", proposal.parameters.get("alpha", 0.0))
+
+    ordered = sorted(proposals, key=lambda proposal: (-row(proposal), -strength(proposal)))
+    return [list(path) for _, path in groupby(ordered, key=row)]

@@ -1,0 +1,66 @@
+"""Which trial wins."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from search.config import Range, SearchConfig
+from search.penalty import PARAMETERS
+
+_TIE_DECIMALS = 9
+_EDGE = 0.02
+
+
+def winner(trials: pd.DataFrame, tolerance: float) -> pd.Series:
+    """Return the row of the best trial over all families and the baseline.
+
+    The best validation R² wins; among equals (to nine decimals) the sparser, then the more regularised.  A trial
+    whose certificate is above the tolerance cannot win.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        One row per finished trial, with the columns of `tracking.runs.SearchRun.trials`.
+    tolerance : float
+        Largest duality gap of a certified trial.
+
+    Raises
+    ------
+    ValueError
+        If no trial is certified.
+    """
+    certified = trials[trials["duality_gap"] <= tolerance]
+    if certified.empty:
+        raise ValueError(f"no trial reached the duality gap {tolerance:g}; raise `tolerance` or narrow the ranges")
+    ranked = certified.assign(r2_rounded=certified["r2_validation"].round(_TIE_DECIMALS)).sort_values(
+        ["r2_rounded", "sparsity", "sklearn_alpha"], ascending=False, kind="stable"
+    )
+    return ranked.drop(columns="r2_rounded").iloc[0]
+
+
+def edges(best: pd.Series, config: SearchConfig) -> list[str]:
+    """Say at which ends of its ranges or grids a trial lies, where a wider search might find better.
+
+    Parameters
+    ----------
+    best : Series
+        A row of the table of trials.
+    config : SearchConfig
+    """
+    settings = config.families.searched.get(best["family"])
+    if settings is None:
+        return []
+    notes = []
+    for name in PARAMETERS[best["family"]]:
+        strength = settings.strengths[name]
+        low, high = (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
+        if low == high:
+            continue
+        place = math.log(best[name] / low) / math.log(high / low)
+        if place <= _EDGE:
+            notes.append(f"{name} = {best[name]:.4g} is at the weak end of its range; try values below {low:g}")
+        elif place >= 1 - _EDGE:
+            notes.append(f"{name} = {best[name]:.4g} is at the strong end of its range; try values above {high:g}")
+    return notes

@@ -1,0 +1,148 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search import ConfigError, SearchConfig
+
+BASE = SearchConfig.from_preset("default").to_toml()
+
+strength = st.floats(1e-6, 1e3)
+span = st.tuples(strength, st.floats(1.001, 1e4)).map(lambda pair: {"low": pair[0], "high": pair[0] * pair[1]})
+grid = st.lists(strength, min_size=1, max_size=6, unique=True)
+searched = st.builds(lambda alpha, trials: {"alpha": alpha, "trials": trials}, span, st.integers(1, 500))
+exact = grid.map(lambda alpha: {"alpha": alpha})
+mixes = st.builds(lambda l1, l2: {"l1_alpha": l1, "l2_alpha": l2}, grid, grid)
+families = st.fixed_dictionaries({"ridge": searched | exact}, optional={"lasso": searched | exact, "elasticnet": mixes})
+configurations = st.builds(
+    lambda families, seed, sampler: SearchConfig.model_validate(
+        {"name": "any", "seed": seed, "sampler": sampler, "families": families}
+    ),
+    families,
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["tpe", "random", "grid"]),
+)
+
+
+@given(configurations)
+def test_toml_reads_back_to_the_same_configuration(config):
+    assert SearchConfig.from_toml(config.to_toml()) == config
+
+
+@given(configurations)
+def test_trials_are_counted_per_family(config):
+    expected = 1
+    for settings in config.families.searched.values():
+        if settings.trials is not None:
+            expected += settings.trials
+        elif hasattr(settings, "alpha"):
+            expected += len(settings.alpha)
+        else:
+            expected += len(settings.l1_alpha) * len(settings.l2_alpha)
+    assert config.n_trials == expected
+
+
+def test_the_presets_are_the_designed_ones():
+    default, tutorial = SearchConfig.from_preset("default"), SearchConfig.from_preset("tutorial")
+    assert default.n_trials == 1 + 30 + 30 + 25
+    assert tutorial.n_trials == 1 + 5 + 5 + 25
+    assert tutorial.families.ridge.alpha == (0.01, 0.1, 1, 10, 100)
+    assert tutorial.families.lasso.alpha == (0.0005, 0.001, 0.005, 0.01, 0.1)
+    assert default.data.split == tutorial.data.split
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("seed = 0", "sede = 0"), "unknown key 'sede'; did you mean 'seed'?"),
+        (("trials = 30", "trails = 30"), "unknown key 'families.ridge.trails'; did you mean 'trials'?"),
+        (("[families.ridge", "[families.rigde"), "unknown key 'families.rigde'; did you mean 'ridge'?"),
+        (("low = 0.01", "lo = 0.01"), "'families.ridge.alpha.low' is required and missing"),
+        (("low = 0.01", "low = 200"), "low must be below high, found low = 200 and high = 100"),
+        (("low = 0.01", "low = -1"), "families.ridge.alpha.low: Input should be greater than 0, found -1"),
+        (("low = 0.01", "low = 0"), "families.ridge.alpha.low: Input should be greater than 0, found 0"),
+        (("low = 0.01", "low = nan"), "families.ridge.alpha.low: Input should be a finite number, found nan"),
+        (("trials = 30", "trials = 0"), "families.ridge.trials: Input should be greater than 0, found 0"),
+        (("trials = 30", ""), "families.ridge: a range needs `trials`"),
+        (('sampler = "tpe"', 'sampler = "foo"'), "sampler: Input should be 'tpe', 'random' or 'grid', found 'foo'"),
+        (("0.0005,", "0.0,"), "families.elasticnet.l1_alpha: Input should be greater than 0, found 0.0"),
+        (("0.0005,", "0.001,"), "families.elasticnet: l1_alpha repeats a value"),
+        (("l1_alpha = [", "trials = 9\nl1_alpha = ["), "families.elasticnet: arrays are an exact grid and take no"),
+        (('name = "running-speed"', 'name = "a/b"'), "name: String should match pattern"),
+        (('name = "running-speed"', ""), "'name' is required and missing"),
+        (("5000,", ""), "'data.split.train' is required and missing"),
+        (("seed = 0", "seed = ["), "expected TOML, found a syntax error"),
+        (("seed = 0", "seed = true"), "seed: Input should be a valid integer, found True"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(change, says):
+    text = BASE.replace(*change)
+    assert text != BASE
+    with pytest.raises(ConfigError) as caught:
+        SearchConfig.from_toml(text, source="mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert says in message
+    assert "\n" not in message
+
+
+def test_one_strength_by_range_and_the_other_by_array_is_refused():
+    text = """
+    name = "x"
+    [families.elasticnet]
+    l1_alpha = { low = 0.1, high = 1 }
+    l2_alpha = [1, 2]
+    trials = 30
+    """
+    with pytest.raises(ConfigError, match="give l1_alpha and l2_alpha both as ranges or both as arrays"):
+        SearchConfig.from_toml(text)
+
+
+def test_no_family_is_refused():
+    with pytest.raises(ConfigError, match="name at least one of ridge, lasso and elasticnet"):
+        SearchConfig.from_toml('name = "x"\n[families]\n')
+
+
+def test_a_grid_over_two_ranges_needs_a_square():
+    text = """
+    name = "x"
+    sampler = "grid"
+    [families.elasticnet]
+    l1_alpha = { low = 0.1, high = 1 }
+    l2_alpha = { low = 0.1, high = 1 }
+    trials = 30
+    """
+    with pytest.raises(ConfigError, match="found 30; use 25 or 36"):
+        SearchConfig.from_toml(text)
+
+
+def test_a_configuration_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nope.toml: no such configuration; give a TOML file or one of default"):
+        SearchConfig.load(str(tmp_path / "nope.toml"))
+
+
+@given(configurations, st.integers(1, 500))
+def test_identity_is_of_what_decides_the_trials(config, trials):
+    here = config.search_id("a")
+    assert here == SearchConfig.from_toml(config.to_toml()).search_id("a")
+    assert here == config.model_copy(update={"data": config.data.model_copy(update={"source": "moved"})}).search_id("a")
+    assert here != config.search_id("b")
+    assert here != config.model_copy(update={"seed": config.seed ^ 1}).search_id("a")
+    assert here != config.model_copy(update={"name": "other"}).search_id("a")
+    ranges = [family for family, settings in config.families.searched.items() if not settings.is_grid]
+    if ranges and config.sampler != "grid":
+        assert here == config.updated(trials=trials).search_id("a")
+
+
+def test_more_trials_are_wanted_of_the_families_searched_by_range():
+    config = SearchConfig.from_preset("default").updated(seed=5, trials=7)
+    assert (config.seed, config.n_trials) == (5, 1 + 7 + 7 + 25)
+    with pytest.raises(ConfigError, match="every family is an exact grid"):
+        SearchConfig.from_preset("tutorial").updated(trials=7)
+
+
+def test_ones_own_file_brings_its_own_rows_and_name():
+    default = SearchConfig.from_preset("default")
+    own = default.on("recordings/mouse 7.npz")
+    assert (own.name, own.data.split, own.data.source) == ("mouse 7", None, "recordings/mouse 7.npz")
+    assert default.on("stringer").data.split == default.data.split
+    assert default.on("down/stringer_spontaneous.npy").name == default.name
