@@ -1,0 +1,6 @@
+"""MLflow: where it is, the runs of a search, their figures, and the model registry."""
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -1,0 +1,84 @@
+import struct
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import LineCollection
+
+from tracking import figures
+
+
+def stems(axes):
+    (collection,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+    return np.array(collection.get_segments())
+
+
+def test_a_stem_stands_at_every_weight_that_is_not_zero_and_nowhere_else():
+    coef = np.zeros(500)
+    coef[[3, 77, 499]] = [1.0, -2.0, 0.5]
+    (axes,) = figures.weights(coef, "lasso").axes
+    drawn = stems(axes)
+    assert drawn[:, 0].tolist() == [[3, 0], [77, 0], [499, 0]]
+    assert drawn[:, 1].tolist() == [[3, 1.0], [77, -2.0], [499, 0.5]]
+    assert axes.get_title(loc="left") == "lasso: 3 of 500 weights are not zero"
+
+
+def test_of_stems_that_share_a_pixel_the_highest_and_lowest_are_drawn():
+    coef = np.random.default_rng(0).standard_normal(12_000)
+    (axes,) = figures.weights(coef, "ridge").axes
+    drawn = stems(axes)
+    assert len(drawn) == 2400
+    bins = np.arange(12_000) * 1200 // 12_000
+    for which, pick in ((0, np.argmin), (1, np.argmax)):
+        expected = {int(np.flatnonzero(bins == b)[pick(coef[bins == b])]) for b in range(1200)}
+        assert expected <= {int(index) for index in drawn[:, 1, 0]}, which
+
+
+def test_all_zero_weights_can_be_drawn():
+    assert figures.to_png(figures.weights(np.zeros(10), "lasso"))[:4] == b"\x89PNG"
+
+
+def test_scores_are_drawn_in_order_of_strength_beside_the_unregularised_levels():
+    alpha, train, validation = np.array([10.0, 0.1, 1.0]), np.array([0.7, 0.9, 0.8]), np.array([0.3, 0.2, 0.4])
+    (axes,) = figures.r2_against_alpha("ridge", alpha, train, validation, (0.99, 0.1), best=2).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["train"].get_xdata().tolist() == [0.1, 1, 10]
+    assert lines["train"].get_ydata().tolist() == [0.9, 0.8, 0.7]
+    assert set(lines["validation, unregularised"].get_ydata()) == {0.1}
+    assert (lines["best: 1"].get_xdata(), lines["best: 1"].get_ydata()) == ([1.0], [0.4])
+    assert axes.get_xscale() == "log"
+
+
+def test_a_full_grid_of_mixes_is_drawn_as_cells_at_their_strengths():
+    l1, l2 = (values.ravel() for values in np.meshgrid([0.1, 0.01], [1.0, 10.0, 100.0]))
+    r2 = np.arange(6.0) / 10
+    axes = figures.mix_heatmap(l1, l2, r2, best=5).axes[0]
+    cells = axes.images[0].get_array()
+    assert cells.shape == (3, 2)
+    assert cells[2, 0] == r2[5]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1"]
+    assert {text.get_text() for text in axes.texts} == {f"{value:.3g}" for value in r2}
+
+
+def test_mixes_that_are_no_grid_are_drawn_as_points():
+    axes = figures.mix_heatmap(np.array([0.1, 0.2]), np.array([1.0, 2.0]), np.array([0.1, 0.2]), best=1).axes[0]
+    assert axes.collections[0].get_offsets().tolist() == [[0.1, 1.0], [0.2, 2.0]]
+
+
+def test_predictions_are_titled_with_their_score():
+    rows = np.arange(100, 110)
+    true = np.arange(10.0)
+    trace = figures.Trace(rows, true, true + 1)
+    title = figures.predictions(trace, trace, "run", "lasso").axes[1].get_title(loc="left")
+    assert title == f"lasso, validation: R² = {1 - 10 / 82.5:.3f}"
+
+
+def test_compared_weights_are_both_drawn():
+    above, below = figures.weights_compared(np.ones(5), np.array([0, 0, 3.0, 0, 0]), "lasso").axes
+    assert (len(stems(above)), len(stems(below))) == (5, 1)
+
+
+def test_a_stem_plot_is_a_wide_png_and_no_figure_stays_alive():
+    png = figures.to_png(figures.weights(np.ones(50), "x"))
+    width, height = struct.unpack(">II", png[16:24])
+    assert width > 2 * height
+    assert plt.get_fignums() == []

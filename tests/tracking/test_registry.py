@@ -1,0 +1,107 @@
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracking import registry
+from tracking.registry import RegistryError
+from tracking.store import open_store
+
+COEF = np.array([1.0, 0.0, -2.5])
+X = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def store(workspace):
+    return open_store()
+
+
+def registered(store, coef=COEF, names=(), model="m", **tags):
+    run_id = store.client.create_run(store.experiment("e")).info.run_id
+    linear = registry.linear_model(coef, 0.5, names)
+    return run_id, registry.register(store, model, run_id, linear, X.dtype, tags, "what it is")
+
+
+def test_the_model_is_a_plain_estimator_that_predicts(store):
+    model = registry.linear_model(COEF, 0.5, ())
+    np.testing.assert_allclose(model.predict(X), X @ COEF + 0.5, rtol=1e-6)
+
+
+def test_the_champion_loads_through_its_alias(store, monkeypatch):
+    _, version = registered(store, search_id="s")
+    assert registry.champion(store, "m") is None
+    assert registry.crown(store, "m", version) is None
+    champion = registry.champion(store, "m")
+    assert (str(champion.version), champion.tags["search_id"], champion.description) == (version, "s", "what it is")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    loaded = mlflow.pyfunc.load_model("models:/m@champion")
+    np.testing.assert_allclose(loaded.predict(X), X.astype(float) @ COEF + 0.5, rtol=1e-6)
+    assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 3)
+
+
+def test_a_named_recording_makes_a_model_that_takes_a_table(store, monkeypatch):
+    _, version = registered(store, names=("a", "b", "c"))
+    registry.crown(store, "m", version)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    loaded = mlflow.pyfunc.load_model("models:/m@champion")
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+    np.testing.assert_allclose(loaded.predict(table[["c", "a", "b"]]), X.astype(float) @ COEF + 0.5, rtol=1e-5)
+
+
+def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, tmp_path):
+    _, version = registered(store)
+    registry.crown(store, "m", version)
+    script = (
+        "import sys, mlflow, numpy as np\n"
+        "assert not any(name in sys.modules for name in ('search', 'tracking', 'data'))\n"
+        "sys.meta_path.insert(0, type('Absent', (), {'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
+        "ImportError(name)) if name.partition('.')[0] in ('search', 'tracking', 'data') else None)}))\n"
+        f"mlflow.set_tracking_uri({store.uri!r})\n"
+        "np.save('out.npy', mlflow.pyfunc.load_model('models:/m@champion').predict(np.load('in.npy')))\n"
+    )
+    np.save(tmp_path / "in.npy", X)
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), registry.linear_model(COEF, 0.5, ()).predict(X))
+
+
+def test_registering_the_same_run_again_gives_the_same_version(store):
+    run_id, version = registered(store)
+    model = registry.linear_model(COEF, 0.5, ())
+    assert registry.register(store, "m", run_id, model, X.dtype, {}, "") == version
+    assert len(registry.versions(store, "m")) == 1
+
+
+def test_rolling_back_restores_the_previous_champion(store):
+    _, first = registered(store)
+    _, second = registered(store, coef=COEF * 2)
+    registry.crown(store, "m", first)
+    assert registry.crown(store, "m", second) == first
+    assert registry.rollback(store, "m") == first
+    assert str(registry.champion(store, "m").version) == first
+    with pytest.raises(RegistryError, match=f"champion version {first} replaced none"):
+        registry.rollback(store, "m")
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(store):
+    registered(store)
+    with pytest.raises(RegistryError, match="there is no champion"):
+        registry.rollback(store, "m")
+
+
+def test_the_history_names_scores_and_who_is_champion(store):
+    _, first = registered(store, r2_test="0.5", search_id="s", family="lasso", trial="3")
+    _, second = registered(store)
+    registry.crown(store, "m", first)
+    one, two = registry.history(store, "m")
+    assert (one["version"], one["champion"], one["r2_test"], one["trial"]) == (first, True, 0.5, "lasso 3")
+    assert (two["version"], two["champion"]) == (second, False)
+
+
+@pytest.mark.parametrize("name", ["it's", "naïve 🐭", "semi;colon", "a' OR name = 'b"])
+def test_names_survive(name, store):
+    registered(store, model=name)
+    assert registry.names(store) == [name]
+    assert len(registry.versions(store, name)) == 1

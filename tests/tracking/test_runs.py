@@ -1,0 +1,105 @@
+import math
+
+import pytest
+
+from tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord
+from tracking.store import open_store
+
+SEARCH = SearchRecord("abc123", "search abc123", "what it is", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
+
+
+def trial(number=0, family="ridge", **params):
+    metrics = {name: float(place) for place, name in enumerate(METRICS)}
+    return TrialRecord(family, number, f"{family} {number}", "a trial", params or {"alpha": 0.1}, metrics)
+
+
+@pytest.fixture
+def store(workspace):
+    return open_store()
+
+
+@pytest.fixture
+def run(store):
+    return SearchRun.start(store, "small", SEARCH)
+
+
+def test_a_search_is_one_parent_with_its_data_as_input(store, run):
+    parent = store.client.get_run(run.run_id)
+    assert parent.info.run_name == "search abc123"
+    assert parent.info.status == "RUNNING"
+    assert parent.data.params == {"seed": "3"}
+    assert {key: parent.data.tags[key] for key in ("search_id", "data_sha256", "mlflow.note.content")} == {
+        "search_id": "abc123",
+        "data_sha256": "f" * 64,
+        "mlflow.note.content": "what it is",
+    }
+    (dataset,) = parent.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("here.npz", "f" * 36)
+
+
+def test_starting_again_reopens_the_same_run(store, run):
+    run.end("FAILED")
+    again = SearchRun.start(store, "small", SEARCH)
+    assert again.run_id == run.run_id
+    assert again.run.info.status == "RUNNING"
+    assert SearchRun.find(store, "abc123").run_id == run.run_id
+    assert SearchRun.find(store, "other") is None
+
+
+def test_a_trial_is_a_flat_child_with_everything_logged(store, run):
+    params = {"l1_alpha": 0.001, "l2_alpha": 10.0, "l1_ratio": 1 / 3, "sklearn_alpha": 0.1 + 0.2}
+    run_id = run.log_trial(trial(4, "elasticnet", **params), {"weights.npz": b"abc", "weights.png": b"png"})
+    child = store.client.get_run(run_id)
+    assert child.info.status == "FINISHED"
+    assert child.data.tags["mlflow.parentRunId"] == run.run_id
+    assert {key: child.data.tags[key] for key in ("search_id", "family", "trial", "data_sha256")} == {
+        "search_id": "abc123",
+        "family": "elasticnet",
+        "trial": "4",
+        "data_sha256": "f" * 64,
+    }
+    assert child.data.params.pop("family") == "elasticnet"
+    assert {name: float(value) for name, value in child.data.params.items()} == params
+    assert child.data.metrics == {name: float(place) for place, name in enumerate(METRICS)}
+    assert run.read(run_id, "weights.npz") == b"abc"
+    assert {file.path for file in store.client.list_artifacts(run_id)} == {"weights.npz", "weights.png"}
+
+
+def test_the_table_is_of_finished_trials_with_numbers_as_numbers(run):
+    run.log_trial(trial(1), {})
+    run.log_trial(trial(0), {})
+    run.log_trial(trial(0, "lasso", alpha=0.5), {})
+    run.fail_trial(trial(2), "Traceback\nValueError: no")
+    table = run.trials()
+    assert list(zip(table["family"], table["trial"], strict=True)) == [("lasso", 0), ("ridge", 0), ("ridge", 1)]
+    assert table["alpha"].tolist() == [0.5, 0.1, 0.1]
+    assert table["n_nonzero"].dtype == int
+    assert math.isnan(table["l1_alpha"][0])
+
+
+def test_a_trial_that_raised_keeps_its_traceback_and_is_finished_in_its_own_run_later(store, run):
+    run.fail_trial(trial(2), "Traceback (most recent call last):\n  ...\nValueError: no")
+    failed = run.trial_runs()["ridge", 2]
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["error"] == "ValueError: no"
+    assert b"ValueError: no" in run.read(failed.info.run_id, "traceback.txt")
+    assert run.log_trial(trial(2), {}, existing=failed.info.run_id) == failed.info.run_id
+    assert store.client.get_run(failed.info.run_id).info.status == "FINISHED"
+    assert len(run.trial_runs()) == 1
+
+
+def test_other_searches_of_the_experiment_are_not_mixed_in(store, run):
+    other = SearchRun.start(store, "small", SearchRecord("xyz", "search xyz", "", "e" * 64, "there", (1, 1)))
+    run.log_trial(trial(0), {})
+    other.log_trial(trial(0), {})
+    other.log_trial(trial(1), {})
+    assert (len(run.trial_runs()), len(other.trial_runs())) == (1, 2)
+
+
+def test_annotations_reach_the_run_they_are_for(store, run):
+    child = run.log_trial(trial(0), {})
+    run.annotate(metrics={"best_r2_test": 0.25}, tags={"best": "ridge"})
+    run.annotate(metrics={"r2_test": 0.25}, run_id=child)
+    assert store.client.get_run(run.run_id).data.metrics["best_r2_test"] == 0.25
+    assert store.client.get_run(child).data.metrics["r2_test"] == 0.25
+    assert run.run.data.tags["best"] == "ridge"

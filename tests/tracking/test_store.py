@@ -1,0 +1,99 @@
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tracking.store import StoreError, open_store, tracking_uri, without_secrets
+
+
+def test_the_explicit_uri_comes_before_the_environment_before_the_embedded_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there:1")
+    assert tracking_uri() == "http://there:1"
+    assert tracking_uri("http://here:2") == "http://here:2"
+
+
+def test_a_new_database_writes_ahead_and_keeps_artifacts_beside_it(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/new/mlflow.db")
+    experiment = store.client.get_experiment(store.experiment("mine"))
+    assert experiment.artifact_location.startswith((tmp_path / "new" / "artifacts").as_uri())
+    assert store.experiment("mine") == experiment.experiment_id
+    connection = sqlite3.connect(tmp_path / "new" / "mlflow.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_four_processes_that_open_a_new_store_at_once_all_succeed(tmp_path):
+    script = f"from tracking.store import open_store; open_store('sqlite:///{tmp_path}/mlflow.db').experiment('mine')"
+    processes = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+    store = open_store(f"sqlite:///{tmp_path}/mlflow.db")
+    assert [one.name for one in store.client.search_experiments()].count("mine") == 1
+
+
+def test_a_server_that_does_not_answer_is_said_so_without_its_secrets(workspace):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(StoreError, match="does not answer") as caught:
+            open_store(f"http://me:secret@127.0.0.1:{port}")
+    assert "secret" not in str(caught.value)
+    assert f"127.0.0.1:{port}" in str(caught.value)
+
+
+def test_a_database_of_a_newer_mlflow_is_refused_and_left_alone(workspace):
+    database = workspace / "mlruns" / "mlflow.db"
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="cannot be used by this MLflow") as caught:
+        open_store()
+    assert "\n" not in str(caught.value)
+    connection = sqlite3.connect(database)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("from_the_future",)]
+    connection.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named():
+    with pytest.raises(StoreError, match=r"/proc/regsearch: cannot be created"):
+        open_store("sqlite:////proc/regsearch/mlflow.db")
+
+
+def test_a_file_store_is_refused_with_what_to_give_instead(tmp_path):
+    with pytest.raises(StoreError, match="is not supported; give http"):
+        open_store(str(tmp_path / "mlruns"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://me:secret@host:5000/path?token=x", "http://host:5000/path"),
+        ("postgresql://me:p@ss@host/db", "postgresql://host/db"),
+        ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
+        ("https://host", "https://host"),
+    ],
+)
+def test_secrets_are_not_shown(uri, shown):
+    assert without_secrets(uri) == shown
+
+
+def test_an_experiment_that_was_deleted_is_said_so(workspace):
+    store = open_store()
+    store.client.delete_experiment(store.experiment("mine"))
+    with pytest.raises(StoreError, match="experiment 'mine' is deleted"):
+        store.experiment("mine")
+
+
+def test_telemetry_is_off_unless_asked_for(tmp_path):
+    script = "import os, json, tracking; print(json.dumps(os.environ['MLFLOW_DISABLE_TELEMETRY']))"
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert json.loads(out.stdout) == "true"

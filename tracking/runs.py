@@ -1,0 +1,284 @@
+"""The runs of a search: one parent, one flat child per trial, written through explicit run ids."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_USER,
+)
+
+from tracking.store import Store
+
+METRICS = (
+    "r2_train",
+    "r2_validation",
+    "sparsity",
+    "n_nonzero",
+    "l1_norm",
+    "l2_norm",
+    "duality_gap",
+    "fit_seconds",
+)
+"""What is measured of every trial."""
+
+STRENGTHS = ("alpha", "l1_alpha", "l2_alpha", "l1_ratio", "sklearn_alpha")
+"""The parameters of a trial that are numbers."""
+
+Ending = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What is logged of one trial.
+
+    Parameters
+    ----------
+    family : str
+    trial : int
+        Number of the trial in its family's study.
+    name, description : str
+        Of the run, for people.
+    params : mapping of str to float
+        Of `STRENGTHS`, those that apply.
+    metrics : mapping of str to float
+        All of `METRICS`.
+    """
+
+    family: str
+    trial: int
+    name: str
+    description: str
+    params: Mapping[str, float]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """What is logged of a search when it starts.
+
+    Parameters
+    ----------
+    search_id : str
+    name : str
+        Of the parent run.
+    description : str
+        Markdown.
+    data_sha256 : str
+    source : str
+        Where the recording came from.
+    shape : tuple of int
+        Rows and features that the search may read.
+    params : mapping of str to str
+    """
+
+    search_id: str
+    name: str
+    description: str
+    data_sha256: str
+    source: str
+    shape: tuple[int, int]
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class SearchRun:
+    """The parent run of a search, and through it the runs of its trials."""
+
+    def __init__(self, store: Store, experiment_id: str, run_id: str, tags: Mapping[str, str]) -> None:
+        self.store = store
+        self.experiment_id = experiment_id
+        self.run_id = run_id
+        self._tags = dict(tags)
+
+    @classmethod
+    def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
+        """Return the search's run in an experiment, reopened where there is one."""
+        experiment_id = store.experiment(experiment)
+        tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
+        found = _parents(store, [experiment_id], record.search_id)
+        if found:
+            store.client.update_run(found[0].info.run_id, status="RUNNING")
+            return cls(store, experiment_id, found[0].info.run_id, tags)
+        run = store.client.create_run(
+            experiment_id,
+            run_name=record.name,
+            tags={**tags, "role": "search", MLFLOW_RUN_NOTE: record.description},
+        )
+        search = cls(store, experiment_id, run.info.run_id, tags)
+        store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in record.params.items()])
+        dataset = Dataset(
+            name=record.source,
+            digest=record.data_sha256[:36],
+            source_type="regsearch",
+            source=record.source,
+            profile=f'{{"development_rows": {record.shape[0]}, "features": {record.shape[1]}}}',
+        )
+        store.client.log_inputs(search.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
+        return search
+
+    @classmethod
+    def find(cls, store: Store, search_id: str) -> SearchRun | None:
+        """Return the run of a search by the search's id, in whichever experiment it is."""
+        experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
+        found = _parents(store, experiments, search_id)
+        if not found:
+            return None
+        tags = {key: found[0].data.tags[key] for key in ("search_id", "data_sha256")}
+        return cls(store, found[0].info.experiment_id, found[0].info.run_id, {**tags, **_provenance()})
+
+    @property
+    def run(self) -> Run:
+        """The parent run as MLflow holds it now."""
+        return self.store.client.get_run(self.run_id)
+
+    def trial_runs(self) -> dict[tuple[str, int], Run]:
+        """Return the runs of the search's trials by family and trial number."""
+        runs: dict[tuple[str, int], Run] = {}
+        token: str | None = None
+        while True:
+            page = self.store.client.search_runs(
+                [self.experiment_id],
+                f"tags.search_id = '{self._tags['search_id']}' AND tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}'",
+                max_results=1000,
+                page_token=token,
+            )
+            runs.update({(run.data.tags["family"], int(run.data.tags["trial"])): run for run in page})
+            token = page.token
+            if not token:
+                return runs
+
+    def trials(self) -> pd.DataFrame:
+        """Return the table of finished trials: one row each, numbers as numbers, in order of family and trial."""
+        rows = [
+            {
+                "family": family,
+                "trial": trial,
+                **{name: float(run.data.params.get(name, "nan")) for name in STRENGTHS},
+                **{name: run.data.metrics.get(name, float("nan")) for name in METRICS},
+                "run_id": run.info.run_id,
+            }
+            for (family, trial), run in self.trial_runs().items()
+            if run.info.status == "FINISHED"
+        ]
+        columns = ["family", "trial", *STRENGTHS, *METRICS, "run_id"]
+        table = pd.DataFrame(rows, columns=columns).sort_values(["family", "trial"], ignore_index=True)
+        return table.astype({"n_nonzero": int}) if len(table) else table
+
+    def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
+        """Write a finished trial into its own run and return the run's id.
+
+        Parameters
+        ----------
+        record : TrialRecord
+        files : mapping of str to bytes
+            Artifacts by name.
+        existing : str or None
+            Id of the run that an interrupted attempt left.
+        """
+        run_id = existing or self._create(record)
+        params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
+            params=[Param(name, value) for name, value in params.items()],
+        )
+        self._write(run_id, files)
+        self.store.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def fail_trial(self, record: TrialRecord, traceback: str, existing: str | None = None) -> None:
+        """Write a trial that raised into its own run, which ends as FAILED with the traceback."""
+        run_id = existing or self._create(record)
+        self._write(run_id, {"traceback.txt": traceback.encode()})
+        self.store.client.set_tag(run_id, "error", traceback.strip().splitlines()[-1][:500])
+        self.store.client.set_terminated(run_id, "FAILED")
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Write artifacts of the search itself."""
+        self._write(self.run_id, files)
+
+    def read(self, run_id: str, name: str) -> bytes:
+        """Return an artifact of one of the search's runs."""
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+    def annotate(
+        self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
+    ) -> None:
+        """Add metrics and tags to the parent run, or to `run_id`."""
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(
+            run_id or self.run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in (metrics or {}).items()],
+            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def end(self, status: Ending) -> None:
+        """End the parent run."""
+        self.store.client.set_terminated(self.run_id, status)
+
+    def _create(self, record: TrialRecord) -> str:
+        run = self.store.client.create_run(
+            self.experiment_id,
+            run_name=record.name,
+            tags={
+                **self._tags,
+                MLFLOW_PARENT_RUN_ID: self.run_id,
+                MLFLOW_RUN_NAME: record.name,
+                MLFLOW_RUN_NOTE: record.description,
+                "role": "trial",
+                "family": record.family,
+                "trial": str(record.trial),
+            },
+        )
+        return str(run.info.run_id)
+
+    def _write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self.store.client.log_artifacts(run_id, folder)
+
+
+def _parents(store: Store, experiments: list[str], search_id: str) -> list[Run]:
+    """Return the parent runs of a search, the oldest first."""
+    found: Any = store.client.search_runs(
+        experiments,
+        f"tags.search_id = '{search_id}' AND tags.role = 'search'",
+        order_by=["attributes.start_time ASC"],
+        max_results=10,
+    )
+    return list(found)
+
+
+def _provenance() -> dict[str, str]:
+    """Return MLflow's own tags for who started a search, with what, and at which git commit."""
+    tags = {MLFLOW_SOURCE_NAME: "regsearch", MLFLOW_USER: getpass.getuser()}
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return tags
+    return {**tags, MLFLOW_GIT_COMMIT: commit}
