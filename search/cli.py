@@ -1,0 +1,197 @@
+"""The `regsearch` command."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="regsearch",
+    help="Search the penalty of regularised linear models; trials are MLflow runs, the winner a registered model.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Search the penalty of regularised linear models."""
+    if show_version:
+        typer.echo(version("regsearch"))
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+_INTERRUPTED = 130  # what Typer makes of Ctrl-C
+
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(metavar="URI", help="MLflow's. Default: $MLFLOW_TRACKING_URI, else ./mlruns/mlflow.db."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str,
+        typer.Argument(metavar="[CONFIG]", help="A TOML file, or a preset: default or tutorial.", show_default=True),
+    ] = "default",
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="twin, stringer, or a .npz, .csv, .parquet file, instead of the config's."),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of the proposals, instead of the config's.")] = None,
+    tracking_uri: TrackingUri = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Optuna's: a database URL or a journal file. Default: ./mlruns/optuna.journal."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and touch nothing.")] = False,
+    no_promote: Annotated[
+        bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a search, or take up one that was stopped: the same command finishes what is missing, or does nothing."""
+    from search import SearchConfig, run_search, summary
+
+    wanted = SearchConfig.load(config)
+    if data is not None:
+        wanted = wanted.on(data)
+    wanted = wanted.updated(seed=seed, trials=trials)
+    if dry_run:
+        plan = summary.plan(wanted)
+        _print(plan, summary.plan_text(plan), as_json=as_json)
+        return
+    result = run_search(wanted, tracking_uri=tracking_uri, storage=storage, promote=not no_promote)
+    _print(summary.as_json(result), summary.as_text(result), as_json=as_json)
+
+
+@app.command()
+def promote(
+    search_id: Annotated[str, typer.Argument(help="Printed by `regsearch run`; a tag of the runs in MLflow.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Open test rows that were opened before for another winner.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a champion that is better or of other data.")] = False,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a search's winner on the test rows, once, and make it champion."""
+    from search import summary
+    from search.promote import promote as promote_search
+
+    promotion = promote_search(search_id, tracking_uri=tracking_uri, again=again, force=force)
+    _print(summary.promotion_json(promotion), summary.promotion_text(promotion), as_json=as_json)
+
+
+@app.command()
+def models(
+    rollback: Annotated[bool, typer.Option("--rollback", help="Give the champion's alias back to its predecessor.")] = (
+        False
+    ),
+    name: Annotated[str | None, typer.Option(metavar="MODEL", help="Only this registered model.")] = None,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered models and their scores."""
+    from search import summary
+    from tracking import registry
+    from tracking.store import open_store
+
+    store = open_store(tracking_uri)
+    known = registry.names(store)
+    if name is not None and name not in known:
+        raise typer.BadParameter(f"no registered model {name!r}; known are {', '.join(known) or 'none'}")
+    chosen = [name] if name is not None else known
+    if rollback:
+        if len(chosen) != 1:
+            raise typer.BadParameter(
+                f"--rollback needs one model; choose with --name among {', '.join(known) or 'none'}"
+            )
+        registry.rollback(store, chosen[0])
+    tables = {model: registry.history(store, model) for model in chosen}
+    _print(tables, summary.models_text(tables), as_json=as_json)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine's loopback address.")] = 5000,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Open the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
+    from tracking.server import serve
+
+    raise typer.Exit(serve(tracking_uri, port))
+
+
+@app.command("data")
+def data_command(
+    source: Annotated[
+        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, or a .npz, .csv, .parquet file.")
+    ] = "twin",
+    target: Annotated[str, typer.Option(help="The array or column to predict.")] = "y",
+    as_json: AsJson = False,
+) -> None:
+    """Fetch, verify and describe a recording."""
+    import data
+    from search import summary
+
+    recording = data.load(source, target)
+    described = summary.describe(recording)
+    _print(described, summary.description_text(described), as_json=as_json)
+
+
+def main() -> NoReturn:
+    """Run the command; every expected failure is one line on standard error."""
+    try:
+        code = app(standalone_mode=False) or 0
+        if code == _INTERRUPTED:
+            _fail(f"interrupted; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", code)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
+        code = _fail(f"{usage()} Try `regsearch --help`.", 2) if usage else _fail(str(error), _exit_code(error))
+    sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int:
+    """Return 2 for bad input and 1 for a failure; raise what nobody expected."""
+    from data import DataError
+    from search.config import ConfigError
+    from search.driver import TrialError
+    from search.launch import SearchBusyError
+    from search.promote import PromotionRefusedError
+    from tracking.registry import RegistryError
+    from tracking.store import StoreError
+
+    if isinstance(error, DataError | ConfigError | StoreError):
+        return 2
+    if isinstance(error, TrialError | SearchBusyError | PromotionRefusedError | RegistryError):
+        return 1
+    raise error
+
+
+def _print(record: object, text: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(record, indent=2) if as_json else text, nl=as_json)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"regsearch: {' '.join(message.split())}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

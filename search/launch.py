@@ -1,0 +1,176 @@
+"""A whole search from its configuration: open what it needs, drive it, report it, promote its winner."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from mlflow.entities import Run
+from tqdm.auto import tqdm
+
+import data
+from search import report
+from search.config import SearchConfig
+from search.driver import drive
+from search.evaluate import Evaluator, Failure, Solved
+from search.penalty import Family
+from search.promote import Promotion, PromotionRefusedError, promote_winner, split_of
+from search.select import edges, winner
+from search.study import FamilyStudy, Proposal, open_storage, open_studies
+from tracking.runs import SearchRun
+from tracking.store import home, open_store
+
+
+class SearchBusyError(RuntimeError):
+    """Another process is running the same search."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """A finished search.
+
+    Attributes
+    ----------
+    search_id : str
+        Identity of the search: what decides its trials, and its data.
+    run_id : str
+        Of the MLflow parent run.
+    trials : DataFrame
+        One row per trial: family, trial, strengths, metrics, run id.
+    best : Series
+        The winning row.
+    new_trials : int
+        How many of the trials this call solved; the others were there already.
+    promotion : Promotion or None
+        ``None`` where promotion was not wanted or was refused.
+    notes : tuple of str
+        What a person should know: a winner at the edge of its range, a refused promotion.
+    """
+
+    search_id: str
+    run_id: str
+    trials: pd.DataFrame
+    best: pd.Series
+    new_trials: int
+    promotion: Promotion | None
+    notes: tuple[str, ...]
+
+
+def run_search(
+    config: SearchConfig,
+    *,
+    tracking_uri: str | None = None,
+    storage: str | None = None,
+    promote: bool = True,
+    progress: bool = True,
+) -> SearchResult:
+    """Run a search, or take it up where it stopped.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    tracking_uri : str or None
+        MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
+    storage : str or None
+        Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
+    promote : bool
+        Whether the winner is scored on the test rows, registered and made champion.
+    progress : bool
+        Whether to show a progress bar on standard error.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    data.DataError, tracking.store.StoreError
+        If the data or the store cannot be used; nothing has been written then.
+    search.driver.TrialError
+        If a trial raised; the same call resumes the search.
+    SearchBusyError
+        If another process is running it.
+    """
+    if progress:
+        print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
+    recording = data.load(config.data.source, config.data.target)
+    development, sealed = data.seal(recording, split_of(config, len(recording.y)))
+    del recording
+    search_id = config.search_id(development.data_sha256)
+    store = open_store(tracking_uri)
+    try:
+        with FileLock(store.locks / f"{search_id}.lock", timeout=0):
+            studies = open_studies(config, search_id, open_storage(storage, home()))
+            run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
+            run.write({"config.toml": config.to_toml().encode()})
+            try:
+                new_trials = _drive(config, studies, run, development, progress=progress)
+                trials = run.trials()
+                best = winner(trials, config.tolerance)
+                if new_trials:
+                    report.summarise(run, config, development, trials, best)
+            except BaseException as error:
+                run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
+            run.end("FINISHED")
+            promotion: Promotion | None = None
+            refusal: tuple[str, ...] = ()
+            if promote:
+                try:
+                    promotion = promote_winner(run, config, development, sealed)
+                except PromotionRefusedError as error:
+                    refusal = (str(error),)
+    except Timeout as error:
+        raise SearchBusyError(
+            f"search {search_id} is being run by another process; wait for it, or stop it first"
+        ) from error
+    return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, (*edges(best, config), *refusal))
+
+
+def _drive(
+    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: data.Development, *, progress: bool
+) -> int:
+    """Solve and log the trials that are missing, and return how many they were."""
+    evaluator = Evaluator(development, config.tolerance)
+    runs = run.trial_runs()
+    logged = {key for key, trial in runs.items() if trial.info.status == "FINISHED"}
+    already = len(logged)
+    with (
+        tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor,
+    ):
+        recorder = _Recorder(run, runs, len(development.folds[0].train.y), bar)
+        try:
+            drive(studies, evaluator, recorder, logged, executor)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    return len(logged) - already
+
+
+class _Recorder:
+    """Writes each trial's outcome into its run, the one an interruption left where there is one."""
+
+    def __init__(self, run: SearchRun, runs: Mapping[tuple[str, int], Run], n_rows: int, bar: tqdm[NoReturn]) -> None:
+        self._run = run
+        self._left = {key: left.info.run_id for key, left in runs.items()}
+        self._n_rows = n_rows
+        self._bar = bar
+        self._best = float("-inf")
+
+    def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
+        left = self._left.get((family, proposal.number))
+        if isinstance(outcome, Failure):
+            self._run.fail_trial(report.trial_record(family, proposal, self._n_rows), outcome.traceback, left)
+            return
+        record = report.trial_record(family, proposal, self._n_rows, outcome)
+        self._run.log_trial(record, report.trial_files(record, outcome), left)
+        if outcome.evaluation.r2_validation > self._best:
+            self._best = outcome.evaluation.r2_validation
+            self._bar.set_postfix_str(f"best validation R² {self._best:.4f}, {record.name}", refresh=False)
+        self._bar.update()

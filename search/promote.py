@@ -1,0 +1,210 @@
+"""What winning does: the test rows are opened once, the model is registered and becomes champion."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+import data
+from data import Development, SealedTest, Split
+from search.config import SearchConfig
+from search.evaluate import r2_score
+from search.report import read_weights, trial_name
+from search.select import winner
+from tracking import registry
+from tracking.runs import SearchRun
+from tracking.store import Store, open_store
+
+
+class PromotionRefusedError(RuntimeError):
+    """The winner may not become champion: the message says why, and what would allow it."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A champion and how it came to be.
+
+    Attributes
+    ----------
+    model : str
+        Name of the registered model.
+    version : str
+    replaced : str or None
+        The version that was champion before.
+    trial : str
+        The winning trial's name.
+    r2_train, r2_validation, r2_test : float
+    """
+
+    model: str
+    version: str
+    replaced: str | None
+    trial: str
+    r2_train: float
+    r2_validation: float
+    r2_test: float
+
+    @property
+    def uri(self) -> str:
+        """What `mlflow.pyfunc.load_model` takes."""
+        return f"models:/{self.model}@{registry.CHAMPION}"
+
+
+def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = False, force: bool = False) -> Promotion:
+    """Promote the winner of a finished search.
+
+    Parameters
+    ----------
+    search_id : str
+    tracking_uri : str or None
+        Where the search was tracked.
+    again : bool
+        Open the test rows even though another winner of the same data and split has been scored on them.
+    force : bool
+        Replace the champion even if it is of other data or scores better.
+
+    Raises
+    ------
+    PromotionRefusedError
+        If there is no such finished search, the data are not what was searched, or `again` or `force` is needed.
+    """
+    store = open_store(tracking_uri)
+    run = SearchRun.find(store, search_id)
+    if run is None:
+        raise PromotionRefusedError(
+            f"no search {search_id!r} in {store.shown}; `regsearch run` prints the id of each search"
+        )
+    if run.run.info.status != "FINISHED":
+        raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
+    config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    recording = data.load(config.data.source, config.data.target)
+    development, sealed = data.seal(recording, split_of(config, len(recording.y)))
+    if config.search_id(development.data_sha256) != search_id:
+        raise PromotionRefusedError(
+            f"{config.data.source} no longer holds the values that search {search_id} was run on"
+        )
+    return promote_winner(run, config, development, sealed, again=again, force=force)
+
+
+def promote_winner(
+    run: SearchRun,
+    config: SearchConfig,
+    development: Development,
+    sealed: SealedTest,
+    *,
+    again: bool = False,
+    force: bool = False,
+) -> Promotion:
+    """Promote the winner of a search whose data are at hand; see `promote`."""
+    store = run.store
+    best = winner(run.trials(), config.tolerance)
+    current = registry.champion(store, config.name)
+    mine = current is not None and current.run_id == best["run_id"]
+    if current is not None and not mine and not force:
+        _require_better(best, current.tags, development, config.name, str(current.version), run)
+    r2_test, openings = _score_once(run, best, development, sealed, again=again)
+    coef, intercept = read_weights(run, best["run_id"])
+    scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | {"r2_test": r2_test}
+    name = trial_name(best["family"], best)
+    version = registry.register(
+        store,
+        config.name,
+        best["run_id"],
+        registry.linear_model(coef, intercept, development.feature_names),
+        development.folds[0].train.X.dtype,
+        tags={
+            **{score: repr(value) for score, value in scores.items()},
+            "search_id": run.run.data.tags["search_id"],
+            "family": best["family"],
+            "trial": str(best["trial"]),
+            "data_sha256": development.data_sha256,
+            "test_key": _test_key(development),
+            "test_evaluations": str(openings),
+        },
+        description=_card(name, scores, development),
+    )
+    replaced = registry.crown(store, config.name, version)
+    return Promotion(config.name, version, replaced, name, **scores)
+
+
+def split_of(config: SearchConfig, n_rows: int) -> Split:
+    """Return the split that a configuration asks of a recording of `n_rows` rows."""
+    rows = config.data.split
+    if rows is None:
+        return Split.by_fractions(n_rows)
+    return Split.holdout(rows.train, rows.validation, rows.test)
+
+
+def _require_better(
+    best: pd.Series, champion: dict[str, str], development: Development, model: str, version: str, run: SearchRun
+) -> None:
+    search_id = run.run.data.tags["search_id"]
+    if champion.get("test_key") != _test_key(development):
+        raise PromotionRefusedError(
+            f"{model}: champion version {version} is of other data or another split, so the scores do not compare; "
+            f"`regsearch promote {search_id} --force` replaces it all the same"
+        )
+    theirs = float(champion["r2_validation"])
+    if best["r2_validation"] <= theirs:
+        raise PromotionRefusedError(
+            f"{model}: champion version {version} stays, its validation R² {theirs:.4f} is not below this search's "
+            f"{best['r2_validation']:.4f}; `regsearch promote {search_id} --force` replaces it all the same"
+        )
+
+
+def _score_once(
+    run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, *, again: bool
+) -> tuple[float, int]:
+    """Return the winner's test score and how often these test rows have been opened, this time included."""
+    key = _test_key(development)
+    winner_id = str(best["run_id"])
+    opened = openings(run.store, key)
+    if winner_id not in opened:
+        if opened and not again:
+            raise PromotionRefusedError(
+                f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner; "
+                "choosing by test scores would make them meaningless. "
+                f"`regsearch promote {run.run.data.tags['search_id']} --again` opens them and counts it"
+            )
+        mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
+        run.annotate(
+            tags={
+                "test_key": key,
+                "test_opened_for": ",".join(mine),
+                "test_opened_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            }
+        )
+        opened = [*opened, winner_id]
+    known = run.store.client.get_run(winner_id).data.metrics.get("r2_test")
+    if known is not None:
+        return known, len(opened)
+    coef, intercept = read_weights(run, winner_id)
+    rows = sealed.open()
+    support = np.flatnonzero(coef)
+    r2_test = r2_score(rows.y, rows.X[:, support] @ coef[support] + intercept)
+    run.annotate(metrics={"best_r2_test": r2_test})
+    run.annotate(metrics={"r2_test": r2_test}, run_id=winner_id)
+    return r2_test, len(opened)
+
+
+def openings(store: Store, test_key: str) -> list[str]:
+    """Return the runs of the winners for which the test rows of some data and split were opened, over all searches."""
+    experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    parents = store.client.search_runs(experiments, f"tags.test_key = '{test_key}' AND tags.role = 'search'")
+    return [winner_id for parent in parents for winner_id in parent.data.tags["test_opened_for"].split(",")]
+
+
+def _test_key(development: Development) -> str:
+    start, stop = development.split.test
+    return f"{development.data_sha256}:{start}-{stop}"
+
+
+def _card(name: str, scores: dict[str, float], development: Development) -> str:
+    return (
+        f"Predicts {development.target} from {development.n_features:,} features of {development.source}, linearly. "
+        f"{name}: R² train {scores['r2_train']:.4f}, validation {scores['r2_validation']:.4f}, "
+        f"test {scores['r2_test']:.4f}."
+    )

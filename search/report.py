@@ -1,0 +1,149 @@
+"""What people read of a search: names and descriptions of its runs, and the figures of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from data import Development, Rows
+from search.config import SearchConfig
+from search.evaluate import Solved
+from search.penalty import PARAMETERS, Family, penalty_of
+from search.select import edges
+from search.study import Proposal
+from tracking import figures
+from tracking.runs import SearchRecord, SearchRun, TrialRecord
+
+OBJECTIVE = (
+    "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
+    "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
+)
+UNITS = (
+    "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
+    "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
+    "at zero weights. Seconds are of solving alone."
+)
+
+
+def search_record(config: SearchConfig, search_id: str, development: Development) -> SearchRecord:
+    """Return what is logged of a search when it starts."""
+    rows = {name: f"[{start}, {stop})" for name, (start, stop) in _blocks(development).items()}
+    families = ", ".join(f"{family} ({settings.n_trials})" for family, settings in config.families.searched.items())
+    description = "\n\n".join(
+        [
+            f"**{config.name}**: {config.n_trials} trials: the unregularised baseline, {families}.",
+            f"Data: {development.source}, {development.n_features:,} features, target {development.target}; rows: "
+            + ", ".join(f"{name} {value}" for name, value in rows.items())
+            + ".",
+            OBJECTIVE,
+            UNITS,
+        ]
+    )
+    return SearchRecord(
+        search_id=search_id,
+        name=f"search {search_id}",
+        description=description,
+        data_sha256=development.data_sha256,
+        source=development.source,
+        shape=(sum(stop - start for start, stop in development.split.development), development.n_features),
+        params={"sampler": config.sampler, "seed": str(config.seed), **{f"rows_{k}": v for k, v in rows.items()}},
+    )
+
+
+def trial_record(family: Family, proposal: Proposal, n_rows: int, solved: Solved | None = None) -> TrialRecord:
+    """Return what is logged of a trial, in both forms of its penalty."""
+    parameters = proposal.parameters
+    penalty = penalty_of(family, parameters, n_rows)
+    both = {} if family == "none" else {"l1_ratio": penalty.l1_ratio, "sklearn_alpha": penalty.sklearn_alpha}
+    return TrialRecord(
+        family=family,
+        trial=proposal.number,
+        name=trial_name(family, parameters),
+        description=f"{trial_name(family, parameters)}. {UNITS}",
+        params={**parameters, **both},
+        metrics=solved.evaluation.metrics() if solved else {},
+    )
+
+
+def trial_name(family: str, parameters: Mapping[str, float] | pd.Series[Any]) -> str:
+    """Return a trial's name for people: its family and strengths."""
+    if family == "none":
+        return "unregularised"
+    return " ".join([family, *(f"{name}={parameters[name]:.4g}" for name in PARAMETERS[family])])  # type: ignore[index]
+
+
+def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
+    """Return a trial's artifacts: the stem plot of its weights and the weights themselves."""
+    fit = solved.fit
+    buffer = BytesIO()
+    np.savez(buffer, coef=fit.coef, intercept=np.float64(fit.intercept), l1=fit.penalty.l1, l2=fit.penalty.l2)
+    return {
+        "weights.png": figures.to_png(figures.weights(fit.coef, record.name)),
+        "weights.npz": buffer.getvalue(),
+    }
+
+
+def read_weights(run: SearchRun, run_id: str) -> tuple[NDArray[np.float64], float]:
+    """Return the coefficients and the intercept that a trial's run holds."""
+    with np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False) as archive:
+        return archive["coef"], float(archive["intercept"])
+
+
+def summarise(
+    run: SearchRun, config: SearchConfig, development: Development, trials: pd.DataFrame, best: pd.Series
+) -> None:
+    """Write the parent run's table, figures and best scores."""
+    name = trial_name(best["family"], best)
+    coef, intercept = read_weights(run, best["run_id"])
+    unregularised, _ = read_weights(run, trials.loc[trials["family"] == "none", "run_id"].iloc[0])
+    fold = development.folds[0]
+    drawn = {
+        "weights": figures.weights_compared(unregularised, coef, name),
+        "predictions": figures.predictions(
+            _trace(fold.train, coef, intercept), _trace(fold.validation, coef, intercept), development.target, name
+        ),
+        **_family_figures(config, trials),
+    }
+    files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
+    run.write({"trials.csv": trials.to_csv(index=False).encode(), **files})
+    scores = ["r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap"]
+    run.annotate(
+        metrics={f"best_{score}": float(best[score]) for score in scores},
+        tags={"best": name, "best_run_id": best["run_id"], "edges": "; ".join(edges(best, config))},
+    )
+
+
+def _family_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Figure]:
+    baseline = trials.loc[trials["family"] == "none", ["r2_train", "r2_validation"]].iloc[0]
+    drawn = {}
+    for family in config.families.searched:
+        rows = trials[trials["family"] == family]
+        best = int(np.argmax(rows["r2_validation"]))
+        columns = {name: rows[name].to_numpy() for name in (*PARAMETERS[family], "r2_train", "r2_validation")}
+        if family == "elasticnet":
+            drawn["elasticnet"] = figures.mix_heatmap(
+                columns["l1_alpha"], columns["l2_alpha"], columns["r2_validation"], best
+            )
+        else:
+            levels = (float(baseline["r2_train"]), float(baseline["r2_validation"]))
+            drawn[family] = figures.r2_against_alpha(
+                family, columns["alpha"], columns["r2_train"], columns["r2_validation"], levels, best
+            )
+    return drawn
+
+
+def _trace(rows: Rows, coef: NDArray[np.float64], intercept: float) -> figures.Trace:
+    support = np.flatnonzero(coef)
+    predicted = rows.X[:, support] @ coef[support] + intercept
+    return figures.Trace(np.arange(rows.start, rows.start + len(rows.y)), rows.y, predicted)
+
+
+def _blocks(development: Development) -> dict[str, tuple[int, int]]:
+    fold = development.split.folds[0]
+    return {"train": fold.train[0], "validation": fold.validation, "test": development.split.test}

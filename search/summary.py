@@ -1,0 +1,184 @@
+"""What the command prints: plain records for programs, tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from data import Recording
+from search.config import Range, SearchConfig
+from search.launch import SearchResult
+from search.promote import Promotion
+from search.report import trial_name
+
+_SHOWN_PER_FAMILY = 3
+
+
+def plan(config: SearchConfig) -> dict[str, Any]:
+    """Return what a search would run."""
+    families = {
+        family: {
+            "trials": settings.n_trials,
+            **{
+                name: [strength.low, strength.high] if isinstance(strength, Range) else list(strength)
+                for name, strength in settings.strengths.items()
+            },
+            "proposed_by": "exact grid" if settings.is_grid else config.sampler,
+        }
+        for family, settings in config.families.searched.items()
+    }
+    split = config.data.split
+    return {
+        "name": config.name,
+        "source": config.data.source,
+        "rows": split.model_dump() if split else "70 % train, 15 % validation, 15 % test",
+        "seed": config.seed,
+        "trials": config.n_trials,
+        "families": {"none": {"trials": 1}, **families},
+    }
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """Return a plan for people."""
+    table = Table(box=SIMPLE)
+    for heading in ("family", "trials", "proposed by", "strengths"):
+        table.add_column(heading, justify="right" if heading == "trials" else "left")
+    for family, settings in plan["families"].items():
+        strengths = ", ".join(
+            f"{name} {values if settings['proposed_by'] == 'exact grid' else '{:g}–{:g}'.format(*values)}"
+            for name, values in settings.items()
+            if name not in ("trials", "proposed_by")
+        )
+        table.add_row(family, str(settings["trials"]), settings.get("proposed_by", "baseline"), strengths)
+    heading = f"{plan['name']}: {plan['trials']} trials on {plan['source']}, rows {plan['rows']}, seed {plan['seed']}"
+    return _rendered(Text(heading), table, Text("Nothing was run: leave out --dry-run to start."))
+
+
+def as_json(result: SearchResult) -> dict[str, Any]:
+    """Return a search's result as plain values."""
+    return {
+        "search_id": result.search_id,
+        "run_id": result.run_id,
+        "trials": len(result.trials),
+        "new_trials": result.new_trials,
+        "best": {key: _plain(value) for key, value in result.best.items() if value == value},
+        "promotion": promotion_json(result.promotion) if result.promotion else None,
+        "notes": list(result.notes),
+    }
+
+
+def as_text(result: SearchResult) -> str:
+    """Return a search's result for people: the best trials of every family, and what happened to the winner."""
+    table = Table(box=SIMPLE)
+    table.add_column("")
+    for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
+        table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
+    ranked = result.trials.sort_values("r2_validation", ascending=False)
+    for _, row in ranked.groupby("family", sort=False).head(_SHOWN_PER_FAMILY).iterrows():
+        wins = row["run_id"] == result.best["run_id"]
+        table.add_row(
+            "★" if wins else "",
+            trial_name(row["family"], row),
+            f"{row['r2_train']:.4f}",
+            f"{row['r2_validation']:.4f}",
+            f"{row['n_nonzero']:,.0f}",
+            f"{row['sparsity']:.1%}",
+            f"{row['fit_seconds']:.3f}",
+            style="bold" if wins else None,
+        )
+    did = f"{result.new_trials} new" if result.new_trials else "none new: this search was complete"
+    heading = f"search {result.search_id}: {len(result.trials)} trials, {did}; the best of each family"
+    lines: list[RenderableType] = [Text(heading), table]
+    if result.promotion:
+        lines.append(Text(promotion_text(result.promotion), end=""))
+    lines += [Text(f"note: {note}") for note in result.notes]
+    if result.promotion is None:
+        lines.append(Text(f"not promoted; to do so: regsearch promote {result.search_id}"))
+    return _rendered(*lines)
+
+
+def promotion_json(promotion: Promotion) -> dict[str, Any]:
+    """Return a promotion as plain values."""
+    return {**asdict(promotion), "uri": promotion.uri}
+
+
+def promotion_text(promotion: Promotion) -> str:
+    """Return a promotion for people."""
+    instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
+    return (
+        f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
+        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f}\n"
+        f'load it:  mlflow.pyfunc.load_model("{promotion.uri}")\n'
+        f"look:     regsearch ui\n"
+    )
+
+
+def models_text(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return registered models and their versions for people."""
+    if not models:
+        return "no registered models yet; `regsearch run` makes the first\n"
+    return _rendered(*(part for name, versions in models.items() for part in _versions_table(name, versions)))
+
+
+def describe(recording: Recording) -> dict[str, Any]:
+    """Return what a recording is, as plain values."""
+    quantiles = [0.01, 0.5, 0.99, 1.0]
+    sample = recording.X[:: max(1, len(recording.y) // 200)]
+    return {
+        "source": recording.source,
+        "rows": int(recording.X.shape[0]),
+        "features": int(recording.X.shape[1]),
+        "dtype": str(recording.X.dtype),
+        "target": recording.target,
+        "sha256": recording.sha256,
+        "constant_features": int((recording.X.max(axis=0) == recording.X.min(axis=0)).sum()),
+        "X_quantiles_of_every_nth_row": dict(
+            zip(map(str, quantiles), np.quantile(sample, quantiles).tolist(), strict=True)
+        ),
+        "y_quantiles": dict(zip(map(str, quantiles), np.quantile(recording.y, quantiles).tolist(), strict=True)),
+        "y_mean": float(recording.y.mean()),
+        "y_sd": float(recording.y.std()),
+    }
+
+
+def description_text(description: Mapping[str, Any]) -> str:
+    """Return the description of a recording for people."""
+    table = Table(box=SIMPLE, show_header=False)
+    for key, value in description.items():
+        shown = ", ".join(f"{q}: {v:.4g}" for q, v in value.items()) if isinstance(value, dict) else value
+        table.add_row(key.replace("_", " "), f"{shown:,}" if isinstance(shown, int) else str(shown))
+    return _rendered(table)
+
+
+def _versions_table(name: str, versions: Iterable[Mapping[str, Any]]) -> tuple[Text, Table]:
+    table = Table(box=SIMPLE)
+    columns = ("version", "champion", "r2_train", "r2_validation", "r2_test", "trial", "search_id", "promoted_at")
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for version in versions:
+        table.add_row(*(_cell(version.get(column)) for column in columns))
+    return Text(name), table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "★" if value else ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value or "")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _rendered(*parts: RenderableType) -> str:
+    console = Console(file=StringIO(), width=120, highlight=False)
+    console.print(Group(*parts))
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]

@@ -1,0 +1,164 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from search.cli import main
+from tests.conftest import SMALL
+
+REGSEARCH = [sys.executable, "-m", "search.cli"]
+
+
+def regsearch(*arguments, **options):
+    return subprocess.run([*REGSEARCH, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def invoke(monkeypatch, capsys):
+    """Return a call of the command in this process: exit code, standard output and error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["regsearch", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def config(small_config, workspace):
+    (workspace / "small.toml").write_text(SMALL.format(source="small.npz"))
+    return "small.toml"
+
+
+def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
+    done = regsearch("run", config)
+    assert done.returncode == 0, done.stderr
+    assert "champion:" in done.stdout
+    assert 'mlflow.pyfunc.load_model("models:/small@champion")' in done.stdout
+    assert "best validation R²" in done.stderr
+
+    again = regsearch("run", config, "--json")
+    assert again.returncode == 0
+    result = json.loads(again.stdout)
+    assert (result["new_trials"], result["trials"]) == (0, 20)
+    assert result["promotion"]["uri"] == "models:/small@champion"
+
+    listed = json.loads(regsearch("models", "--json").stdout)
+    assert [version["champion"] for version in listed["small"]] == [True]
+    assert listed["small"][0]["search_id"] == result["search_id"]
+    promoted = regsearch("promote", result["search_id"], "--json")
+    assert json.loads(promoted.stdout) == result["promotion"]
+    refused = regsearch("models", "--rollback")
+    assert refused.returncode == 1
+    assert "replaced none" in refused.stderr
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(workspace, invoke):
+    before = sorted(workspace.rglob("*"))
+    plan = json.loads(invoke("run", "tutorial", "--dry-run", "--json")[1])
+    assert plan["trials"] == 36
+    assert plan["families"]["elasticnet"]["l2_alpha"] == [0.01, 0.1, 1, 10, 100]
+    assert "Nothing was run" in invoke("run", "--dry-run")[1]
+    assert sorted(workspace.rglob("*")) == before
+
+
+def test_data_describes_a_recording(config, recording, invoke):
+    described = json.loads(invoke("data", "small.npz", "--json")[1])
+    assert (described["rows"], described["features"]) == (160, 200)
+    assert described["sha256"] == recording.sha256
+    assert described["y_mean"] == pytest.approx(recording.y.mean())
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["promote"], ["models"], ["ui"], ["data"]])
+def test_help_is_there_for_every_command(command, invoke):
+    code, out, _ = invoke(*command, "--help")
+    assert code == 0
+    assert "Usage" in out
+
+
+def bad_inputs():
+    split = "[data.split]\ntrain = [40, 120]\nvalidation = [0, 40]\ntest = [120, 160]"
+    yield "a missing file", {"small.npz": "missing.npz"}, "missing.npz"
+    yield "an overlap", {"test = [120, 160]": "test = [119, 160]"}, "overlap"
+    yield "an empty split", {"test = [120, 160]": "test = [120, 120]"}, "[120, 120)"
+    yield "a reversed split", {"test = [120, 160]": "test = [160, 120]"}, "[160, 120)"
+    yield "rows out of range", {"test = [120, 160]": "test = [120, 999]"}, "160 rows"
+    yield "low above high", {"low = 0.01": "low = 101"}, "low must be below high"
+    yield "a negative alpha", {"low = 0.01": "low = -1"}, "greater than 0"
+    yield "zero trials", {"trials = 12": "trials = 0"}, "greater than 0"
+    yield "an unknown key", {"seed = 3": "sed = 3"}, "did you mean 'seed'"
+    yield "an unknown family", {"[families.ridge]": "[families.rdige]"}, "did you mean 'ridge'"
+    yield "an unknown sampler", {"seed = 3": 'sampler = "tep"'}, "'tpe'"
+    yield "too few rows for fractions", {split: "", "small.npz": "tiny.npz"}, "too few"
+
+
+@pytest.mark.parametrize(("changes", "says"), [pytest.param(c, s, id=i) for i, c, s in bad_inputs()])
+def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace, invoke):
+    np.savez(workspace / "tiny.npz", X=np.eye(5), y=np.arange(5.0))
+    text = (workspace / config).read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (workspace / config).write_text(text)
+    before = sorted(workspace.rglob("*"))
+    code, out, error = invoke("run", config)
+    assert (code, out) == (2, "")
+    *_, line = error.splitlines()
+    assert line.startswith("regsearch: ")
+    assert says in line
+    assert sorted(workspace.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "nope.toml"], "nope.toml: no such configuration"),
+        (["run", "--trials", "0"], "greater than 0"),
+        (["run", "--trials", "many"], "--trials"),
+        (["run", "--nonsense"], "--nonsense"),
+        (["rnu"], "rnu"),
+        (["run", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
+        (["run", "--tracking-uri", "sqlite:////proc/here/mlflow.db"], "cannot be created"),
+        (["run", "--storage", "nosuch://x"], "--storage"),
+        (["data", "nowhere.csv"], "nowhere.csv"),
+        (["ui", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
+        (["models", "--name", "nope"], "no registered model 'nope'"),
+    ],
+)
+def test_a_bad_argument_is_one_line_and_exit_code_2(arguments, says, config, invoke):
+    if arguments[:1] == ["run"] and "nope.toml" not in arguments:
+        arguments = ["run", config, *arguments[1:]]
+    code, out, error = invoke(*arguments)
+    assert (code, out) == (2, "")
+    *_, line = error.splitlines()
+    assert line.startswith("regsearch: ")
+    assert says in line
+
+
+def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
+    code, _, error = invoke("promote", "0123")
+    assert code == 1
+    assert "no search '0123'" in error
+
+
+def test_ctrl_c_stops_with_what_resumes(config, workspace):
+    text = (workspace / config).read_text().replace("trials = 12", "trials = 3000")
+    (workspace / config).write_text(text)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen([*REGSEARCH, "run", config], stderr=subprocess.PIPE, text=True, env=environment)
+    for _ in range(600):
+        if list(workspace.glob("mlruns/artifacts/*/artifacts/weights.npz")):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == f"regsearch: interrupted; resume with: regsearch run {config}"

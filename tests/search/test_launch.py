@@ -1,0 +1,213 @@
+import tomllib
+
+import mlflow
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score
+
+import data
+from search import SearchConfig, run_search
+from search.launch import SearchBusyError
+from search.promote import PromotionRefusedError, promote
+from search.study import open_storage
+from tracking import registry
+from tracking.runs import METRICS, SearchRun
+from tracking.store import home, open_store
+
+
+@pytest.fixture
+def result(small_config):
+    return run_search(small_config, progress=False)
+
+
+def test_every_trial_is_in_optuna_in_mlflow_and_in_the_table(small_config, result):
+    assert len(result.trials) == small_config.n_trials == 1 + 12 + 3 + 4
+    assert result.new_trials == 20
+    storage = open_storage(None, home())
+    told = {}
+    for family in ("none", "ridge", "lasso", "elasticnet"):
+        study = optuna.load_study(study_name=f"small/{result.search_id}/{family}", storage=storage)
+        assert all(trial.state.name == "COMPLETE" for trial in study.trials)
+        told |= {(family, trial.number): (trial.params, trial.value) for trial in study.trials}
+    assert told.keys() == set(zip(result.trials["family"], result.trials["trial"], strict=True))
+    for _, row in result.trials.iterrows():
+        parameters, value = told[row["family"], row["trial"]]
+        assert value == row["r2_validation"]
+        assert {name: row[name] for name in parameters} == parameters
+
+
+def test_the_parent_tells_the_search(small_config, result):
+    store = open_store()
+    parent = store.client.get_run(result.run_id)
+    assert parent.info.status == "FINISHED"
+    files = {file.path for file in store.client.list_artifacts(result.run_id)}
+    assert files >= {"config.toml", "trials.csv", "figures"}
+    figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
+    names = ("ridge", "lasso", "elasticnet", "weights", "predictions")
+    assert figures == {f"figures/{name}.png" for name in names}
+    run = SearchRun.find(store, result.search_id)
+    text = run.read(result.run_id, "config.toml").decode()
+    assert SearchConfig.from_toml(text) == small_config
+    assert tomllib.loads(text)["data"]["split"]["test"] == [120, 160]
+    assert parent.data.metrics["best_r2_validation"] == result.trials["r2_validation"].max()
+    assert parent.data.metrics["best_r2_test"] == result.promotion.r2_test
+
+
+def test_children_hold_their_weights_and_a_stem_plot(result):
+    store = open_store()
+    run = SearchRun.find(store, result.search_id)
+    for (family, _), child in run.trial_runs().items():
+        assert child.info.status == "FINISHED"
+        assert set(child.data.metrics) - {"r2_test"} == set(METRICS)
+        assert {file.path for file in store.client.list_artifacts(child.info.run_id)} >= {"weights.npz", "weights.png"}
+        assert child.data.params["family"] == family
+    row = result.trials[result.trials["family"] == "elasticnet"].iloc[0]
+    assert row["sklearn_alpha"] == pytest.approx(row["l1_alpha"] + row["l2_alpha"] / 80)
+    assert row["l1_ratio"] == pytest.approx(row["l1_alpha"] / row["sklearn_alpha"])
+
+
+def test_the_champion_is_the_winner_scored_on_the_test_rows(result, recording):
+    best = result.trials.loc[result.trials["r2_validation"].idxmax()]
+    assert result.best["run_id"] == best["run_id"]
+    mlflow.set_tracking_uri(open_store().uri)
+    champion = mlflow.pyfunc.load_model(result.promotion.uri)
+    for rows, score in (
+        (slice(40, 120), best["r2_train"]),
+        (slice(0, 40), best["r2_validation"]),
+        (slice(120, 160), result.promotion.r2_test),
+    ):
+        assert r2_score(recording.y[rows], champion.predict(recording.X[rows])) == pytest.approx(score, abs=1e-9)
+    tags = registry.champion(open_store(), "small").tags
+    assert tags["search_id"] == result.search_id
+    assert tags["data_sha256"] == recording.sha256
+    assert (tags["family"], int(tags["trial"])) == (best["family"], best["trial"])
+    assert float(tags["r2_test"]) == result.promotion.r2_test
+    assert tags["test_evaluations"] == "1"
+
+
+def test_the_same_search_again_does_nothing(small_config, result):
+    again = run_search(small_config, progress=False)
+    assert again.new_trials == 0
+    pd.testing.assert_frame_equal(again.trials, result.trials)
+    assert again.promotion.version == result.promotion.version
+    assert len(registry.versions(open_store(), "small")) == 1
+
+
+def test_more_trials_add_only_the_difference(small_config, result):
+    more = run_search(small_config.updated(trials=15), progress=False)
+    assert (more.search_id, more.run_id, more.new_trials) == (result.search_id, result.run_id, 3)
+    both = result.trials.merge(more.trials, on="run_id")
+    assert len(both) == 20
+
+
+def test_another_seed_is_another_search_of_the_same_experiment(small_config, result):
+    other = run_search(small_config.updated(seed=4), promote=False, progress=False)
+    assert other.search_id != result.search_id
+    assert other.new_trials == 20
+    ridge = [one.trials.query("family == 'ridge'")["alpha"].tolist() for one in (result, other)]
+    assert ridge[0] != ridge[1]
+
+
+def test_a_lost_tracking_database_is_filled_again_from_the_studies(small_config, result, tmp_path):
+    fresh = f"sqlite:///{tmp_path}/other/mlflow.db"
+    again = run_search(small_config, tracking_uri=fresh, promote=False, progress=False)
+    assert again.new_trials == 20
+    columns = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
+    pd.testing.assert_frame_equal(again.trials[columns], result.trials[columns])
+    np.testing.assert_allclose(again.trials["r2_validation"], result.trials["r2_validation"], atol=1e-6)
+
+
+def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
+    from filelock import FileLock
+
+    with (
+        FileLock(open_store().locks / f"{result.search_id}.lock"),
+        pytest.raises(SearchBusyError, match="is being run"),
+    ):
+        run_search(small_config, progress=False)
+
+
+def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_next_run(small_config, monkeypatch):
+    from search import evaluate
+    from search.driver import TrialError
+
+    solve = evaluate._evaluate_fold
+
+    def fail_once(fold, fit):
+        if fit.penalty.l1 == 0.01:
+            raise FloatingPointError("the disk is made of cheese")
+        return solve(fold, fit)
+
+    monkeypatch.setattr(evaluate, "_evaluate_fold", fail_once)
+    with pytest.raises(TrialError, match="lasso trial 1: FloatingPointError: the disk is made of cheese"):
+        run_search(small_config, progress=False)
+    store = open_store()
+    (parent,) = store.client.search_runs([store.experiment("small")], "tags.role = 'search'")
+    assert parent.info.status == "FAILED"
+    run = SearchRun.find(store, parent.data.tags["search_id"])
+    failed = run.trial_runs()["lasso", 1]
+    assert failed.info.status == "FAILED"
+    assert b"made of cheese" in run.read(failed.info.run_id, "traceback.txt")
+
+    monkeypatch.setattr(evaluate, "_evaluate_fold", solve)
+    result = run_search(small_config, progress=False)
+    assert len(result.trials) == 20
+    assert run.trial_runs()["lasso", 1].info.run_id == failed.info.run_id
+    assert {child.info.status for child in run.trial_runs().values()} == {"FINISHED"}
+
+
+def test_bad_data_leaves_nothing_behind(small_config, workspace):
+    np.savez(workspace / "small.npz", X=np.zeros((160, 3)), y=np.full(160, np.nan))
+    before = sorted(workspace.rglob("*"))
+    with pytest.raises(data.DataError, match="160 value"):
+        run_search(small_config, progress=False)
+    assert sorted(workspace.rglob("*")) == before
+
+
+def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
+    searched = run_search(small_config, promote=False, progress=False)
+    store = open_store()
+    assert searched.promotion is None
+    assert registry.champion(store, "small") is None
+    assert "best_r2_test" not in store.client.get_run(searched.run_id).data.metrics
+    promotion = promote(searched.search_id)
+    assert promotion == promote(searched.search_id)
+    assert promotion.r2_validation == searched.best["r2_validation"]
+    assert str(registry.champion(store, "small").version) == promotion.version
+
+
+def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(small_config, workspace, recording):
+    run_search(small_config, promote=False, progress=False)
+    with pytest.raises(PromotionRefusedError, match="no search 'nope'"):
+        promote("nope")
+    search_id = run_search(small_config, promote=False, progress=False).search_id
+    np.savez(workspace / "small.npz", X=recording.X + 1, y=recording.y)
+    with pytest.raises(PromotionRefusedError, match="no longer holds the values"):
+        promote(search_id)
+
+
+def test_another_winner_of_the_same_rows_is_not_scored_on_them_unless_asked(small_config, result, workspace):
+    narrower = SearchConfig.from_toml(small_config.to_toml().replace("0.01,\n    0.1,", "0.02,\n    0.1,"))
+    narrower = narrower.model_copy(update={"name": "small-2"})
+    other = run_search(narrower, progress=False)
+    if other.best["r2_validation"] == result.best["r2_validation"]:
+        pytest.fail("the two searches must have winners that differ")
+    assert other.promotion is None
+    assert any("opened 1 time(s) before" in note for note in other.notes)
+    promotion = promote(other.search_id, again=True)
+    assert registry.champion(open_store(), "small-2").tags["test_evaluations"] == "2"
+    assert promotion.replaced is None
+
+
+def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, result):
+    worse = SearchConfig.from_toml(
+        'name = "small"\n[data]\nsource = "small.npz"\n[data.split]\ntrain = [40, 120]\nvalidation = [0, 40]\n'
+        "test = [120, 160]\n[families.ridge]\nalpha = [1000.0]\n"
+    )
+    refused = run_search(worse, progress=False)
+    assert any("stays" in note for note in refused.notes)
+    assert str(registry.champion(open_store(), "small").version) == result.promotion.version
+    promoted = promote(refused.search_id, again=True, force=True)
+    assert promoted.replaced == result.promotion.version
