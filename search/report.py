@@ -49,6 +49,7 @@ def search_record(config: SearchConfig, search_id: str, development: Development
         search_id=search_id,
         name=f"search {search_id}",
         description=description,
+        units=f"{OBJECTIVE}\n\n{UNITS}",
         data_sha256=development.data_sha256,
         source=development.source,
         shape=(sum(stop - start for start, stop in development.split.development), development.n_features),

@@ -170,7 +170,7 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, best:
         if values.size <= 100:
             for (i, j), value in np.ndenumerate(values):
                 colour = "black" if value > (low + high) / 2 else "white"
-                axes.text(j, i, f"{value:.3g}", ha="center", va="center", color=colour)
+                axes.text(j, i, f"{value:.3f}", ha="center", va="center", color=colour)
         x, y = float(column[best]), float(row[best])
         axes.add_patch(mpl.patches.Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec="white", lw=2.5))
         axes.add_patch(mpl.patches.Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=_WINNER, lw=1.5))

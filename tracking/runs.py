@@ -76,8 +76,8 @@ class SearchRecord:
     search_id : str
     name : str
         Of the parent run.
-    description : str
-        Markdown.
+    description, units : str
+        Markdown: of this search, and of what is measured in every search of the experiment.
     data_sha256 : str
     source : str
         Where the recording came from.
@@ -89,6 +89,7 @@ class SearchRecord:
     search_id: str
     name: str
     description: str
+    units: str
     data_sha256: str
     source: str
     shape: tuple[int, int]
@@ -107,7 +108,7 @@ class SearchRun:
     @classmethod
     def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
         """Return the search's run in an experiment, reopened where there is one."""
-        experiment_id = store.experiment(experiment)
+        experiment_id = store.experiment(experiment, record.units)
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
         found = _parents(store, [experiment_id], record.search_id)
         if found:

@@ -17,9 +17,11 @@ from alembic.util.exc import CommandError
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 _ANSWER_SECONDS = 10
+_EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
 
 
 class StoreError(RuntimeError):
@@ -51,12 +53,17 @@ class Store:
         """The URI without user, password or query, fit for a log."""
         return without_secrets(self.uri)
 
-    def experiment(self, name: str) -> str:
-        """Return the id of the experiment of that name, making it where there is none."""
+    def experiment(self, name: str, description: str = "") -> str:
+        """Return the id of the experiment of that name, making it, with a description, where there is none."""
         with FileLock(self.locks / "store.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
-                return self.client.create_experiment(name, artifact_location=self.artifact_root)
+                tags = {
+                    _EXPERIMENT_KIND: "custom_model_development",
+                    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "r2_validation",
+                    MLFLOW_RUN_NOTE: description,
+                }
+                return self.client.create_experiment(name, artifact_location=self.artifact_root, tags=tags)
         if found.lifecycle_stage == "deleted":
             raise StoreError(
                 f"experiment {name!r} is deleted in {self.shown}; restore it with "

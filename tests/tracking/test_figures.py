@@ -56,7 +56,7 @@ def test_a_full_grid_of_mixes_is_drawn_as_cells_at_their_strengths():
     assert cells.shape == (3, 2)
     assert cells[2, 0] == r2[5]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1"]
-    assert {text.get_text() for text in axes.texts} == {f"{value:.3g}" for value in r2}
+    assert {text.get_text() for text in axes.texts} == {f"{value:.3f}" for value in r2}
 
 
 def test_mixes_that_are_no_grid_are_drawn_as_points():

@@ -5,7 +5,7 @@ import pytest
 from tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord
 from tracking.store import open_store
 
-SEARCH = SearchRecord("abc123", "search abc123", "what it is", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
+SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
 
 
 def trial(number=0, family="ridge", **params):
@@ -89,7 +89,7 @@ def test_a_trial_that_raised_keeps_its_traceback_and_is_finished_in_its_own_run_
 
 
 def test_other_searches_of_the_experiment_are_not_mixed_in(store, run):
-    other = SearchRun.start(store, "small", SearchRecord("xyz", "search xyz", "", "e" * 64, "there", (1, 1)))
+    other = SearchRun.start(store, "small", SearchRecord("xyz", "search xyz", "", "", "e" * 64, "there", (1, 1)))
     run.log_trial(trial(0), {})
     other.log_trial(trial(0), {})
     other.log_trial(trial(1), {})
