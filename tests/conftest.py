@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data import Development, Recording, SealedTest, Split, seal
-from search import SearchConfig
+from search import SearchConfig, SearchResult, run_search
 from tracking.store import open_store
 
 SMALL = """
@@ -85,3 +85,9 @@ def small_config(workspace: Path, recording: Recording) -> SearchConfig:
     """Return the configuration of a search of 20 trials on a file in the workspace."""
     np.savez(workspace / "small.npz", X=recording.X, y=recording.y)
     return SearchConfig.from_toml(SMALL.format(source="small.npz"))
+
+
+@pytest.fixture
+def result(small_config: SearchConfig) -> SearchResult:
+    """Return that search, run."""
+    return run_search(small_config, progress=False)
