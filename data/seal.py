@@ -21,13 +21,13 @@ class Rows:
     ----------
     X : ndarray of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
-    start : int
-        Row of the recording that the first one was, for a figure's time axis.
+    index : ndarray of int, shape (n_rows,)
+        Which rows of the recording they are.
     """
 
     X: NDArray[np.floating]
     y: NDArray[np.float64]
-    start: int
+    index: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,8 @@ class Development:
     Parameters
     ----------
     folds : tuple of FoldRows
+    model : Rows
+        What a trial's own model is fitted on; for a holdout the very rows that its fold is fitted on.
     data_sha256 : str
         Identity of the whole recording.
     split : Split
@@ -55,6 +57,7 @@ class Development:
     """
 
     folds: tuple[FoldRows, ...]
+    model: Rows
     data_sha256: str
     split: Split
     source: str
@@ -64,7 +67,7 @@ class Development:
     @property
     def n_features(self) -> int:
         """Number of features."""
-        return int(self.folds[0].train.X.shape[1])
+        return int(self.model.X.shape[1])
 
 
 class SealedTest:
@@ -97,32 +100,36 @@ def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
     Raises
     ------
     DataError
-        If the split does not fit the recording, or the target is constant in one of its blocks.
+        If the split does not fit the recording, or the target is constant in one of its parts.
     """
     split.check(len(recording.y))
-    for start, stop in (*split.development, split.test):
-        if recording.y[start:stop].min() == recording.y[start:stop].max():
-            raise DataError(
-                f"{recording.source}: {recording.target} is constant in rows [{start}, {stop}), where R² would mean "
-                "nothing; choose other rows in [data.split]"
-            )
-    parts = {block: _copy(recording, block) for block in split.development}
-    folds = tuple(
-        FoldRows(train=_join([parts[block] for block in fold.train]), validation=parts[fold.validation])
-        for fold in split.folds
-    )
+    taken: dict[tuple[Block, ...], Rows] = {}
+
+    def rows(blocks: tuple[Block, ...]) -> Rows:
+        if blocks not in taken:
+            taken[blocks] = _take(recording, blocks)
+        return taken[blocks]
+
+    folds = tuple(FoldRows(rows(fold.train), rows(fold.validation)) for fold in split.folds)
     development = Development(
-        folds, recording.sha256, split, recording.source, recording.target, recording.feature_names
+        folds,
+        rows(split.model),
+        recording.sha256,
+        split,
+        recording.source,
+        recording.target,
+        recording.feature_names,
     )
-    return development, SealedTest(_copy(recording, split.test))
+    return development, SealedTest(_take(recording, (split.test,)))
 
 
-def _copy(recording: Recording, block: Block) -> Rows:
-    start, stop = block
-    return Rows(recording.X[start:stop].copy(), recording.y[start:stop].copy(), start)
-
-
-def _join(parts: Sequence[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return Rows(np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts]), parts[0].start)
+def _take(recording: Recording, blocks: Sequence[Block]) -> Rows:
+    y = np.concatenate([recording.y[start:stop] for start, stop in blocks])
+    if y.min() == y.max():
+        named = ", ".join(f"[{start}, {stop})" for start, stop in blocks)
+        raise DataError(
+            f"{recording.source}: {recording.target} is constant in rows {named}, where R² would mean nothing; "
+            "choose other rows in [data.split]"
+        )
+    X = np.concatenate([recording.X[start:stop] for start, stop in blocks])
+    return Rows(X, y, np.concatenate([np.arange(start, stop) for start, stop in blocks]))

@@ -126,12 +126,35 @@ Rows = Annotated[
 ]
 
 
+class FoldsConfig(_Frozen):
+    """Validation on contiguous parts of the training rows in turn."""
+
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    embargo: Annotated[
+        int, Field(ge=0, strict=True, description="rows left out on either side of a validation block")
+    ] = 0
+
+
 class SplitConfig(_Frozen):
     """Which rows are trained on, chosen by, and kept sealed; `data.split` checks them against the recording."""
 
-    train: Rows
-    validation: Rows
+    train: Annotated[
+        Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
+        Discriminator(lambda value: "several" if value and isinstance(value[0], list | tuple) else "one"),
+        Field(description="one range of rows, or several"),
+    ]
+    validation: Annotated[
+        Annotated[FoldsConfig, Tag("folds_config")] | Annotated[Rows, Tag("rows")],
+        Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
+        Field(description="a range of rows, or {folds, embargo} to cross-validate over the training rows"),
+    ]
     test: Rows
+
+    @property
+    def train_blocks(self) -> tuple[tuple[int, int], ...]:
+        """The ranges of training rows, one or several."""
+        first = self.train[0]
+        return (self.train,) if isinstance(first, int) else self.train  # type: ignore[return-value]
 
 
 class DataConfig(_Frozen):
@@ -160,6 +183,10 @@ class SearchConfig(_Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     sampler: Annotated[Literal["tpe", "random", "grid"], Field(description="how ranges are searched")] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
+    select: Annotated[
+        Literal["best", "one-se"],
+        Field(description="the best score, or the most regularised within one standard error of it"),
+    ] = "best"
     data: DataConfig = DataConfig()
     families: Families
 
@@ -183,10 +210,10 @@ class SearchConfig(_Frozen):
     def search_id(self, data_sha256: str) -> str:
         """Return the search's identity: a hash of the data's values and of all that decides which trials are made.
 
-        Where the data came from and how many trials are wanted do not: a moved file is the same search, and more
-        trials continue it.
+        Where the data came from, how many trials are wanted and how the winner is chosen do not: a moved file is the
+        same search, and more trials continue it.
         """
-        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}})
+        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}, "select": True})
         for settings in decisive["families"].values():
             if settings is not None and self.sampler != "grid":
                 settings.pop("trials")
@@ -295,7 +322,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
 
 
-_UNION_TAGS = {"range", "grid"}
+_UNION_TAGS = {"range", "grid", "one", "several", "folds_config", "rows"}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

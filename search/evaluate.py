@@ -1,27 +1,30 @@
-"""A fit becomes an evaluation: what a trial scored, on every fold, and how its weights look."""
+"""A fit becomes an evaluation: what a trial scored on every fold, and how the weights of its model look."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data import Development, FoldRows
+from data import Development, Rows
+from search.bootstrap import r2_standard_error
 from search.penalty import Family, penalty_of
 from search.solvers.path import Fit, RegularizationPath
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores and weights of one trial in numbers; means over the folds.
+    """Scores and weights of one trial in numbers.
 
     Attributes
     ----------
     r2_train, r2_validation : float
-        Coefficient of determination on the rows fitted on, and on the fold's other rows.
+        Coefficient of determination on the rows fitted on and on the other rows of a fold: means over the folds.
+    r2_validation_se : float
+        Standard error of that mean; of a single fold by the block bootstrap.
     sparsity : float
         Fraction of weights that are exactly zero.
     n_nonzero : float
@@ -29,31 +32,48 @@ class Evaluation:
     l1_norm, l2_norm : float
         Of the coefficients, in target units per unit of each feature.
     duality_gap : float
-        The worst certificate among the folds.
+        The worst certificate among the trial's fits.
     fit_seconds : float
-        All folds together.
+        All fits together.
+    folds : tuple of (float, float)
+        R² on the train and validation rows of each fold; empty for a holdout.
     """
 
     r2_train: float
     r2_validation: float
+    r2_validation_se: float
     sparsity: float
     n_nonzero: float
     l1_norm: float
     l2_norm: float
     duality_gap: float
     fit_seconds: float
+    folds: tuple[tuple[float, float], ...] = field(default=())
 
     def metrics(self) -> dict[str, float]:
         """Return the evaluation as names and numbers."""
-        return asdict(self)
+        numbers: dict[str, float] = {name: value for name, value in asdict(self).items() if name != "folds"}
+        for number, (r2_train, r2_validation) in enumerate(self.folds, start=1):
+            numbers |= {f"fold_{number}_r2_train": r2_train, f"fold_{number}_r2_validation": r2_validation}
+        return numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """An evaluation and the fit it is of."""
+    """An evaluation and what it is of.
+
+    Attributes
+    ----------
+    evaluation : Evaluation
+    fit : Fit
+        The trial's own model, fitted on all rows that a model may be.
+    predicted : tuple of ndarray of float64
+        Predictions at the validation rows of each fold, by the fit that did not see them.
+    """
 
     evaluation: Evaluation
     fit: Fit
+    predicted: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True)
@@ -75,8 +95,15 @@ def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float
     return float(1 - (residual @ residual) / (centred @ centred))
 
 
+def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
+    """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
+    support = np.flatnonzero(coef)
+    predicted: NDArray[np.float64] = rows.X[:, support] @ coef[support] + intercept
+    return predicted
+
+
 class Evaluator:
-    """Solves and evaluates trials on the folds of one recording, remembering what it has solved.
+    """Solves and evaluates trials on one recording, remembering what it has solved.
 
     Parameters
     ----------
@@ -87,9 +114,10 @@ class Evaluator:
 
     def __init__(self, development: Development, tolerance: float) -> None:
         self._folds = development.folds
-        self._paths = [
-            RegularizationPath(fold.train.X, fold.train.y, tolerance=tolerance) for fold in development.folds
-        ]
+        self._paths = [RegularizationPath(fold.train.X, fold.train.y, tolerance=tolerance) for fold in self._folds]
+        model = development.model
+        self._is_holdout = model is self._folds[0].train
+        self._model = self._paths[0] if self._is_holdout else RegularizationPath(model.X, model.y, tolerance=tolerance)
 
     def __call__(self, family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -103,26 +131,36 @@ class Evaluator:
         return outcomes
 
     def _evaluate(self, family: Family, parameters: Mapping[str, float]) -> Solved:
-        fits = [
-            next(path.solve([penalty_of(family, parameters, len(fold.train.y))]))
-            for fold, path in zip(self._folds, self._paths, strict=True)
-        ]
-        per_fold = [_evaluate_fold(fold, fit) for fold, fit in zip(self._folds, fits, strict=True)]
-        means = {name: float(np.mean([getattr(one, name) for one in per_fold])) for name in asdict(per_fold[0])}
-        means["duality_gap"] = max(one.duality_gap for one in per_fold)
-        means["fit_seconds"] = sum(one.fit_seconds for one in per_fold)
-        return Solved(Evaluation(**means), fits[0])
+        fits = [_solve(path, family, parameters) for path in self._paths]
+        model = fits[0] if self._is_holdout else _solve(self._model, family, parameters)
+        every = fits if self._is_holdout else [*fits, model]
+        predicted = tuple(
+            predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
+        )
+        scores = tuple(
+            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, validated))
+            for fold, fit, validated in zip(self._folds, fits, predicted, strict=True)
+        )
+        n_nonzero = np.count_nonzero(model.coef)
+        evaluation = Evaluation(
+            r2_train=float(np.mean([train for train, _ in scores])),
+            r2_validation=float(np.mean([validation for _, validation in scores])),
+            r2_validation_se=self._standard_error([validation for _, validation in scores], predicted),
+            sparsity=1 - n_nonzero / len(model.coef),
+            n_nonzero=float(n_nonzero),
+            l1_norm=float(np.abs(model.coef).sum()),
+            l2_norm=float(np.linalg.norm(model.coef)),
+            duality_gap=max(fit.duality_gap for fit in every),
+            fit_seconds=sum(fit.seconds for fit in every),
+            folds=() if self._is_holdout else scores,
+        )
+        return Solved(evaluation, model, predicted)
+
+    def _standard_error(self, scores: Sequence[float], predicted: Sequence[NDArray[np.float64]]) -> float:
+        if self._is_holdout:
+            return r2_standard_error(self._folds[0].validation.y, predicted[0])
+        return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
 
 
-def _evaluate_fold(fold: FoldRows, fit: Fit) -> Evaluation:
-    support = np.flatnonzero(fit.coef)
-    return Evaluation(
-        r2_train=r2_score(fold.train.y, fit.fitted),
-        r2_validation=r2_score(fold.validation.y, fold.validation.X @ fit.coef + fit.intercept),
-        sparsity=1 - len(support) / len(fit.coef),
-        n_nonzero=float(len(support)),
-        l1_norm=float(np.abs(fit.coef).sum()),
-        l2_norm=float(np.linalg.norm(fit.coef)),
-        duality_gap=fit.duality_gap,
-        fit_seconds=fit.seconds,
-    )
+def _solve(path: RegularizationPath, family: Family, parameters: Mapping[str, float]) -> Fit:
+    return next(path.solve([penalty_of(family, parameters, path.n_rows)]))

@@ -111,7 +111,7 @@ def run_search(
             try:
                 new_trials = _drive(config, studies, run, development, progress=progress)
                 trials = run.trials()
-                best = winner(trials, config.tolerance)
+                best = winner(trials, config.tolerance, config.select)
                 if new_trials:
                     report.summarise(run, config, development, trials, best)
             except BaseException as error:
@@ -144,7 +144,7 @@ def _drive(
         tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor,
     ):
-        recorder = _Recorder(run, runs, len(development.folds[0].train.y), bar)
+        recorder = _Recorder(run, runs, len(development.model.y), bar)
         try:
             drive(studies, evaluator, recorder, logged, executor)
         except BaseException:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 import data
 from data import Development, SealedTest, Split
-from search.config import SearchConfig
-from search.evaluate import r2_score
+from search.config import FoldsConfig, SearchConfig
+from search.evaluate import predict, r2_score
 from search.report import read_weights, trial_name
 from search.select import winner
 from tracking import registry
@@ -100,21 +99,21 @@ def promote_winner(
 ) -> Promotion:
     """Promote the winner of a search whose data are at hand; see `promote`."""
     store = run.store
-    best = winner(run.trials(), config.tolerance)
+    best = winner(run.trials(), config.tolerance, config.select)
     current = registry.champion(store, config.name)
     mine = current is not None and current.run_id == best["run_id"]
     if current is not None and not mine and not force:
         _require_better(best, current.tags, development, config.name, str(current.version), run)
     r2_test, openings = _score_once(run, best, development, sealed, again=again)
-    coef, intercept = read_weights(run, best["run_id"])
+    weights = read_weights(run, best["run_id"])
     scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | {"r2_test": r2_test}
     name = trial_name(best["family"], best)
     version = registry.register(
         store,
         config.name,
         best["run_id"],
-        registry.linear_model(coef, intercept, development.feature_names),
-        development.folds[0].train.X.dtype,
+        registry.linear_model(weights.coef, weights.intercept, development.feature_names),
+        development.model.X.dtype,
         tags={
             **{score: repr(value) for score, value in scores.items()},
             "search_id": run.run.data.tags["search_id"],
@@ -135,7 +134,9 @@ def split_of(config: SearchConfig, n_rows: int) -> Split:
     rows = config.data.split
     if rows is None:
         return Split.by_fractions(n_rows)
-    return Split.holdout(rows.train, rows.validation, rows.test)
+    if isinstance(rows.validation, FoldsConfig):
+        return Split.blocked(rows.train_blocks, rows.validation.folds, rows.validation.embargo, rows.test)
+    return Split.holdout(rows.train_blocks, rows.validation, rows.test)
 
 
 def _require_better(
@@ -181,10 +182,9 @@ def _score_once(
     known = run.store.client.get_run(winner_id).data.metrics.get("r2_test")
     if known is not None:
         return known, len(opened)
-    coef, intercept = read_weights(run, winner_id)
+    weights = read_weights(run, winner_id)
     rows = sealed.open()
-    support = np.flatnonzero(coef)
-    r2_test = r2_score(rows.y, rows.X[:, support] @ coef[support] + intercept)
+    r2_test = r2_score(rows.y, predict(rows, weights.coef, weights.intercept))
     run.annotate(metrics={"best_r2_test": r2_test})
     run.annotate(metrics={"r2_test": r2_test}, run_id=winner_id)
     return r2_test, len(opened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -11,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from data import Development, Rows
+from data import Development
 from search.config import SearchConfig
-from search.evaluate import Solved
+from search.evaluate import Solved, predict
 from search.penalty import PARAMETERS, Family, penalty_of
 from search.select import edges
 from search.study import Proposal
@@ -33,7 +34,7 @@ UNITS = (
 
 def search_record(config: SearchConfig, search_id: str, development: Development) -> SearchRecord:
     """Return what is logged of a search when it starts."""
-    rows = {name: f"[{start}, {stop})" for name, (start, stop) in _blocks(development).items()}
+    rows = development.split.shown
     families = ", ".join(f"{family} ({settings.n_trials})" for family, settings in config.families.searched.items())
     description = "\n\n".join(
         [
@@ -52,7 +53,7 @@ def search_record(config: SearchConfig, search_id: str, development: Development
         units=f"{OBJECTIVE}\n\n{UNITS}",
         data_sha256=development.data_sha256,
         source=development.source,
-        shape=(sum(stop - start for start, stop in development.split.development), development.n_features),
+        shape=development.model.X.shape,
         params={"sampler": config.sampler, "seed": str(config.seed), **{f"rows_{k}": v for k, v in rows.items()}},
     )
 
@@ -80,20 +81,41 @@ def trial_name(family: str, parameters: Mapping[str, float] | pd.Series[Any]) ->
 
 
 def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
-    """Return a trial's artifacts: the stem plot of its weights and the weights themselves."""
+    """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions."""
     fit = solved.fit
+    arrays: dict[str, Any] = {"coef": fit.coef, "intercept": fit.intercept, "l1": fit.penalty.l1, "l2": fit.penalty.l2}
+    arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
-    np.savez(buffer, coef=fit.coef, intercept=np.float64(fit.intercept), l1=fit.penalty.l1, l2=fit.penalty.l2)
+    np.savez(buffer, **arrays)
     return {
         "weights.png": figures.to_png(figures.weights(fit.coef, record.name)),
         "weights.npz": buffer.getvalue(),
     }
 
 
-def read_weights(run: SearchRun, run_id: str) -> tuple[NDArray[np.float64], float]:
-    """Return the coefficients and the intercept that a trial's run holds."""
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What a trial's run keeps of its model.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_features,)
+    intercept : float
+    predicted : tuple of ndarray of float64
+        Predictions at the validation rows of each fold.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: float
+    predicted: tuple[NDArray[np.float64], ...]
+
+
+def read_weights(run: SearchRun, run_id: str) -> Weights:
+    """Return the weights that a trial's run holds."""
     with np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False) as archive:
-        return archive["coef"], float(archive["intercept"])
+        folds = sum(name.startswith("predicted_fold_") for name in archive.files)
+        predicted = tuple(archive[f"predicted_fold_{number}"] for number in range(1, folds + 1))
+        return Weights(archive["coef"], float(archive["intercept"]), predicted)
 
 
 def summarise(
@@ -101,14 +123,13 @@ def summarise(
 ) -> None:
     """Write the parent run's table, figures and best scores."""
     name = trial_name(best["family"], best)
-    coef, intercept = read_weights(run, best["run_id"])
-    unregularised, _ = read_weights(run, trials.loc[trials["family"] == "none", "run_id"].iloc[0])
-    fold = development.folds[0]
+    weights = read_weights(run, best["run_id"])
+    unregularised = read_weights(run, trials.loc[trials["family"] == "none", "run_id"].iloc[0])
+    model = development.model
+    fitted = figures.Trace(model.index, model.y, predict(model, weights.coef, weights.intercept))
     drawn = {
-        "weights": figures.weights_compared(unregularised, coef, name),
-        "predictions": figures.predictions(
-            _trace(fold.train, coef, intercept), _trace(fold.validation, coef, intercept), development.target, name
-        ),
+        "weights": figures.weights_compared(unregularised.coef, weights.coef, name),
+        "predictions": figures.predictions(fitted, _validated(development, weights), development.target, name),
         **_family_figures(config, trials),
     }
     files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
@@ -139,12 +160,10 @@ def _family_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Fig
     return drawn
 
 
-def _trace(rows: Rows, coef: NDArray[np.float64], intercept: float) -> figures.Trace:
-    support = np.flatnonzero(coef)
-    predicted = rows.X[:, support] @ coef[support] + intercept
-    return figures.Trace(np.arange(rows.start, rows.start + len(rows.y)), rows.y, predicted)
-
-
-def _blocks(development: Development) -> dict[str, tuple[int, int]]:
-    fold = development.split.folds[0]
-    return {"train": fold.train[0], "validation": fold.validation, "test": development.split.test}
+def _validated(development: Development, weights: Weights) -> figures.Trace:
+    rows = [fold.validation for fold in development.folds]
+    return figures.Trace(
+        np.concatenate([one.index for one in rows]),
+        np.concatenate([one.y for one in rows]),
+        np.concatenate(weights.predicted),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pandas as pd
 
@@ -13,11 +14,13 @@ _TIE_DECIMALS = 9
 _EDGE = 0.02
 
 
-def winner(trials: pd.DataFrame, tolerance: float) -> pd.Series:
-    """Return the row of the best trial over all families and the baseline.
+def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se"] = "best") -> pd.Series:
+    """Return the row of the winning trial over all families and the baseline.
 
-    The best validation R² wins; among equals (to nine decimals) the sparser, then the more regularised.  A trial
-    whose certificate is above the tolerance cannot win.
+    By the rule ``"best"`` the best validation R² wins; among equals (to nine decimals) the sparser, then the more
+    regularised.  By ``"one-se"`` every trial within one standard error of the best counts as its equal (Breiman,
+    Friedman, Olshen & Stone 1984, "Classification and Regression Trees", section 3.4.3).  A trial whose certificate is
+    above the tolerance cannot win.
 
     Parameters
     ----------
@@ -25,6 +28,7 @@ def winner(trials: pd.DataFrame, tolerance: float) -> pd.Series:
         One row per finished trial, with the columns of `tracking.runs.SearchRun.trials`.
     tolerance : float
         Largest duality gap of a certified trial.
+    rule : {"best", "one-se"}
 
     Raises
     ------
@@ -34,10 +38,13 @@ def winner(trials: pd.DataFrame, tolerance: float) -> pd.Series:
     certified = trials[trials["duality_gap"] <= tolerance]
     if certified.empty:
         raise ValueError(f"no trial reached the duality gap {tolerance:g}; raise `tolerance` or narrow the ranges")
-    ranked = certified.assign(r2_rounded=certified["r2_validation"].round(_TIE_DECIMALS)).sort_values(
-        ["r2_rounded", "sparsity", "sklearn_alpha"], ascending=False, kind="stable"
-    )
-    return ranked.drop(columns="r2_rounded").iloc[0]
+    scores = certified["r2_validation"].round(_TIE_DECIMALS)
+    best = certified[scores == scores.max()]
+    if rule == "one-se":
+        best = certified[scores >= scores.max() - best["r2_validation_se"].max()]
+    order = ["sparsity", "sklearn_alpha", "family", "trial"]
+    ranked: pd.DataFrame = best.sort_values(order, ascending=[False, False, True, True])
+    return ranked.iloc[0]
 
 
 def edges(best: pd.Series, config: SearchConfig) -> list[str]:

@@ -60,7 +60,7 @@ def recording() -> Recording:
 @pytest.fixture
 def sealed(recording: Recording) -> tuple[Development, SealedTest]:
     """Return the same cut by rows as `small_config` does."""
-    return seal(recording, Split.holdout((40, 120), (0, 40), (120, 160)))
+    return seal(recording, Split.holdout([(40, 120)], (0, 40), (120, 160)))
 
 
 @pytest.fixture(scope="session")

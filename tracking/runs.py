@@ -27,6 +27,7 @@ from tracking.store import Store
 METRICS = (
     "r2_train",
     "r2_validation",
+    "r2_validation_se",
     "sparsity",
     "n_nonzero",
     "l1_norm",
@@ -34,7 +35,7 @@ METRICS = (
     "duality_gap",
     "fit_seconds",
 )
-"""What is measured of every trial."""
+"""What is measured of every trial; cross-validation adds the scores of each fold."""
 
 STRENGTHS = ("alpha", "l1_alpha", "l2_alpha", "l1_ratio", "sklearn_alpha")
 """The parameters of a trial that are numbers."""
@@ -56,7 +57,7 @@ class TrialRecord:
     params : mapping of str to float
         Of `STRENGTHS`, those that apply.
     metrics : mapping of str to float
-        All of `METRICS`.
+        All of `METRICS`, and those of the folds.
     """
 
     family: str

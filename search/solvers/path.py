@@ -62,6 +62,11 @@ class RegularizationPath:
         self._tolerance = tolerance
         self._solved: dict[Penalty, NDArray[np.float64]] = {}
 
+    @property
+    def n_rows(self) -> int:
+        """Number of training rows."""
+        return len(self._y)
+
     def solve(self, penalties: Iterable[Penalty]) -> Iterator[Fit]:
         """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path."""
         for penalty in penalties:

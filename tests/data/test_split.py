@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold
 
 from data import DataError, Split
 
@@ -14,12 +16,12 @@ def test_a_split_is_refused_exactly_when_a_row_has_no_or_two_purposes(train, val
     sound = all(start >= 0 and stop > start for start, stop in blocks)
     disjoint = len(rows[0] | rows[1] | rows[2]) == sum(map(len, rows))
     if sound and disjoint:
-        split = Split.holdout(train, validation, test)
-        assert split.development == tuple(sorted((train, validation)))
-        assert split.test == test
+        split = Split.holdout([train], validation, test)
+        (fold,) = split.folds
+        assert (fold.train, fold.validation, split.model, split.test) == ((train,), (validation,), (train,), test)
     else:
         with pytest.raises(DataError):
-            Split.holdout(train, validation, test)
+            Split.holdout([train], validation, test)
 
 
 @pytest.mark.parametrize(
@@ -33,24 +35,68 @@ def test_a_split_is_refused_exactly_when_a_row_has_no_or_two_purposes(train, val
 )
 def test_the_error_names_the_rows(train, validation, test, says):
     with pytest.raises(DataError, match=says):
-        Split.holdout(train, validation, test)
+        Split.holdout([train], validation, test)
 
 
 def test_rows_past_the_end_or_alone_are_refused():
     with pytest.raises(DataError, match=r"\[8, 12\) reach past the recording's 11 rows"):
-        Split.holdout((0, 5), (5, 8), (8, 12)).check(11)
+        Split.holdout([(0, 5)], (5, 8), (8, 12)).check(11)
     with pytest.raises(DataError, match=r"\[8, 9\) hold one row"):
-        Split.holdout((0, 5), (5, 8), (8, 9)).check(11)
+        Split.holdout([(0, 5)], (5, 8), (8, 9)).check(11)
 
 
 @given(st.integers(14, 10_000))
 def test_fractions_use_every_row_once_in_time_order(n_rows):
     split = Split.by_fractions(n_rows)
     split.check(n_rows)
-    (train,), validation, test = split.folds[0].train, split.folds[0].validation, split.test
+    (train,), (validation,), test = split.folds[0].train, split.folds[0].validation, split.test
     assert (train[0], train[1], validation[1], test[1]) == (0, validation[0], test[0], n_rows)
 
 
 def test_a_handful_of_rows_is_too_few_for_fractions():
     with pytest.raises(DataError, match="13 rows are too few"):
         Split.by_fractions(13)
+
+
+def rows(blocks):
+    return np.concatenate([np.arange(*block) for block in blocks])
+
+
+@given(st.integers(2, 7), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(14, 40))
+def test_blocked_folds_are_scikit_learns_over_the_rows_in_time_order(folds, gaps, length):
+    blocks, start = [], 0
+    for gap in gaps:
+        blocks.append((start + gap, start + gap + length))
+        start += gap + length
+    split = Split.blocked(blocks[::-1], folds, 0, (start + 5, start + 9))
+    every = rows(blocks)
+    for fold, (train, validation) in zip(split.folds, KFold(folds).split(every), strict=True):
+        np.testing.assert_array_equal(rows(fold.train), every[train])
+        np.testing.assert_array_equal(rows(fold.validation), every[validation])
+    assert split.model == tuple(blocks)
+
+
+@given(st.integers(2, 6), st.integers(0, 10))
+def test_an_embargo_keeps_training_rows_away_from_validation_rows(folds, embargo):
+    split = Split.blocked([(0, 60), (80, 140)], folds, embargo, (160, 170))
+    for fold in split.folds:
+        train, validation = rows(fold.train), rows(fold.validation)
+        distance = np.abs(train[:, None] - validation).min(axis=1)
+        assert distance.min() > embargo
+        others = np.setdiff1d(rows(split.model), np.concatenate([train, validation]))
+        assert all(np.abs(row - validation).min() <= embargo for row in others)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (([(0, 60)], 5, 3, (62, 70)), r"come within 2 row\(s\) .* embargo of 3"),
+        (([(0, 7)], 4, 0, (9, 12)), "7 rows are too few for 4 folds"),
+        (([(0, 20)], 2, 10, (40, 50)), "embargo of 10 leaves a fold without training rows"),
+        (([(0, 20), (15, 30)], 2, 0, (40, 50)), "overlap"),
+        (([(0, 20)], 2, 0, (10, 50)), "overlap"),
+    ],
+)
+def test_folds_that_cannot_be_made_are_refused(arguments, says):
+    with pytest.raises(DataError, match=says):
+        Split.blocked(*arguments)

@@ -29,7 +29,7 @@ class Ledger:
 
 
 def solved(score):
-    return Solved(Evaluation(score, score, 0, 1, 1, 1, 0, 0), fit=None)
+    return Solved(Evaluation(score, score, 0, 0, 1, 1, 1, 0, 0), fit=None, predicted=())
 
 
 def batches(*sizes):

@@ -22,7 +22,7 @@ def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation
     X, y = reference.recording()
     assert reference.digest(X, y) == PUBLISHED["sha256"]
     first, second = reference.N_TRAIN, reference.N_TRAIN + reference.N_VALIDATION
-    development, _ = seal(Recording(X, y, "mine"), Split.holdout((0, first), (first, second), (second, len(y))))
+    development, _ = seal(Recording(X, y, "mine"), Split.holdout([(0, first)], (first, second), (second, len(y))))
     evaluator = Evaluator(development, tolerance=1e-12)
     assert len(PUBLISHED["trials"]) == 1 + 5 + 5 + 25
     for trial in PUBLISHED["trials"]:
@@ -30,6 +30,17 @@ def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation
         (solved,) = evaluator(trial["family"], [strengths])
         assert solved.evaluation.r2_train == pytest.approx(trial["r2_train"], abs=1e-6)
         assert solved.evaluation.r2_validation == pytest.approx(trial["r2_validation"], abs=1e-6)
+
+
+def test_the_tutorials_cross_validation_is_reproduced():
+    X, y = reference.recording()
+    recording = Recording(np.vstack([X, X[:20]])[:, reference.NARROW], np.concatenate([y, y[:20]]), "mine")
+    development, _ = seal(recording, Split.blocked([(0, 250)], 5, 0, (250, 270)))
+    (solved,) = Evaluator(development, tolerance=1e-6)("none", [{}])
+    published = PUBLISHED["cross_validated"]
+    expected = list(zip(published["r2_train"], published["r2_validation"], strict=True))
+    np.testing.assert_allclose(solved.evaluation.folds, expected, atol=1e-8)
+    assert solved.evaluation.r2_validation == pytest.approx(np.mean(published["r2_validation"]))
 
 
 def test_an_evaluation_describes_the_weights_it_is_of(sealed):

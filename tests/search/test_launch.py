@@ -5,6 +5,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
 import data
@@ -127,14 +128,14 @@ def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_nex
     from search import evaluate
     from search.driver import TrialError
 
-    solve = evaluate._evaluate_fold
+    solve = evaluate._solve
 
-    def fail_once(fold, fit):
-        if fit.penalty.l1 == 0.01:
+    def fail_once(path, family, parameters):
+        if (family, parameters.get("alpha")) == ("lasso", 0.01):
             raise FloatingPointError("the disk is made of cheese")
-        return solve(fold, fit)
+        return solve(path, family, parameters)
 
-    monkeypatch.setattr(evaluate, "_evaluate_fold", fail_once)
+    monkeypatch.setattr(evaluate, "_solve", fail_once)
     with pytest.raises(TrialError, match="lasso trial 1: FloatingPointError: the disk is made of cheese"):
         run_search(small_config, progress=False)
     store = open_store()
@@ -145,7 +146,7 @@ def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_nex
     assert failed.info.status == "FAILED"
     assert b"made of cheese" in run.read(failed.info.run_id, "traceback.txt")
 
-    monkeypatch.setattr(evaluate, "_evaluate_fold", solve)
+    monkeypatch.setattr(evaluate, "_solve", solve)
     result = run_search(small_config, progress=False)
     assert len(result.trials) == 20
     assert run.trial_runs()["lasso", 1].info.run_id == failed.info.run_id
@@ -158,3 +159,27 @@ def test_bad_data_leaves_nothing_behind(small_config, workspace):
     with pytest.raises(data.DataError, match="160 value"):
         run_search(small_config, progress=False)
     assert sorted(workspace.rglob("*")) == before
+
+
+def test_folds_are_scored_averaged_and_the_champion_is_fitted_on_all_of_their_rows(small_config, recording):
+    text = small_config.to_toml().replace("40,\n    120,", "0,\n    120,")
+    text = text.replace("120,\n    160,", "125,\n    160,")
+    start = text.index("validation = [")
+    text = text[:start] + "validation = { folds = 4, embargo = 2 }" + text[text.index("]", start) + 1 :]
+    result = run_search(SearchConfig.from_toml(text), progress=False)
+    assert len(result.trials) == 20
+    store = open_store()
+    metrics = store.client.get_run(result.best["run_id"]).data.metrics
+    per_fold = [metrics[f"fold_{fold}_r2_validation"] for fold in (1, 2, 3, 4)]
+    assert metrics["r2_validation"] == pytest.approx(np.mean(per_fold))
+    assert metrics["r2_validation_se"] == pytest.approx(np.std(per_fold, ddof=1) / 2)
+    mlflow.set_tracking_uri(store.uri)
+    champion = mlflow.pyfunc.load_model(result.promotion.uri)
+    X, y = recording.X[:120], recording.y[:120]
+    centred = X - X.mean(axis=0)
+    scale = np.linalg.norm(centred, axis=0)
+    best = result.best
+    assert best["family"] in ("lasso", "elasticnet")
+    theirs = ElasticNet(best["sklearn_alpha"], l1_ratio=best["l1_ratio"], tol=1e-10, max_iter=100_000)
+    theirs.fit(centred / scale, y)
+    np.testing.assert_allclose(champion.predict(X), theirs.predict(centred / scale), atol=1e-2)

@@ -7,7 +7,7 @@ from search.select import edges, winner
 
 def trials(*rows):
     columns = ["family", "trial", "r2_validation", "sparsity", "sklearn_alpha", "duality_gap"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(r2_validation_se=0.03)
 
 
 def test_the_best_validation_score_wins_over_all_families_and_the_baseline():
@@ -20,6 +20,17 @@ def test_among_equals_the_sparser_wins_then_the_more_regularised():
     table = trials(("ridge", 0, 0.5, 0, 9, 0), ("lasso", 0, 0.5 + 1e-12, 0.8, 1, 0), ("lasso", 1, 0.5, 0.8, 2, 0))
     assert tuple(winner(table, 1e-6)[["family", "trial"]]) == ("lasso", 1)
     assert tuple(winner(table[::-1], 1e-6)[["family", "trial"]]) == ("lasso", 1)
+
+
+def test_within_one_standard_error_of_the_best_the_most_regularised_wins():
+    table = trials(
+        ("lasso", 0, 0.60, 0.5, 1, 0),
+        ("lasso", 1, 0.58, 0.8, 2, 0),
+        ("ridge", 0, 0.59, 0, 9, 0),
+        ("lasso", 2, 0.56, 1, 3, 0),
+    )
+    assert tuple(winner(table, 1e-6, "best")[["family", "trial"]]) == ("lasso", 0)
+    assert tuple(winner(table, 1e-6, "one-se")[["family", "trial"]]) == ("lasso", 1)
 
 
 def test_a_trial_without_a_certificate_cannot_win():
