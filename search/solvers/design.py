@@ -47,9 +47,9 @@ class Design:
     def apply(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the normalised matrix times weights, shape (n_rows,), at the cost of the non-zero ones."""
         support = np.flatnonzero(weights)
-        if 2 * len(support) > self.n_features:
-            return weights @ self.columns
-        return weights[support] @ self.columns[support]
+        if 6 * len(support) < self.n_features:
+            return weights[support] @ self.columns[support]
+        return weights @ self.columns
 
     def to_units(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return coefficients and intercept in the recording's own units.

@@ -1,53 +1,145 @@
-"""Lasso and ElasticNet by scikit-learn's coordinate descent, started from the nearest solved point."""
+"""Lasso and elastic net: many penalties on one design, each started from the nearest one already solved."""
 
 from __future__ import annotations
 
-import warnings
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 from search.penalty import Penalty
+from search.solvers.active_set import ActiveSystem, ColumnPool
+from search.solvers.conditions import Conditions
+from search.solvers.correlations import Correlations
 from search.solvers.design import Design
+from search.solvers.dual import DualNewton
+from search.solvers.point import Point
+from search.solvers.primal import feature_sign_search, newton
 
-_MAX_SWEEPS = 100_000
+_CURVED = 0.05
+"""``n l2`` from which the dual is curved enough to be the better problem where many columns are active."""
+
+_PRIMAL_SHARE = 0.75
+"""Active columns, as a share of the rows, up to which the primal method is the faster one all the same."""
+
+_PRIMAL_STEPS = 60
+_DUAL_STEPS = 200
+_SEARCH_STEPS_PER_FEATURE = 10
 
 
-def solve_elastic_net(
-    design: Design, penalty: Penalty, start: NDArray[np.float64], tolerance: float
-) -> NDArray[np.float64]:
-    """Return the weights that minimise the objective of `Penalty` to a relative duality gap.
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Weights at a penalty, and what they took.
+
+    Attributes
+    ----------
+    weights : ndarray of float64, shape (n_features,)
+    duality_gap : float
+        Relative duality gap by the solver's own reckoning; `search.solvers.certificate` computes it independently.
+    newton_steps : int
+        Linear systems solved.
+    passes : int
+        Products with the whole matrix to find its correlations with a residual.
+    """
+
+    weights: NDArray[np.float64]
+    duality_gap: float
+    newton_steps: int
+    passes: int
+
+
+class ElasticNetPath:
+    """Solver of the elastic net that remembers every penalty it has solved on a design.
+
+    A penalty is started from the nearest solved one. `newton` on the primal ends at the exact solution, up to rounding,
+    whatever the start. Where ``l2`` is not small and more columns are active than its linear algebra is good for,
+    `DualNewton` takes over and ends within the tolerance. `feature_sign_search` is the net under both.
 
     Parameters
     ----------
     design : Design
-    penalty : Penalty
-        With ``l1 > 0``.
-    start : ndarray of float64, shape (n_features,)
-        Weights to start from.
     tolerance : float
-        Relative duality gap at which to stop.
+        Largest acceptable duality gap relative to ``||b||^2 / (2 n)``, the objective at zero.
+    polish : bool
+        Whether to go on from there to rounding error, so that a solution does not depend on which came before.
 
-    Returns
-    -------
-    ndarray of float64, shape (n_features,)
-        Weights of the normalised columns.
+    Notes
+    -----
+    Not thread-safe. Besides the design it keeps up to ``min(p, 2 n)`` of its columns with their Gram matrix and
+    Cholesky factor, and two ``n x n`` matrices in single precision.
     """
-    if np.abs(design.columns @ design.target).max() <= design.n_rows * penalty.l1:
-        return np.zeros(design.n_features)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        _, path, _ = enet_path(
-            design.columns.T,
-            design.target,
-            l1_ratio=penalty.l1_ratio,
-            alphas=[penalty.sklearn_alpha],
-            coef_init=start.copy(),
-            precompute=False,
-            tol=tolerance / 4,
-            max_iter=_MAX_SWEEPS,
-            check_input=False,
+
+    def __init__(self, design: Design, *, tolerance: float = 1e-6, polish: bool = True) -> None:
+        pool = ColumnPool(design.columns)
+        system = ActiveSystem(pool)
+        self._design = design
+        self._tolerance = tolerance
+        self._polish = polish
+        self._correlations = Correlations(design.columns, pool)
+        self._conditions = Conditions(design, system, self._correlations)
+        self._dual = DualNewton(design, system, self._correlations)
+        self._largest_l1 = float(np.abs(self._correlations.all(design.target)).max(initial=0.0))
+        self._null = Point(np.empty(0, dtype=np.intp), np.empty(0), design.target, 0.0)
+        self._solved: dict[Penalty, Point] = {}
+
+    def solve(self, penalty: Penalty) -> Solution:
+        """Return the solution at a penalty.
+
+        Parameters
+        ----------
+        penalty : Penalty
+            With ``l1 > 0``.
+
+        Raises
+        ------
+        ValueError
+            If ``l1`` is not positive: ridge and least squares have closed forms.
+        """
+        if not penalty.l1 > 0:
+            raise ValueError(f"the elastic net solver needs l1 > 0, got {penalty}")
+        steps, passes = self._conditions.solved + self._dual.steps, self._correlations.passes
+        if penalty not in self._solved:
+            self._solved[penalty] = self._find(penalty)
+        point = self._solved[penalty]
+        return Solution(
+            weights=point.weights(self._design.n_features),
+            duality_gap=point.gap,
+            newton_steps=self._conditions.solved + self._dual.steps - steps,
+            passes=self._correlations.passes - passes,
         )
-    return np.ascontiguousarray(path[:, 0])
+
+    def _find(self, penalty: Penalty) -> Point:
+        if penalty.l1 >= self._largest_l1:
+            return self._null
+        n_rows, n_features = self._design.n_rows, self._design.n_features
+        rank = min(n_rows, n_features)
+        start = self._nearest(penalty)
+        curved = n_rows * penalty.l2 >= _CURVED
+        limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
+        point, repeated = newton(self._conditions, penalty, start, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
+        if repeated and point.gap <= self._tolerance:
+            return point
+        if curved:
+            return self._dual.solve(
+                penalty, point.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
+            )
+        return feature_sign_search(
+            self._conditions,
+            penalty,
+            start if start.features.size <= rank else self._null,
+            tolerance=self._tolerance,
+            max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
+        )
+
+    def _nearest(self, penalty: Penalty) -> Point:
+        """Return the solution to start from; at the largest ``l1`` it is known to be zero, for any ``l2``."""
+        top = Penalty(self._largest_l1, penalty.l2)
+        nearest = min((top, *self._solved), key=lambda solved: _distance(solved, penalty))
+        return self._solved.get(nearest, self._null)
+
+
+def _distance(one: Penalty, other: Penalty) -> float:
+    """Return how far apart two penalties are, in units of ``log l1``."""
+    floor = 1e-12 + 1e-2 * max(one.l2, other.l2)
+    return abs(math.log(one.l1 / other.l1)) + abs(math.log((one.l2 + floor) / (other.l2 + floor))) / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
+from search.solvers.coordinate_descent import descend
 from search.solvers.design import Design, normalise
-from search.solvers.elastic_net import solve_elastic_net
+from search.solvers.elastic_net import ElasticNetPath
 from search.solvers.ridge import Spectrum, decompose, solve_ridge
 
 
@@ -60,7 +60,6 @@ class RegularizationPath:
         self._X = X
         self._y = y
         self._tolerance = tolerance
-        self._solved: dict[Penalty, NDArray[np.float64]] = {}
 
     @property
     def n_rows(self) -> int:
@@ -71,8 +70,7 @@ class RegularizationPath:
         """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path."""
         for penalty in penalties:
             started = time.perf_counter()
-            weights = self._weights(penalty)
-            gap = duality_gap(self._design, weights, penalty)
+            weights, gap = self._certified(penalty)
             fitted = self._design.target_mean + self._design.apply(weights)
             coef, intercept = self._design.to_units(weights)
             yield Fit(penalty, coef, intercept, fitted, gap, time.perf_counter() - started)
@@ -85,18 +83,20 @@ class RegularizationPath:
     def _spectrum(self) -> Spectrum:
         return decompose(self._design)
 
-    def _weights(self, penalty: Penalty) -> NDArray[np.float64]:
+    @cached_property
+    def _elastic_net(self) -> ElasticNetPath:
+        return ElasticNetPath(self._design, tolerance=self._tolerance)
+
+    def _certified(self, penalty: Penalty) -> tuple[NDArray[np.float64], float]:
+        """Return weights and their certificate: of coordinate descent where Newton's methods miss the tolerance."""
         if penalty.l1 == 0:
-            return solve_ridge(self._design, self._spectrum, penalty.l2)
-        weights = solve_elastic_net(self._design, penalty, self._nearest(penalty), self._tolerance)
-        self._solved[penalty] = weights
-        return weights
-
-    def _nearest(self, penalty: Penalty) -> NDArray[np.float64]:
-        if not self._solved:
-            return np.zeros(self._design.n_features)
-        return self._solved[min(self._solved, key=lambda solved: _distance(solved, penalty))]
-
-
-def _distance(one: Penalty, other: Penalty) -> float:
-    return abs(math.log(one.l1 / other.l1)) + abs(math.log1p(one.l2) - math.log1p(other.l2))
+            weights = solve_ridge(self._design, self._spectrum, penalty.l2)
+            return weights, duality_gap(self._design, weights, penalty)
+        weights = self._elastic_net.solve(penalty).weights
+        gap = duality_gap(self._design, weights, penalty)
+        if gap > self._tolerance:
+            other = descend(self._design, penalty, weights, self._tolerance)
+            other_gap = duality_gap(self._design, other, penalty)
+            if other_gap < gap:
+                return other, other_gap
+        return weights, gap

@@ -1,0 +1,194 @@
+"""Normal equations of a changing set of columns: what each Newton step of the lasso solves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_JITTER = 1e-10
+"""Added to the unit diagonal of the Gram matrix, so that duplicate columns leave it positive definite."""
+
+_PATIENCE = 0.3
+"""Share of the columns that may be bordered or constrained before a new factorisation is the cheaper way."""
+
+
+class ColumnPool:
+    """Columns that have been active, copied side by side, and their Gram matrix.
+
+    A column enters once, and then any system of pooled columns is a lookup. When the pool is full it is emptied, and
+    enlarged if need be.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (n_features, n_rows)
+    """
+
+    def __init__(self, columns: Vector) -> None:
+        n_features, n_rows = columns.shape
+        self._source = columns
+        self._allocate(min(n_features, 2 * n_rows))
+        self.slot = np.full(n_features, -1, dtype=np.intp)
+        self.features: Indices = np.empty(0, dtype=np.intp)
+        self.generation = 0
+
+    def _allocate(self, capacity: int) -> None:
+        self._columns = np.empty((capacity, self._source.shape[1]))  # memory is mapped only as it is written
+        self._gram = np.empty((capacity, capacity))
+
+    def admit(self, features: Indices) -> Indices:
+        """Return the slots of features in the pool, after adding those that are new."""
+        new = features[self.slot[features] < 0]
+        if self.features.size + new.size > len(self._columns):
+            self.slot[self.features] = -1
+            self.features, new = self.features[:0], features
+            self.generation += 1
+            if new.size > len(self._columns):
+                self._allocate(min(self.slot.size, 2 * new.size))
+        if new.size:
+            first, last = self.features.size, self.features.size + new.size
+            self.slot[new] = np.arange(first, last)
+            self.features = np.concatenate([self.features, new])
+            self._columns[first:last] = self._source[new]
+            products = self._columns[:last] @ self._columns[first:last].T
+            self._gram[:last, first:last] = products
+            self._gram[first:last, :first] = products[:first].T
+        return self.slot[features]
+
+    def gram(self, rows: Indices, columns: Indices) -> Vector:
+        """Return the block of the Gram matrix at these slots."""
+        block: Vector = self._gram[rows[:, None], columns]
+        return block
+
+    def combine(self, slots: Indices, coefficients: Vector) -> Vector:
+        """Return the linear combination of the columns at these slots."""
+        dense = np.zeros(self.features.size)
+        dense[slots] = coefficients
+        return dense @ self._columns[: dense.size]
+
+    def correlate(self, vector: Vector) -> Vector:
+        """Return the inner product of every pooled column with a vector, in the order of `features`."""
+        return self._columns[: self.features.size] @ vector
+
+
+class ActiveSystem:
+    """Solves ``(A_S^T A_S + shift I) x = v`` for one set ``S`` after another.
+
+    A Cholesky factor ``L`` is kept across sets. Columns that join are bordered. Columns that leave stay in the factor,
+    constrained to zero: with ``E`` their unit vectors and ``Y = L^-1 E``, ``x`` is ``L^-T`` times the projection of
+    ``L^-1 v`` on the complement of ``Y``. Either costs ``O(k^2)`` a column instead of the ``k^3 / 3`` of a
+    factorisation, which happens when too much has changed.
+
+    Parameters
+    ----------
+    pool : ColumnPool
+    """
+
+    def __init__(self, pool: ColumnPool) -> None:
+        self.pool = pool
+        self._generation = -1
+        self._shift = -1.0
+        self._size = 0
+        self._members: Indices = np.empty(0, dtype=np.intp)
+        self._frozen: Indices = self._members
+        self._selected: Indices = self._members
+
+    def select(self, features: Indices, shift: float) -> None:
+        """Make these features, in this order, the set ``S``.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            If the system is numerically singular.
+        """
+        self._slots = self.pool.admit(features)
+        if shift == self._shift and self.pool.generation == self._generation:
+            position = np.full(self.pool.features.size, -1, dtype=np.intp)
+            position[self._members] = np.arange(self._size)
+            at = position[self._slots]
+            joining = self._slots[at < 0]
+            leaving = np.setdiff1d(np.arange(self._size), at, assume_unique=True)
+            fits = self._size + joining.size <= len(self._factor)
+            if fits and joining.size + leaving.size <= _PATIENCE * features.size:
+                self._freeze(leaving)
+                self._border(joining)
+                at[at < 0] = np.arange(self._size - joining.size, self._size)
+                self._selected = at
+                return
+        self._factorise(shift)
+
+    def solve(self, right_hand_side: Vector) -> Vector:
+        """Return ``x`` for a right-hand side ``v``, both in the order of the selected features."""
+        padded = np.zeros(len(self._factor))
+        padded[self._selected] = right_hand_side
+        half: Vector = blas.dtrsv(self._factor, padded, lower=1, overwrite_x=1)
+        if self._frozen.size:
+            half -= self._constraints @ np.linalg.solve(self._metric, self._constraints.T @ half)
+        solution: Vector = blas.dtrsv(self._factor, half, lower=1, trans=1, overwrite_x=1)
+        return solution[self._selected]
+
+    def combine(self, coefficients: Vector) -> Vector:
+        """Return ``A_S x``."""
+        return self.pool.combine(self._slots, coefficients)
+
+    def _factorise(self, shift: float) -> None:
+        size = self._slots.size
+        capacity = size + max(64, size // 4)
+        factor = np.zeros((capacity, capacity), order="F")
+        factor[:size, :size] = self.pool.gram(self._slots, self._slots)
+        diagonal = np.einsum("ii->i", factor)
+        diagonal[:size] += shift + _JITTER
+        diagonal[size:] = 1.0  # room for columns to come; the identity keeps whole-array solves valid
+        self._shift, self._generation = -1.0, self.pool.generation
+        self._factor = _cholesky(factor)
+        self._shift = shift
+        self._size = size
+        self._members = self._slots
+        self._selected = np.arange(size)
+        self._frozen = self._selected[:0]
+        self._constraints = np.empty((capacity, 0), order="F")
+        self._metric = np.empty((0, 0))
+
+    def _freeze(self, leaving: Indices) -> None:
+        """Constrain the columns at these positions, and no others, to zero."""
+        kept = np.isin(self._frozen, leaving, assume_unique=True)
+        fresh = np.setdiff1d(leaving, self._frozen, assume_unique=True)
+        units = np.zeros((len(self._factor), fresh.size), order="F")
+        units[fresh, np.arange(fresh.size)] = 1.0
+        if fresh.size:
+            units = blas.dtrsm(1.0, self._factor, units, lower=1, overwrite_b=1)
+        self._constraints = np.asfortranarray(np.hstack([self._constraints[:, kept], units]))
+        self._frozen = np.concatenate([self._frozen[kept], fresh])
+        self._metric = self._constraints.T @ self._constraints
+
+    def _border(self, joining: Indices) -> None:
+        """Append the columns at these slots to the factor."""
+        if not joining.size:
+            return
+        old, new = slice(self._size), slice(self._size, self._size + joining.size)
+        coupling = np.zeros((len(self._factor), joining.size), order="F")
+        coupling[old] = self.pool.gram(self._members, joining)
+        coupling = blas.dtrsm(1.0, self._factor, coupling, lower=1, overwrite_b=1)[old]
+        schur = self.pool.gram(joining, joining) - coupling.T @ coupling
+        schur[np.diag_indices_from(schur)] += self._shift + _JITTER
+        corner = _cholesky(np.asfortranarray(schur))
+        self._factor[new, old] = coupling.T
+        self._factor[new, new] = corner
+        if self._frozen.size:
+            product = np.asfortranarray(coupling.T @ self._constraints[old])
+            self._constraints[new] = -blas.dtrsm(1.0, corner, product, lower=1, overwrite_b=1)
+            self._metric = self._constraints.T @ self._constraints
+        self._members = np.concatenate([self._members, joining])
+        self._size += joining.size
+
+
+def _cholesky(matrix: Vector) -> Vector:
+    """Return the lower Cholesky factor of a matrix in Fortran order, in place of it."""
+    factor: Vector
+    factor, info = lapack.dpotrf(matrix, lower=1, clean=1, overwrite_a=1)
+    if info:
+        raise np.linalg.LinAlgError(f"the system of the active columns is singular at column {info - 1}")
+    return factor

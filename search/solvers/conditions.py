@@ -1,0 +1,115 @@
+"""The optimality conditions of the elastic net for given signs, and how nearly all weights satisfy them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.penalty import Penalty
+from search.solvers.active_set import ActiveSystem
+from search.solvers.certificate import dual_objective, primal_objective
+from search.solvers.correlations import Correlations
+from search.solvers.design import Design
+from search.solvers.point import Point
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_BOUNDARY = 1e-10
+"""Relative excess over ``l1`` that rounding may give to a correlation that equals it."""
+
+_REFINEMENTS = 30
+_PROGRESS = 0.8
+"""What is still missing from a solution must shrink by this factor for its refinement to go on."""
+
+
+class Conditions:
+    """Solves the optimality conditions for given signs, and judges weights by them.
+
+    Weights ``w`` are optimal if and only if, with ``c = A^T (b - A w) / n``, ``c_j - l2 w_j = l1 sign(w_j)`` where
+    ``w_j`` is not zero, and ``|c_j| <= l1`` where it is.
+
+    Parameters
+    ----------
+    design : Design
+    system : ActiveSystem
+    correlations : Correlations
+
+    Attributes
+    ----------
+    solved : int
+        Number of systems solved so far.
+    """
+
+    def __init__(self, design: Design, system: ActiveSystem, correlations: Correlations) -> None:
+        self._design = design
+        self._system = system
+        self._correlations = correlations
+        self._null_correlation = correlations.all(design.target)
+        self._null_objective = float(design.target @ design.target) / (2 * design.n_rows)
+        self.solved = 0
+
+    def solve(self, penalty: Penalty, active: Indices, signs: Vector) -> Vector:
+        """Return the solution of ``(A_S^T A_S / n + l2 I) w_S = A_S^T b / n - l1 s``, whatever signs it has.
+
+        Parameters
+        ----------
+        penalty : Penalty
+        active : ndarray of intp, shape (n_active,)
+            ``S``, ascending.
+        signs : ndarray of float64, shape (n_active,)
+            ``s``.
+        """
+        self.solved += 1
+        self._system.select(active, self._design.n_rows * penalty.l2)
+        return self._system.solve(self._design.n_rows * (self._null_correlation[active] - penalty.l1 * signs))
+
+    def refine(self, penalty: Penalty, signs: Vector, point: Point) -> Point:
+        """Improve the last solution iteratively, so that rounding and the system's jitter leave no trace of history.
+
+        Parameters
+        ----------
+        penalty : Penalty
+        signs : ndarray of float64, shape (n_active,)
+        point : Point
+            The solution that `solve` has returned.
+        """
+        pool, slots = self._system.pool, self._system.pool.slot[point.features]
+        values, residual = point.values, point.residual
+        best, smallest = values, np.inf
+        for _ in range(_REFINEMENTS):
+            missing = pool.correlate(residual)[slots]
+            missing -= self._design.n_rows * (penalty.l1 * signs + penalty.l2 * values)
+            size = float(np.abs(missing).max(initial=0.0))
+            if size > _PROGRESS * smallest:
+                break
+            best, smallest = values, size
+            values = values + self._system.solve(missing)
+            residual = self._design.target - self._system.combine(values)
+        return self.judge(penalty, point.features, best)[0]
+
+    def judge(self, penalty: Penalty, active: Indices, values: Vector) -> tuple[Point, Vector]:
+        """Return the point of some weights, and where columns that are not active violate the conditions.
+
+        Parameters
+        ----------
+        penalty : Penalty
+        active : ndarray of intp, shape (n_active,)
+        values : ndarray of float64, shape (n_active,)
+
+        Returns
+        -------
+        Point
+        ndarray of float64, shape (n_features,)
+            Correlations with the residual of columns that are not active, where they exceed ``l1``; zero elsewhere.
+        """
+        self._system.pool.admit(active)
+        residual = self._design.target - self._system.pool.combine(self._system.pool.slot[active], values)
+        correlation = self._correlations.above(penalty.l1, residual)
+        weights = np.zeros(correlation.size)
+        weights[active] = values
+        dual = dual_objective(self._design.target, residual, correlation, weights, penalty)
+        gap = (primal_objective(residual, values, penalty) - dual) / self._null_objective
+        violation = np.where(np.abs(correlation) > (1 + _BOUNDARY) * penalty.l1, correlation, 0.0)
+        violation[active] = 0.0
+        return Point(active, values, residual, gap), violation

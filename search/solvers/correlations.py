@@ -1,0 +1,60 @@
+"""Correlations with the residual: the one product with the whole matrix that every step needs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.solvers.active_set import ColumnPool
+
+_MARGIN = 1e-9
+_FULL_PASS_SHARE = 0.15
+
+
+class Correlations:
+    """``A^T r / n``, computed only where it can matter.
+
+    By Cauchy-Schwarz a correlation moves by at most ``||r - r'|| / n`` when the residual moves from ``r'`` to ``r``,
+    as columns have at most unit norm. From the last complete product this certifies most columns as below a
+    threshold (the sphere test of El Ghaoui, Viallon & Rabbani 2012; Fercoq, Gramfort & Salmon 2015), and only the
+    others are computed.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (n_features, n_rows)
+    pool : ColumnPool
+        Columns that lie side by side and are computed together.
+
+    Attributes
+    ----------
+    passes : int
+        Number of complete products so far.
+    """
+
+    def __init__(self, columns: NDArray[np.float64], pool: ColumnPool) -> None:
+        self._columns = columns
+        self._pool = pool
+        self._centre = np.zeros(columns.shape[1])
+        self._reference = np.zeros(columns.shape[0])
+        self.passes = 0
+
+    def all(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the correlation of every column with a vector."""
+        if not np.array_equal(vector, self._centre):
+            self._reference = self._columns @ vector / vector.size
+            self._centre = vector
+            self.passes += 1
+        return self._reference
+
+    def above(self, threshold: float, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return correlations that are right where they exceed a threshold, and below it everywhere else."""
+        reach = float(np.linalg.norm(vector - self._centre)) / vector.size
+        doubtful = np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach
+        doubtful[self._pool.features] = False
+        candidates = np.flatnonzero(doubtful)
+        if candidates.size > _FULL_PASS_SHARE * doubtful.size:
+            return self.all(vector)
+        correlation = self._reference.copy()
+        correlation[candidates] = self._columns[candidates] @ vector / vector.size
+        correlation[self._pool.features] = self._pool.correlate(vector) / vector.size
+        return correlation

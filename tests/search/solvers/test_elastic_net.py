@@ -1,0 +1,134 @@
+"""The path solver agrees with coordinate descent, and certifies what it returns, on every kind of design."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet
+
+from search.penalty import Penalty
+from search.solvers.certificate import relative_duality_gap
+from search.solvers.design import Design, normalise
+from search.solvers.elastic_net import ElasticNetPath
+
+
+def make(seed: int, n_rows: int, n_features: int, kind: str = "normal", scale: float = 1.0) -> Design:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features))
+    if kind == "duplicates":
+        X = X[:, rng.integers(0, max(1, n_features // 2), n_features)] * rng.choice([-1.0, 1.0], n_features)
+    elif kind == "constants":
+        X[:, rng.random(n_features) < 0.5] = 3.0
+    elif kind == "latents":
+        X = X[:, :3] @ rng.standard_normal((min(3, n_features), n_features)) + 0.1 * X
+    elif kind == "binary":
+        X = (X > 0).astype(float)
+    y = X[:, : max(1, n_features // 4)].sum(axis=1) + rng.standard_normal(n_rows)
+    return normalise(X, scale * y)
+
+
+def largest_l1(design: Design) -> float:
+    return float(np.abs(design.columns @ design.target).max()) / design.n_rows
+
+
+def allowance(design: Design, penalty: Penalty, tolerance: float) -> float:
+    """Return how far apart solutions may be: ``l2``-strong convexity turns a gap into a distance."""
+    if not penalty.l2:
+        return 1e-8
+    return 1e-8 + 2 * np.sqrt(tolerance * (design.target @ design.target) / design.n_rows / penalty.l2)
+
+
+def coordinate_descent(design: Design, penalty: Penalty):
+    model = ElasticNet(
+        alpha=penalty.sklearn_alpha, l1_ratio=penalty.l1_ratio, fit_intercept=False, tol=1e-13, max_iter=10**6
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where the tolerance is below rounding
+        return model.fit(design.columns.T, design.target).coef_
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 1e-3, 0.1, 3.0])
+@pytest.mark.parametrize(("n_rows", "n_features"), [(40, 15), (30, 90)])
+def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2):
+    design = make(0, n_rows, n_features)
+    path = ElasticNetPath(design, tolerance=1e-14)
+    for share in (0.5, 0.1, 0.02):
+        penalty = Penalty(share * largest_l1(design), n_l2 / n_rows)
+        expected = coordinate_descent(design, penalty)
+        weights = path.solve(penalty).weights
+        np.testing.assert_allclose(weights, expected, rtol=1e-8, atol=allowance(design, penalty, 1e-14))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    seed=st.integers(0, 10**6),
+    n_rows=st.integers(3, 40),
+    n_features=st.integers(1, 80),
+    kind=st.sampled_from(["normal", "duplicates", "constants", "latents", "binary"]),
+    scale=st.sampled_from([1e-8, 1.0, 1e8]),
+    shares=st.lists(st.floats(1e-3, 1.1), min_size=1, max_size=4),
+    n_l2=st.sampled_from([0.0, 1e-6, 1e-2, 1.0, 100.0]),
+    polish=st.booleans(),
+)
+def test_every_solution_is_certified(seed, n_rows, n_features, kind, scale, shares, n_l2, polish):
+    design = make(seed, n_rows, n_features, kind, scale)
+    path = ElasticNetPath(design, tolerance=1e-7, polish=polish)
+    for share in shares:
+        penalty = Penalty(share * largest_l1(design) or 1.0, n_l2 / n_rows)
+        solution = path.solve(penalty)
+        assert relative_duality_gap(design, solution.weights, penalty) <= 1e-7
+        assert solution.duality_gap <= 1e-7
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 1.0])
+def test_the_order_of_penalties_does_not_matter(n_l2):
+    design = make(3, 50, 120)
+    penalties = [Penalty(share * largest_l1(design), n_l2 / 50) for share in np.geomspace(0.9, 0.01, 12)]
+    ordered = ElasticNetPath(design, tolerance=1e-12)
+    expected = [ordered.solve(penalty).weights for penalty in penalties]
+    shuffled = ElasticNetPath(design, tolerance=1e-12)
+    for index in np.random.default_rng(0).permutation(12):
+        weights = shuffled.solve(penalties[index]).weights
+        np.testing.assert_allclose(weights, expected[index], rtol=1e-9, atol=allowance(design, penalties[index], 1e-12))
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 2.0])
+def test_all_weights_are_zero_from_the_largest_l1_on(n_l2):
+    design = make(1, 20, 30)
+    path = ElasticNetPath(design)
+    for factor in (1.0, 1.5, 100.0):
+        assert not path.solve(Penalty(factor * largest_l1(design), n_l2 / 20)).weights.any()
+    assert path.solve(Penalty(0.99 * largest_l1(design), n_l2 / 20)).weights.any()
+
+
+def test_a_silent_target_has_zero_weights():
+    design = normalise(np.random.default_rng(0).standard_normal((10, 5)), np.full(10, 2.0))
+    solution = ElasticNetPath(design).solve(Penalty(1e-6, 0.0))
+    assert not solution.weights.any()
+    assert solution.duality_gap == 0.0
+
+
+def test_of_equal_columns_the_sum_of_weights_is_that_of_one():
+    design = make(5, 30, 10)
+    twice = replace(design, columns=np.repeat(design.columns, 2, axis=0))
+    penalty = Penalty(0.05 * largest_l1(design), 0.0)
+    once = ElasticNetPath(design).solve(penalty).weights
+    np.testing.assert_allclose(ElasticNetPath(twice).solve(penalty).weights.reshape(10, 2).sum(axis=1), once, atol=1e-9)
+
+
+def test_a_penalty_solved_before_is_remembered():
+    design = make(2, 20, 30)
+    path = ElasticNetPath(design)
+    first = path.solve(Penalty(0.1 * largest_l1(design), 0.0))
+    again = path.solve(Penalty(0.1 * largest_l1(design), 0.0))
+    assert again.newton_steps == again.passes == 0
+    np.testing.assert_array_equal(again.weights, first.weights)
+
+
+@pytest.mark.parametrize("l1", [0.0, -1.0, float("nan")])
+def test_l1_must_be_positive(l1):
+    with pytest.raises(ValueError, match="l1 > 0"):
+        ElasticNetPath(make(0, 10, 5)).solve(Penalty(l1, 1.0))
