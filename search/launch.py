@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -23,7 +24,7 @@ from search.promote import Promotion, PromotionRefusedError, promote_winner, spl
 from search.select import edges, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
 from tracking.runs import SearchRun
-from tracking.store import home, open_store
+from tracking.store import Store, home, open_store
 
 
 class SearchBusyError(RuntimeError):
@@ -96,40 +97,52 @@ def run_search(
     SearchBusyError
         If another process is running it.
     """
+    development, sealed = _read(config, progress=progress)
+    search_id = config.search_id(development.data_sha256)
+    store = open_store(tracking_uri)
+    with _alone(store, search_id):
+        studies = open_studies(config, search_id, open_storage(storage, home()))
+        run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
+        with run.running():
+            run.write({"config.toml": config.to_toml().encode()})
+            new_trials = _drive(config, studies, run, development, progress=progress)
+            trials = run.trials()
+            best = winner(trials, config.tolerance, config.select)
+            if new_trials:
+                report.summarise(run, config, development, trials, best)
+        promotion, notes = None, edges(best, config)
+        uncertified = int((trials["duality_gap"] > config.tolerance).sum())
+        if uncertified:
+            notes.append(f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win")
+        if promote:
+            try:
+                promotion = promote_winner(run, config, development, sealed)
+            except PromotionRefusedError as refusal:
+                notes.append(str(refusal))
+    return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
+
+
+def _read(config: SearchConfig, *, progress: bool) -> tuple[data.Development, data.SealedTest]:
     if progress:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
     recording = data.load(config.data.source, config.data.target)
-    development, sealed = data.seal(recording, split_of(config, len(recording.y)))
-    del recording
-    search_id = config.search_id(development.data_sha256)
-    store = open_store(tracking_uri)
+    return data.seal(recording, split_of(config, len(recording.y)))
+
+
+@contextmanager
+def _alone(store: Store, search_id: str) -> Iterator[None]:
+    """Hold the search's lock, which the system lets go of if this process dies."""
+    lock = FileLock(store.locks / f"{search_id}.lock", timeout=0)
     try:
-        with FileLock(store.locks / f"{search_id}.lock", timeout=0):
-            studies = open_studies(config, search_id, open_storage(storage, home()))
-            run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
-            run.write({"config.toml": config.to_toml().encode()})
-            try:
-                new_trials = _drive(config, studies, run, development, progress=progress)
-                trials = run.trials()
-                best = winner(trials, config.tolerance, config.select)
-                if new_trials:
-                    report.summarise(run, config, development, trials, best)
-            except BaseException as error:
-                run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-                raise
-            run.end("FINISHED")
-            promotion: Promotion | None = None
-            refusal: tuple[str, ...] = ()
-            if promote:
-                try:
-                    promotion = promote_winner(run, config, development, sealed)
-                except PromotionRefusedError as error:
-                    refusal = (str(error),)
+        lock.acquire()
     except Timeout as error:
         raise SearchBusyError(
             f"search {search_id} is being run by another process; wait for it, or stop it first"
         ) from error
-    return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, (*edges(best, config), *refusal))
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _drive(
@@ -144,7 +157,7 @@ def _drive(
         tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor,
     ):
-        recorder = _Recorder(run, runs, len(development.model.y), bar)
+        recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
         try:
             drive(studies, evaluator, recorder, logged, executor)
         except BaseException:
@@ -156,8 +169,16 @@ def _drive(
 class _Recorder:
     """Writes each trial's outcome into its run, the one an interruption left where there is one."""
 
-    def __init__(self, run: SearchRun, runs: Mapping[tuple[str, int], Run], n_rows: int, bar: tqdm[NoReturn]) -> None:
+    def __init__(
+        self,
+        run: SearchRun,
+        runs: Mapping[tuple[str, int], Run],
+        n_rows: int,
+        tolerance: float,
+        bar: tqdm[NoReturn],
+    ) -> None:
         self._run = run
+        self._tolerance = tolerance
         self._left = {key: left.info.run_id for key, left in runs.items()}
         self._n_rows = n_rows
         self._bar = bar
@@ -166,9 +187,10 @@ class _Recorder:
     def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
         left = self._left.get((family, proposal.number))
         if isinstance(outcome, Failure):
-            self._run.fail_trial(report.trial_record(family, proposal, self._n_rows), outcome.traceback, left)
+            record = report.trial_record(family, proposal, self._n_rows, self._tolerance)
+            self._run.fail_trial(record, outcome.traceback, left)
             return
-        record = report.trial_record(family, proposal, self._n_rows, outcome)
+        record = report.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
         self._run.log_trial(record, report.trial_files(record, outcome), left)
         if outcome.evaluation.r2_validation > self._best:
             self._best = outcome.evaluation.r2_validation

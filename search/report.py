@@ -58,7 +58,9 @@ def search_record(config: SearchConfig, search_id: str, development: Development
     )
 
 
-def trial_record(family: Family, proposal: Proposal, n_rows: int, solved: Solved | None = None) -> TrialRecord:
+def trial_record(
+    family: Family, proposal: Proposal, n_rows: int, tolerance: float, solved: Solved | None = None
+) -> TrialRecord:
     """Return what is logged of a trial, in both forms of its penalty."""
     parameters = proposal.parameters
     penalty = penalty_of(family, parameters, n_rows)
@@ -70,6 +72,7 @@ def trial_record(family: Family, proposal: Proposal, n_rows: int, solved: Solved
         description=f"{trial_name(family, parameters)}. {UNITS}",
         params={**parameters, **both},
         metrics=solved.evaluation.metrics() if solved else {},
+        certified=solved is not None and solved.evaluation.duality_gap <= tolerance,
     )
 
 

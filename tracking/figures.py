@@ -11,7 +11,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -32,7 +31,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.markersize": 4,
 }
-_STEM_BINS = 1200
+_STEM_BINS = 800
 _MARKED_STEMS = 400
 
 P = ParamSpec("P")
@@ -66,7 +65,7 @@ def _house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     buffer = BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
@@ -80,8 +79,8 @@ def weights(coef: Floats, title: str) -> Figure:
         In target units per unit of each feature.
     title : str
     """
-    figure = Figure(figsize=(8, 2.8), layout="constrained")
-    _stems(figure.add_subplot(), coef, title)
+    figure = Figure(figsize=(8, 2.8))
+    _stems(figure.add_axes((0.09, 0.17, 0.88, 0.73)), coef, title)  # drawn for every trial: a layout engine costs 10 ms
     return figure
 
 
@@ -216,11 +215,9 @@ def predictions(train: Trace, validation: Trace, target: str, title: str) -> Fig
 
 def _stems(axes: Axes, coef: Floats, title: str) -> None:
     index = np.flatnonzero(coef)
-    drawn = _envelope(index, coef[index], len(coef))
-    segments = np.zeros((len(drawn), 2, 2))
-    segments[:, :, 0] = drawn[:, None]
-    segments[:, 1, 1] = coef[drawn]
-    axes.add_collection(LineCollection(list(segments), colors=_TRAIN, linewidths=0.7), autolim=False)
+    at, low, high = _bars(index, coef[index], len(coef))
+    bars = np.stack([low, high, np.full(len(at), np.nan)], axis=1)
+    axes.plot(np.repeat(at, 3), bars.ravel(), color=_TRAIN, linewidth=0.8)
     if len(index) <= _MARKED_STEMS:
         axes.plot(index, coef[index], ".", color=_TRAIN, markersize=4)
     axes.axhline(0, color=_QUIET, linewidth=0.6)
@@ -232,16 +229,14 @@ def _stems(axes: Axes, coef: Floats, title: str) -> None:
     axes.set_title(f"{title}: {len(index):,} of {len(coef):,} weights are not zero")
 
 
-def _envelope(index: NDArray[np.int64], values: Floats, n_features: int) -> NDArray[np.int64]:
-    """Return which stems to draw: where many share a pixel, the highest and the lowest hide the others."""
-    if len(index) <= 2 * _STEM_BINS:
-        return index
+def _bars(index: NDArray[np.int64], values: Floats, n_features: int) -> tuple[Floats, Floats, Floats]:
+    """Return where stems stand, and from where to where: those that share a pixel as the one bar that they cover."""
+    if len(index) <= _STEM_BINS:
+        return index.astype(float), np.minimum(values, 0.0), np.maximum(values, 0.0)
     bins = index * _STEM_BINS // n_features
-    order = np.lexsort((values, bins))
-    first = np.flatnonzero(np.diff(bins[order], prepend=-1))
-    last = np.append(first[1:], len(order)) - 1
-    drawn: NDArray[np.int64] = index[np.unique(order[np.concatenate([first, last])])]
-    return drawn
+    first = np.flatnonzero(np.diff(bins, prepend=-1))
+    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
+    return index[first].astype(float), np.minimum(low, 0.0), np.maximum(high, 0.0)
 
 
 def _bound_r2(axes: Axes, values: Floats) -> None:

@@ -6,7 +6,9 @@ import getpass
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +58,8 @@ class TrialRecord:
         Of the run, for people.
     params : mapping of str to float
         Of `STRENGTHS`, those that apply.
+    certified : bool
+        Whether every fit reached its tolerance.
     metrics : mapping of str to float
         All of `METRICS`, and those of the folds.
     """
@@ -66,6 +70,7 @@ class TrialRecord:
     description: str
     params: Mapping[str, float]
     metrics: Mapping[str, float]
+    certified: bool
 
 
 @dataclass(frozen=True)
@@ -198,17 +203,15 @@ class SearchRun:
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
+            tags=[RunTag("certified", str(record.certified).lower())],
         )
         self._write(run_id, files)
-        self.store.client.set_terminated(run_id, "FINISHED")
+        self._end(run_id, "FINISHED")
         return run_id
 
-    def fail_trial(self, record: TrialRecord, traceback: str, existing: str | None = None) -> None:
-        """Write a trial that raised into its own run, which ends as FAILED with the traceback."""
-        run_id = existing or self._create(record)
-        self._write(run_id, {"traceback.txt": traceback.encode()})
-        self.store.client.set_tag(run_id, "error", traceback.strip().splitlines()[-1][:500])
-        self.store.client.set_terminated(run_id, "FAILED")
+    def fail_trial(self, record: TrialRecord, text: str, existing: str | None = None) -> None:
+        """Write a trial that raised into its own run, which ends as FAILED with the text of the traceback."""
+        self._fail(existing or self._create(record), text)
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write artifacts of the search itself."""
@@ -230,9 +233,26 @@ class SearchRun:
             tags=[RunTag(name, value) for name, value in (tags or {}).items()],
         )
 
-    def end(self, status: Ending) -> None:
-        """End the parent run."""
-        self.store.client.set_terminated(self.run_id, status)
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """End the parent run as what happens inside: finished, killed by its user, or failed with the traceback."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._end(self.run_id, "KILLED")
+            raise
+        except BaseException:
+            self._fail(self.run_id, traceback.format_exc())
+            raise
+        self._end(self.run_id, "FINISHED")
+
+    def _end(self, run_id: str, status: Ending) -> None:
+        self.store.client.set_terminated(run_id, status)
+
+    def _fail(self, run_id: str, text: str) -> None:
+        self._write(run_id, {"traceback.txt": text.encode()})
+        self.store.client.set_tag(run_id, "error", text.strip().splitlines()[-1][:500])
+        self._end(run_id, "FAILED")
 
     def _create(self, record: TrialRecord) -> str:
         run = self.store.client.create_run(

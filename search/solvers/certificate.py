@@ -152,6 +152,6 @@ def relative_normal_residual(design: Design, weights: NDArray[np.float64], penal
         raise ValueError(f"normal equations describe the optimum only where l1 = 0, got {penalty}")
     residual = design.target - design.apply(weights)
     gradient = design.columns @ residual - design.n_rows * penalty.l2 * weights
-    scale = float(np.linalg.norm(design.columns @ design.target))
+    scale = float(np.linalg.norm(design.correlation))
     size = float(np.linalg.norm(gradient))
     return size / scale if scale > 0 else size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ class Design:
     scale: NDArray[np.float64]
     constant: NDArray[np.bool_]
     target_mean: float
+
+    @cached_property
+    def correlation(self) -> NDArray[np.float64]:
+        """``A'b``, the inner product of every column with the target, shape (n_features,)."""
+        product: NDArray[np.float64] = self.columns @ self.target
+        return product
 
     @property
     def n_rows(self) -> int:

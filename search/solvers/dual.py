@@ -18,7 +18,9 @@ from search.solvers.point import Point
 Vector = NDArray[np.float64]
 
 _LINEAR_TOLERANCE = 0.03
-_POLISHING_TOLERANCE = 1e-5
+_POLISHING_TOLERANCE = 1e-4
+_NEGLIGIBLE = 1e-9
+"""Distance of a dual point from the residual, relative to the target, at which it counts as the solution."""
 _SUFFICIENT_INCREASE = 1e-4
 _SHORTEST_STEP = 2.0**-30
 
@@ -54,6 +56,7 @@ class DualNewton:
         self._correlations = correlations
         self._kernel: KernelSystem | None = None
         self._null_objective = float(design.target @ design.target) / (2 * design.n_rows)
+        self._negligible = _NEGLIGIBLE * float(np.linalg.norm(design.target))
         self.steps = 0
 
     def solve(self, penalty: Penalty, start: Vector, *, tolerance: float, polish: bool, max_steps: int) -> Point:
@@ -68,7 +71,7 @@ class DualNewton:
         tolerance : float
             Relative to ``||b||^2 / (2 n)``.
         polish : bool
-            Whether to go on from there, by whole and more accurate steps, until they lead no nearer to the solution.
+            Whether to go on from there, by whole and more accurate steps, to the solution or as near as they lead.
         max_steps : int
         """
         at, nearest, found = self._evaluate(penalty, start), np.inf, None
@@ -85,7 +88,7 @@ class DualNewton:
                 distance = float(np.linalg.norm(mismatch))
                 if distance < nearest:
                     found = last
-                if not polish or distance > nearest / 2:
+                if not polish or distance <= self._negligible or distance > nearest / 2:
                     break
                 nearest = distance
             self.steps += 1

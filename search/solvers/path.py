@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
@@ -60,6 +61,7 @@ class RegularizationPath:
         self._X = X
         self._y = y
         self._tolerance = tolerance
+        self._blas = ThreadpoolController().select(user_api="blas")
 
     @property
     def n_rows(self) -> int:
@@ -92,7 +94,8 @@ class RegularizationPath:
         if penalty.l1 == 0:
             weights = solve_ridge(self._design, self._spectrum, penalty.l2)
             return weights, duality_gap(self._design, weights, penalty)
-        weights = self._elastic_net.solve(penalty).weights
+        with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
+            weights = self._elastic_net.solve(penalty).weights
         gap = duality_gap(self._design, weights, penalty)
         if gap > self._tolerance:
             other = descend(self._design, penalty, weights, self._tolerance)

@@ -183,3 +183,12 @@ def test_folds_are_scored_averaged_and_the_champion_is_fitted_on_all_of_their_ro
     theirs = ElasticNet(best["sklearn_alpha"], l1_ratio=best["l1_ratio"], tol=1e-10, max_iter=100_000)
     theirs.fit(centred / scale, y)
     np.testing.assert_allclose(champion.predict(X), theirs.predict(centred / scale), atol=1e-2)
+
+
+def test_trials_that_miss_the_tolerance_are_marked_and_cannot_win(small_config):
+    strict = SearchConfig.from_toml(small_config.to_toml().replace("tolerance = 1e-06", "tolerance = 1e-17"))
+    result = run_search(strict, promote=False, progress=False)
+    missed = result.trials[result.trials["duality_gap"] > 1e-17]
+    assert 0 < len(missed) < len(result.trials)
+    assert result.best["duality_gap"] <= 1e-17
+    assert any(f"{len(missed)} trial(s) did not reach the duality gap 1e-17" in note for note in result.notes)

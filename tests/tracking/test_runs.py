@@ -10,7 +10,9 @@ SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64
 
 def trial(number=0, family="ridge", **params):
     metrics = {name: float(place) for place, name in enumerate(METRICS)}
-    return TrialRecord(family, number, f"{family} {number}", "a trial", params or {"alpha": 0.1}, metrics)
+    return TrialRecord(
+        family, number, f"{family} {number}", "a trial", params or {"alpha": 0.1}, metrics, certified=number != 3
+    )
 
 
 @pytest.fixture
@@ -38,12 +40,24 @@ def test_a_search_is_one_parent_with_its_data_as_input(store, run):
 
 
 def test_starting_again_reopens_the_same_run(store, run):
-    run.end("FAILED")
+    with pytest.raises(ZeroDivisionError), run.running():
+        1 / 0  # noqa: B018
+    assert run.run.info.status == "FAILED"
+    assert b"ZeroDivisionError" in run.read(run.run_id, "traceback.txt")
     again = SearchRun.start(store, "small", SEARCH)
     assert again.run_id == run.run_id
     assert again.run.info.status == "RUNNING"
     assert SearchRun.find(store, "abc123").run_id == run.run_id
     assert SearchRun.find(store, "other") is None
+
+
+def test_a_search_ends_as_what_happened_to_it(run):
+    with run.running():
+        assert run.run.info.status == "RUNNING"
+    assert run.run.info.status == "FINISHED"
+    with pytest.raises(KeyboardInterrupt), run.running():
+        raise KeyboardInterrupt
+    assert run.run.info.status == "KILLED"
 
 
 def test_a_trial_is_a_flat_child_with_everything_logged(store, run):
@@ -103,3 +117,8 @@ def test_annotations_reach_the_run_they_are_for(store, run):
     assert store.client.get_run(run.run_id).data.metrics["best_r2_test"] == 0.25
     assert store.client.get_run(child).data.metrics["r2_test"] == 0.25
     assert run.run.data.tags["best"] == "ridge"
+
+
+def test_a_trial_without_a_certificate_is_marked(store, run):
+    tags = [store.client.get_run(run.log_trial(trial(number), {})).data.tags["certified"] for number in (2, 3)]
+    assert tags == ["true", "false"]
