@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated, NoReturn
@@ -110,9 +111,11 @@ def models(
     """List the registered models and their scores."""
     from search import summary
     from tracking import registry
+    from tracking.orphans import close_orphans
     from tracking.store import open_store
 
     store = open_store(tracking_uri)
+    close_orphans(store)
     known = registry.names(store)
     if name is not None and name not in known:
         raise typer.BadParameter(f"no registered model {name!r}; known are {', '.join(known) or 'none'}")
@@ -157,14 +160,22 @@ def data_command(
 
 def main() -> NoReturn:
     """Run the command; every expected failure is one line on standard error."""
+    received: list[int] = [signal.SIGINT]
+    signal.signal(signal.SIGTERM, lambda number, _: _interrupt(received, number))
     try:
         code = app(standalone_mode=False) or 0
         if code == _INTERRUPTED:
-            _fail(f"interrupted; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", code)
+            code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         code = _fail(f"{usage()} Try `regsearch --help`.", 2) if usage else _fail(str(error), _exit_code(error))
     sys.exit(code)
+
+
+def _interrupt(received: list[int], number: int) -> NoReturn:
+    """Stop as Ctrl-C does, remembering by which signal."""
+    received.append(number)
+    raise KeyboardInterrupt
 
 
 def _exit_code(error: Exception) -> int:
@@ -174,12 +185,13 @@ def _exit_code(error: Exception) -> int:
     from search.driver import TrialError
     from search.launch import SearchBusyError
     from search.promote import PromotionRefusedError
+    from search.select import NoWinnerError
     from tracking.registry import RegistryError
     from tracking.store import StoreError
 
     if isinstance(error, DataError | ConfigError | StoreError):
         return 2
-    if isinstance(error, TrialError | SearchBusyError | PromotionRefusedError | RegistryError):
+    if isinstance(error, NoWinnerError | PromotionRefusedError | RegistryError | SearchBusyError | TrialError):
         return 1
     raise error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ from search.penalty import Family
 from search.promote import Promotion, PromotionRefusedError, promote_winner, split_of
 from search.select import edges, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
+from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import Store, home, open_store
 
@@ -100,6 +103,8 @@ def run_search(
     development, sealed = _read(config, progress=progress)
     search_id = config.search_id(development.data_sha256)
     store = open_store(tracking_uri)
+    for closed in close_orphans(store):
+        print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
     with _alone(store, search_id):
         studies = open_studies(config, search_id, open_storage(storage, home()))
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
@@ -108,7 +113,7 @@ def run_search(
             new_trials = _drive(config, studies, run, development, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
-            if new_trials:
+            if not report.is_current(run, trials, best):
                 report.summarise(run, config, development, trials, best)
         promotion, notes = None, edges(best, config)
         uncertified = int((trials["duality_gap"] > config.tolerance).sum())
@@ -132,14 +137,16 @@ def _read(config: SearchConfig, *, progress: bool) -> tuple[data.Development, da
 @contextmanager
 def _alone(store: Store, search_id: str) -> Iterator[None]:
     """Hold the search's lock, which the system lets go of if this process dies."""
-    lock = FileLock(store.locks / f"{search_id}.lock", timeout=0)
+    lock = FileLock(store.lock_of(search_id), timeout=0)
+    holder = store.lock_of(search_id).with_suffix(".holder")
     try:
         lock.acquire()
     except Timeout as error:
         raise SearchBusyError(
-            f"search {search_id} is being run by another process; wait for it, or stop it first"
+            f"search {search_id} is being run by {holder.read_text()}; wait for it to end, or stop it first"
         ) from error
     try:
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         lock.release()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 import data
 from data import Development, SealedTest, Split
+from search.bootstrap import resampled_r2
 from search.config import FoldsConfig, SearchConfig
 from search.evaluate import predict, r2_score
 from search.report import read_weights, trial_name
 from search.select import winner
 from tracking import registry
+from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import Store, open_store
+
+_TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
 
 
 class PromotionRefusedError(RuntimeError):
@@ -36,6 +41,8 @@ class Promotion:
     trial : str
         The winning trial's name.
     r2_train, r2_validation, r2_test : float
+    r2_test_low, r2_test_high : float
+        95 % interval of the test score, by the block bootstrap.
     """
 
     model: str
@@ -45,6 +52,8 @@ class Promotion:
     r2_train: float
     r2_validation: float
     r2_test: float
+    r2_test_low: float
+    r2_test_high: float
 
     @property
     def uri(self) -> str:
@@ -71,6 +80,7 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
         If there is no such finished search, the data are not what was searched, or `again` or `force` is needed.
     """
     store = open_store(tracking_uri)
+    close_orphans(store)
     run = SearchRun.find(store, search_id)
     if run is None:
         raise PromotionRefusedError(
@@ -104,9 +114,9 @@ def promote_winner(
     mine = current is not None and current.run_id == best["run_id"]
     if current is not None and not mine and not force:
         _require_better(best, current.tags, development, config.name, str(current.version), run)
-    r2_test, openings = _score_once(run, best, development, sealed, again=again)
+    tested, openings = _score_once(run, best, development, sealed, again=again)
     weights = read_weights(run, best["run_id"])
-    scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | {"r2_test": r2_test}
+    scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
     name = trial_name(best["family"], best)
     version = registry.register(
         store,
@@ -158,8 +168,8 @@ def _require_better(
 
 def _score_once(
     run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, *, again: bool
-) -> tuple[float, int]:
-    """Return the winner's test score and how often these test rows have been opened, this time included."""
+) -> tuple[dict[str, float], int]:
+    """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
     key = _test_key(development)
     winner_id = str(best["run_id"])
     opened = openings(run.store, key)
@@ -179,15 +189,17 @@ def _score_once(
             }
         )
         opened = [*opened, winner_id]
-    known = run.store.client.get_run(winner_id).data.metrics.get("r2_test")
-    if known is not None:
-        return known, len(opened)
+    known = run.store.client.get_run(winner_id).data.metrics
+    if known.keys() >= set(_TEST_SCORES):
+        return {name: known[name] for name in _TEST_SCORES}, len(opened)
     weights = read_weights(run, winner_id)
     rows = sealed.open()
-    r2_test = r2_score(rows.y, predict(rows, weights.coef, weights.intercept))
-    run.annotate(metrics={"best_r2_test": r2_test})
-    run.annotate(metrics={"r2_test": r2_test}, run_id=winner_id)
-    return r2_test, len(opened)
+    predicted = predict(rows, weights.coef, weights.intercept)
+    low, high = np.quantile(resampled_r2(rows.y, predicted, resamples=2000), [0.025, 0.975])
+    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted), float(low), float(high)), strict=True))
+    run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
+    run.annotate(metrics=tested, run_id=winner_id)
+    return tested, len(opened)
 
 
 def openings(store: Store, test_key: str) -> list[str]:
@@ -206,5 +218,5 @@ def _card(name: str, scores: dict[str, float], development: Development) -> str:
     return (
         f"Predicts {development.target} from {development.n_features:,} features of {development.source}, linearly. "
         f"{name}: R² train {scores['r2_train']:.4f}, validation {scores['r2_validation']:.4f}, "
-        f"test {scores['r2_test']:.4f}."
+        f"test {scores['r2_test']:.4f} (95 % interval {scores['r2_test_low']:.4f} to {scores['r2_test_high']:.4f})."
     )

@@ -121,6 +121,11 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
         return Weights(archive["coef"], float(archive["intercept"]), predicted)
 
 
+def is_current(run: SearchRun, trials: pd.DataFrame, best: pd.Series) -> bool:
+    """Return whether the parent run already shows these trials and this winner."""
+    return run.run.data.tags.get("summary_of") == _summary_of(trials, best)
+
+
 def summarise(
     run: SearchRun, config: SearchConfig, development: Development, trials: pd.DataFrame, best: pd.Series
 ) -> None:
@@ -142,6 +147,11 @@ def summarise(
         metrics={f"best_{score}": float(best[score]) for score in scores},
         tags={"best": name, "best_run_id": best["run_id"], "edges": "; ".join(edges(best, config))},
     )
+    run.annotate(tags={"summary_of": _summary_of(trials, best)})
+
+
+def _summary_of(trials: pd.DataFrame, best: pd.Series) -> str:
+    return f"{len(trials)} trials, winner {best['run_id']}"
 
 
 def _family_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Figure]:

@@ -14,6 +14,10 @@ _TIE_DECIMALS = 9
 _EDGE = 0.02
 
 
+class NoWinnerError(RuntimeError):
+    """No trial is certified."""
+
+
 def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se"] = "best") -> pd.Series:
     """Return the row of the winning trial over all families and the baseline.
 
@@ -32,12 +36,12 @@ def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se
 
     Raises
     ------
-    ValueError
+    NoWinnerError
         If no trial is certified.
     """
     certified = trials[trials["duality_gap"] <= tolerance]
     if certified.empty:
-        raise ValueError(f"no trial reached the duality gap {tolerance:g}; raise `tolerance` or narrow the ranges")
+        raise NoWinnerError(f"no trial reached the duality gap {tolerance:g}; raise `tolerance` or narrow the ranges")
     scores = certified["r2_validation"].round(_TIE_DECIMALS)
     best = certified[scores == scores.max()]
     if rule == "one-se":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 
+from tracking.orphans import HOST
 from tracking.store import Store
 
 METRICS = (
@@ -118,12 +120,13 @@ class SearchRun:
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
         found = _parents(store, [experiment_id], record.search_id)
         if found:
+            store.client.set_tag(found[0].info.run_id, HOST, socket.gethostname())
             store.client.update_run(found[0].info.run_id, status="RUNNING")
             return cls(store, experiment_id, found[0].info.run_id, tags)
         run = store.client.create_run(
             experiment_id,
             run_name=record.name,
-            tags={**tags, "role": "search", MLFLOW_RUN_NOTE: record.description},
+            tags={**tags, "role": "search", HOST: socket.gethostname(), MLFLOW_RUN_NOTE: record.description},
         )
         search = cls(store, experiment_id, run.info.run_id, tags)
         store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in record.params.items()])

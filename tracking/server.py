@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+from tracking.orphans import close_orphans
 from tracking.store import Store, StoreError, open_store
 
 _HOST = "127.0.0.1"
@@ -32,6 +33,7 @@ def serve(uri: str | None, port: int) -> int:
     store = open_store(uri)
     if store.artifact_root is None:
         raise StoreError(f"{store.shown} is a server already; open that address in a browser")
+    close_orphans(store)
     _require_free(port)
     print(f"MLflow UI of {store.shown} on http://{_HOST}:{port}, Ctrl-C to stop", file=sys.stderr, flush=True)
     process = subprocess.Popen(  # noqa: S603

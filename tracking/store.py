@@ -18,6 +18,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
+from platformdirs import user_state_path
 from sqlalchemy.exc import SQLAlchemyError
 
 _ANSWER_SECONDS = 10
@@ -40,7 +41,7 @@ class Store:
     artifact_root : str or None
         Where new experiments put their artifacts; ``None`` where a server decides.
     locks : Path
-        Folder for the lock files of searches run from here.
+        Folder of the lock files: beside an embedded database, else one for all that this user runs on this machine.
     """
 
     uri: str
@@ -52,6 +53,10 @@ class Store:
     def shown(self) -> str:
         """The URI without user, password or query, fit for a log."""
         return without_secrets(self.uri)
+
+    def lock_of(self, search_id: str) -> Path:
+        """Return the lock file that a search holds while it runs."""
+        return self.locks / f"{search_id}.lock"
 
     def experiment(self, name: str, description: str = "") -> str:
         """Return the id of the experiment of that name, making it, with a description, where there is none."""
@@ -99,18 +104,19 @@ def open_store(uri: str | None = None) -> Store:
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
         _require_answer(uri)
-        return Store(uri, MlflowClient(uri), None, _writable(home() / "locks"))
+        return Store(uri, MlflowClient(uri), None, _writable(_user_locks()))
     if scheme.split("+")[0] not in ("sqlite", "postgresql", "mysql", "mssql"):
         raise StoreError(
             f"tracking URI {without_secrets(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
     database = _sqlite_file(uri)
     folder = _writable(database.parent if database else home())
-    with FileLock(_writable(folder / "locks") / "store.lock"):
+    locks = _writable(folder / "locks" if database else _user_locks())
+    with FileLock(locks / "store.lock"):
         client = _initialised(uri)
         if database:
             _write_ahead(database)
-    return Store(uri, client, (folder / "artifacts").as_uri(), folder / "locks")
+    return Store(uri, client, (folder / "artifacts").as_uri(), locks)
 
 
 def without_secrets(uri: str) -> str:
@@ -132,6 +138,10 @@ def _require_answer(uri: str) -> None:
 def _sqlite_file(uri: str) -> Path | None:
     match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
     return Path(match[1]).absolute() if match else None
+
+
+def _user_locks() -> Path:
+    return user_state_path("regsearch") / "locks"
 
 
 def _writable(folder: Path) -> Path:

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from search.cli import main
 from tests.conftest import SMALL
+from tracking.store import open_store
 
 REGSEARCH = [sys.executable, "-m", "search.cli"]
 
@@ -149,16 +149,20 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
     assert "no search '0123'" in error
 
 
-def test_ctrl_c_stops_with_what_resumes(config, workspace):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace):
     text = (workspace / config).read_text().replace("trials = 12", "trials = 3000")
     (workspace / config).write_text(text)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([*REGSEARCH, "run", config], stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([*REGSEARCH, "run", config], stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         if list(workspace.glob("mlruns/artifacts/*/artifacts/weights.npz")):
             break
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert error.splitlines()[-1] == f"regsearch: interrupted; resume with: regsearch run {config}"
+    assert process.returncode == code
+    assert error.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
+    store = open_store()
+    runs = store.client.search_runs([store.experiment("small")], max_results=1000)
+    assert "RUNNING" not in {run.info.status for run in runs}
+    assert [run.info.status for run in runs if run.data.tags["role"] == "search"] == ["KILLED"]

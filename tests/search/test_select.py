@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from search import SearchConfig
-from search.select import edges, winner
+from search.select import NoWinnerError, edges, winner
 
 
 def trials(*rows):
@@ -36,7 +36,7 @@ def test_within_one_standard_error_of_the_best_the_most_regularised_wins():
 def test_a_trial_without_a_certificate_cannot_win():
     table = trials(("ridge", 0, 0.5, 0, 1, 1e-9), ("lasso", 0, 0.9, 0.5, 1, 1e-3))
     assert winner(table, 1e-6)["family"] == "ridge"
-    with pytest.raises(ValueError, match="no trial reached the duality gap 1e-12"):
+    with pytest.raises(NoWinnerError, match="no trial reached the duality gap 1e-12"):
         winner(table, 1e-12)
 
 

@@ -1,0 +1,104 @@
+"""A search small enough to be killed a hundred times, and what it comes to when nobody disturbs it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from search import SearchConfig, SearchResult, run_search
+from search.study import open_storage
+from tracking import registry
+from tracking.store import open_store
+
+CONFIG = """
+name = "killed"
+seed = 11
+
+[data]
+source = "recording.npz"
+
+[data.split]
+train = [40, 120]
+validation = [0, 40]
+test = [120, 160]
+
+[families.ridge]
+alpha = { low = 0.01, high = 100 }
+trials = 12
+
+[families.elasticnet]
+l1_alpha = { low = 0.001, high = 0.1 }
+l2_alpha = { low = 0.01, high = 10 }
+trials = 13
+"""
+TRIALS = 1 + 12 + 13
+STRENGTHS = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
+SCORES = ["r2_train", "r2_validation", "sparsity", "l1_norm", "l2_norm"]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a search comes to when nobody disturbs it."""
+
+    trials: pd.DataFrame
+    winner: tuple[str, int]
+    r2_test: float
+
+
+def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
+    """Assert that a search came to exactly what it does undisturbed, with nothing missing, left over or open."""
+    trials = result.trials
+    pd.testing.assert_frame_equal(trials[STRENGTHS], expected.trials[STRENGTHS])  # to the last bit
+    np.testing.assert_allclose(trials[SCORES], expected.trials[SCORES], rtol=1e-7, atol=1e-9)
+    assert (result.best["family"], result.best["trial"]) == expected.winner
+    assert result.promotion.r2_test == pytest.approx(expected.r2_test, abs=1e-9)
+
+    storage = open_storage(None, Path.cwd() / "mlruns")
+    told = [trial for study in storage.get_all_studies() for trial in storage.get_all_trials(study._study_id)]
+    assert len(told) == TRIALS
+    assert {trial.state for trial in told} == {optuna.trial.TrialState.COMPLETE}
+
+    store = open_store()
+    runs = store.client.search_runs([store.experiment("killed")], max_results=1000)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.tags["role"] for run in runs) == ["search"] + ["trial"] * TRIALS
+    assert len({(run.data.tags.get("family"), run.data.tags.get("trial")) for run in runs}) == TRIALS + 1
+    figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
+    assert figures == {f"figures/{name}.png" for name in ("ridge", "elasticnet", "weights", "predictions")}
+    (version,) = registry.versions(store, "killed")
+    assert registry.champion(store, "killed").version == version.version
+    assert version.tags["test_evaluations"] == "1"
+    assert float(version.tags["r2_test"]) == pytest.approx(expected.r2_test, abs=1e-9)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbed:
+    """Return what the search comes to when nobody disturbs it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(empty_database, folder / "mlruns")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        prepare(folder, small_recording())
+        result = run_search(SearchConfig.load("killed.toml"), progress=False)
+    best = result.best
+    return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test)
+
+
+def prepare(folder: Path, recording) -> None:
+    """Put the recording and the configuration into a folder."""
+    np.savez(folder / "recording.npz", X=recording.X, y=recording.y)
+    (folder / "killed.toml").write_text(CONFIG)
+
+
+@pytest.fixture
+def killed(workspace, recording) -> Path:
+    """Return a workspace that holds the recording and the configuration."""
+    prepare(workspace, recording)
+    return workspace

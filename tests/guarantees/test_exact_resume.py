@@ -1,0 +1,128 @@
+"""A search that is killed, wherever it is, and started again comes to what it does undisturbed."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from search import SearchConfig, run_search
+from tests.guarantees.conftest import assert_complete
+from tracking.orphans import close_orphans
+from tracking.runs import SearchRun
+from tracking.store import open_store
+
+pytestmark = pytest.mark.slow
+
+SUICIDE = """
+import importlib, os, signal, sys
+module, path, moment, count = *sys.argv[1].split(":"), sys.argv[2], int(sys.argv[3])
+owner = importlib.import_module(module)
+*parents, name = path.split(".")
+for parent in parents:
+    owner = getattr(owner, parent)
+call = getattr(owner, name)
+
+def deadly(*args, **kwargs):
+    global count
+    count -= 1
+    if count == 0 and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = call(*args, **kwargs)
+    if count == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, deadly)
+from search import SearchConfig, run_search
+run_search(SearchConfig.load("killed.toml"), progress=False)
+"""
+
+BOUNDARIES = [
+    ("the first study is created", "optuna:create_study", "after", 1),
+    ("the last study is created", "optuna:create_study", "after", 3),
+    ("the first trial is asked", "optuna.study:Study.ask", "after", 1),
+    ("a batch is half asked", "optuna.study:Study.ask", "after", 6),
+    ("a later batch is half asked", "optuna.study:Study.ask", "before", 23),
+    ("a trial has one of its two parameters", "optuna.trial:Trial._suggest", "after", 12),
+    ("a later trial has one of its two parameters", "optuna.trial:Trial._suggest", "after", 34),
+    ("the parent run is created", "mlflow:MlflowClient.create_run", "after", 1),
+    ("the first trial's run is created", "mlflow:MlflowClient.create_run", "after", 2),
+    ("a later trial's run is created", "mlflow:MlflowClient.create_run", "after", 15),
+    ("the parent's parameters are written", "mlflow:MlflowClient.log_batch", "after", 1),
+    ("a trial's metrics are written", "mlflow:MlflowClient.log_batch", "after", 9),
+    ("the configuration is written", "mlflow:MlflowClient.log_artifacts", "after", 1),
+    ("a trial's artifacts are written", "mlflow:MlflowClient.log_artifacts", "after", 9),
+    ("a trial's run has ended", "mlflow:MlflowClient.set_terminated", "after", 7),
+    ("the first trial is told", "optuna.study:Study.tell", "before", 1),
+    ("a batch is half told", "optuna.study:Study.tell", "after", 6),
+    ("the last trial is told", "optuna.study:Study.tell", "after", 26),
+    ("the figures are drawn", "search.report:summarise", "before", 1),
+    ("the figures are written", "search.report:summarise", "after", 1),
+    ("the winner is chosen", "search.promote:winner", "after", 1),
+    ("the opening of the test rows is noted", "search.promote:read_weights", "before", 1),
+    ("the test rows are open", "data.seal:SealedTest.open", "after", 1),
+    ("the registered model is created", "mlflow:MlflowClient.create_registered_model", "after", 1),
+    ("the model is saved", "mlflow.sklearn:save_model", "after", 1),
+    ("the version is about to be registered", "mlflow:MlflowClient.create_model_version", "before", 1),
+    ("the version is registered", "mlflow:MlflowClient.create_model_version", "after", 1),
+    ("the alias is about to be set", "mlflow:MlflowClient.set_registered_model_alias", "before", 1),
+    ("the alias is set", "mlflow:MlflowClient.set_registered_model_alias", "after", 1),
+]
+
+
+def kill(*arguments):
+    died = subprocess.run([sys.executable, "-c", SUICIDE, *map(str, arguments)], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+
+
+@pytest.mark.parametrize(("where", "moment", "count"), [pytest.param(*rest, id=name) for name, *rest in BOUNDARIES])
+def test_killed_at_a_boundary(where, moment, count, killed, undisturbed):
+    kill(where, moment, count)
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
+
+
+def test_killed_when_the_database_is_new(killed, undisturbed):
+    shutil.rmtree(killed / "mlruns")
+    kill("tracking.store:_initialised", "after", 1)
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
+
+
+def test_killed_again_and_again(killed, undisturbed):
+    for count in (4, 9, 14):
+        kill("mlflow:MlflowClient.log_batch", "after", count)
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_killed_at_a_random_moment(seed, killed, undisturbed):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.cli", "run", "killed.toml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not list(killed.glob("mlruns/optuna.journal")):
+        time.sleep(0.01)
+    time.sleep(random.Random(seed).uniform(0, 3.5))
+    process.kill()
+    process.wait()
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
+
+
+def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(killed):
+    kill("mlflow:MlflowClient.create_run", "after", 5)
+    store = open_store()
+    runs = store.client.search_runs([store.experiment("killed")])
+    assert sum(run.info.status == "RUNNING" for run in runs) == 2
+    (search_id,) = {run.data.tags["search_id"] for run in runs}
+
+    from filelock import FileLock
+
+    with FileLock(store.lock_of(search_id)):
+        assert close_orphans(store) == []
+    assert close_orphans(store) == [search_id]
+    runs = store.client.search_runs([store.experiment("killed")])
+    assert sorted(run.info.status for run in runs) == ["FINISHED"] * 3 + ["KILLED"] * 2
+    assert SearchRun.find(store, search_id).run.info.status == "KILLED"
+    assert close_orphans(store) == []
