@@ -13,6 +13,8 @@ _REFACTOR_AFTER = 6
 
 _MAX_ITERATIONS = 40
 
+_BLOCK_FEATURES = 1024
+
 
 class KernelSystem:
     """Solves ``(shift I + A_S A_S^T) x = v`` approximately for one set ``S`` after another, in float32.
@@ -46,8 +48,8 @@ class KernelSystem:
         self._members = members.copy()
 
     def _update(self, features: NDArray[np.intp], sign: float) -> None:
-        if features.size:
-            block = self._columns[features].astype(np.float32).T
+        for start in range(0, features.size, _BLOCK_FEATURES):  # a copy of all of them would be the peak of memory
+            block = self._columns[features[start : start + _BLOCK_FEATURES]].astype(np.float32).T
             self._kernel = blas.ssyrk(sign, block, beta=1.0, c=self._kernel, lower=1, overwrite_c=1)
 
     def solve(self, right_hand_side: NDArray[np.float64], shift: float, tolerance: float) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
+from threadpoolctl import threadpool_limits
 
 from search.penalty import Penalty
 from search.solvers.certificate import relative_duality_gap
@@ -132,3 +133,25 @@ def test_a_penalty_solved_before_is_remembered():
 def test_l1_must_be_positive(l1):
     with pytest.raises(ValueError, match="l1 > 0"):
         ElasticNetPath(make(0, 10, 5)).solve(Penalty(l1, 1.0))
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 1.0])
+def test_the_number_of_threads_does_not_matter(n_l2):
+    design = make(4, 200, 900)
+    penalties = [Penalty(share * largest_l1(design), n_l2 / 200) for share in (0.5, 0.1, 0.02)]
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            path = ElasticNetPath(design)
+            found.append([path.solve(penalty).weights for penalty in penalties])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 1.0])
+def test_from_nothing_and_from_a_neighbour_the_solution_is_the_same(n_l2):
+    design = make(6, 60, 200)
+    penalty, neighbour = (Penalty(share * largest_l1(design), n_l2 / 60) for share in (0.02, 0.025))
+    cold, warm = ElasticNetPath(design), ElasticNetPath(design)
+    warm.solve(neighbour)
+    np.testing.assert_allclose(warm.solve(penalty).weights, cold.solve(penalty).weights, atol=1e-9)
