@@ -208,7 +208,7 @@ def predictions(train: Trace, validation: Trace, target: str, title: str) -> Fig
         axes.set_title(f"{title}, {name}: R² = {r2:.3f}")
         axes.set_ylabel(target)
         axes.margins(x=0.01)
-        axes.legend(loc="upper right", ncols=2, fontsize="small")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1, ncols=2, fontsize="small")
     axes.set_xlabel("row of the recording")
     return figure
 

@@ -64,10 +64,10 @@ def test_children_hold_their_weights_and_a_stem_plot(result):
     assert row["l1_ratio"] == pytest.approx(row["l1_alpha"] / row["sklearn_alpha"])
 
 
-def test_the_champion_is_the_winner_scored_on_the_test_rows(result, recording):
+def test_the_champion_is_the_winner_scored_on_the_test_rows(result, recording, monkeypatch):
     best = result.trials.loc[result.trials["r2_validation"].idxmax()]
     assert result.best["run_id"] == best["run_id"]
-    mlflow.set_tracking_uri(open_store().uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", open_store().uri)
     champion = mlflow.pyfunc.load_model(result.promotion.uri)
     for rows, score in (
         (slice(40, 120), best["r2_train"]),
@@ -162,7 +162,9 @@ def test_bad_data_leaves_nothing_behind(small_config, workspace):
     assert sorted(workspace.rglob("*")) == before
 
 
-def test_folds_are_scored_averaged_and_the_champion_is_fitted_on_all_of_their_rows(small_config, recording):
+def test_folds_are_scored_averaged_and_the_champion_is_fitted_on_all_of_their_rows(
+    small_config, recording, monkeypatch
+):
     text = small_config.to_toml().replace("40,\n    120,", "0,\n    120,")
     text = text.replace("120,\n    160,", "125,\n    160,")
     start = text.index("validation = [")
@@ -174,7 +176,7 @@ def test_folds_are_scored_averaged_and_the_champion_is_fitted_on_all_of_their_ro
     per_fold = [metrics[f"fold_{fold}_r2_validation"] for fold in (1, 2, 3, 4)]
     assert metrics["r2_validation"] == pytest.approx(np.mean(per_fold))
     assert metrics["r2_validation_se"] == pytest.approx(np.std(per_fold, ddof=1) / 2)
-    mlflow.set_tracking_uri(store.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     champion = mlflow.pyfunc.load_model(result.promotion.uri)
     X, y = recording.X[:120], recording.y[:120]
     centred = X - X.mean(axis=0)
