@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.recording import DataError, Recording
-from data.split import Block, Split
+from data.split import Block, Split, in_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +126,9 @@ def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
 def _take(recording: Recording, blocks: Sequence[Block]) -> Rows:
     y = np.concatenate([recording.y[start:stop] for start, stop in blocks])
     if y.min() == y.max():
-        named = ", ".join(f"[{start}, {stop})" for start, stop in blocks)
         raise DataError(
-            f"{recording.source}: {recording.target} is constant in rows {named}, where R² would mean nothing; "
-            "choose other rows in [data.split]"
+            f"{recording.source}: {recording.target} is constant in rows {in_words(blocks)}, where R² would mean "
+            "nothing; choose other rows in [data.split]"
         )
     X = np.concatenate([recording.X[start:stop] for start, stop in blocks])
     return Rows(X, y, np.concatenate([np.arange(start, stop) for start, stop in blocks]))

@@ -59,7 +59,7 @@ class Split:
         """
         _require_disjoint(("train", train), ("validation", [validation]), ("test", [test]))
         blocks = tuple(sorted(train))
-        shown = {"train": _in_words(blocks), "validation": _in_words([validation]), "test": _in_words([test])}
+        shown = {"train": in_words(blocks), "validation": in_words([validation]), "test": in_words([test])}
         return cls((Fold(blocks, (validation,)),), blocks, test, shown)
 
     @classmethod
@@ -90,7 +90,7 @@ class Split:
         nearest = int(np.minimum(np.abs(every - test[0]), np.abs(every - (test[1] - 1))).min()) - 1
         if nearest < embargo:
             raise DataError(
-                f"split: test rows {_in_words([test])} come within {nearest} row(s) of the training rows; "
+                f"split: test rows {in_words([test])} come within {nearest} row(s) of the training rows; "
                 f"an embargo of {embargo} needs at least as many between them"
             )
         if len(every) < 2 * folds:
@@ -105,9 +105,9 @@ class Split:
                 raise DataError(f"split: an embargo of {embargo} leaves a fold without training rows; lower it")
             made.append(Fold(_as_blocks(every[~near]), validation))
         shown = {
-            "train": _in_words(blocks),
+            "train": in_words(blocks),
             "validation": f"{folds} blocked folds of these, embargo {embargo}",
-            "test": _in_words([test]),
+            "test": in_words([test]),
         }
         return cls(tuple(made), blocks, test, shown)
 
@@ -133,10 +133,10 @@ class Split:
         for blocks in (*folds, self.model, (self.test,)):
             if max(stop for _, stop in blocks) > n_rows:
                 raise DataError(
-                    f"split: rows {_in_words(blocks)} reach past the recording's {n_rows} rows; change [data.split]"
+                    f"split: rows {in_words(blocks)} reach past the recording's {n_rows} rows; change [data.split]"
                 )
             if sum(stop - start for start, stop in blocks) < 2:
-                raise DataError(f"split: rows {_in_words(blocks)} hold one row; a score needs at least 2")
+                raise DataError(f"split: rows {in_words(blocks)} hold one row; a score needs at least 2")
 
 
 def _require_disjoint(*purposes: tuple[str, Sequence[Block]]) -> None:
@@ -147,7 +147,7 @@ def _require_disjoint(*purposes: tuple[str, Sequence[Block]]) -> None:
     for (one, a), (other, b) in combinations(named, 2):
         if a[0] < b[1] and b[0] < a[1]:
             raise DataError(
-                f"split: {one} rows {_in_words([a])} and {other} rows {_in_words([b])} overlap; "
+                f"split: {one} rows {in_words([a])} and {other} rows {in_words([b])} overlap; "
                 "a row may serve one purpose only"
             )
 
@@ -157,5 +157,6 @@ def _as_blocks(rows: NDArray[np.int64]) -> tuple[Block, ...]:
     return tuple((int(run[0]), int(run[-1]) + 1) for run in runs)
 
 
-def _in_words(blocks: Iterable[Block]) -> str:
+def in_words(blocks: Iterable[Block]) -> str:
+    """Return ranges of rows as people write them."""
     return ", ".join(f"[{start}, {stop})" for start, stop in blocks)

@@ -121,9 +121,7 @@ class Families(_Frozen):
         return self
 
 
-Rows = Annotated[
-    tuple[int, int], Field(description="half-open range of rows [start, stop)", json_schema_extra={"minItems": 2})
-]
+Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
 
 
 class FoldsConfig(_Frozen):

@@ -16,13 +16,14 @@ from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from tqdm.auto import tqdm
 
-import data
+from data import Development
 from search import report
 from search.config import SearchConfig
 from search.driver import drive
 from search.evaluate import Evaluator, Failure, Solved
 from search.penalty import Family
-from search.promote import Promotion, PromotionRefusedError, promote_winner, split_of
+from search.promote import Promotion, PromotionRefusedError, promote_winner
+from search.rows import read_rows
 from search.select import edges, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
 from tracking.orphans import close_orphans
@@ -100,7 +101,9 @@ def run_search(
     SearchBusyError
         If another process is running it.
     """
-    development, sealed = _read(config, progress=progress)
+    if progress:
+        print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
+    development, sealed = read_rows(config)
     search_id = config.search_id(development.data_sha256)
     store = open_store(tracking_uri)
     for closed in close_orphans(store):
@@ -127,13 +130,6 @@ def run_search(
     return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
 
 
-def _read(config: SearchConfig, *, progress: bool) -> tuple[data.Development, data.SealedTest]:
-    if progress:
-        print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
-    recording = data.load(config.data.source, config.data.target)
-    return data.seal(recording, split_of(config, len(recording.y)))
-
-
 @contextmanager
 def _alone(store: Store, search_id: str) -> Iterator[None]:
     """Hold the search's lock, which the system lets go of if this process dies."""
@@ -153,7 +149,7 @@ def _alone(store: Store, search_id: str) -> Iterator[None]:
 
 
 def _drive(
-    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: data.Development, *, progress: bool
+    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: Development, *, progress: bool
 ) -> int:
     """Solve and log the trials that are missing, and return how many they were."""
     evaluator = Evaluator(development, config.tolerance)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 Family = Literal["none", "ridge", "lasso", "elasticnet"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
 
 PARAMETERS: Mapping[Family, tuple[str, ...]] = {
     "none": (),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-import data
-from data import Development, SealedTest, Split
+from data import Development, SealedTest
 from search.bootstrap import resampled_r2
-from search.config import FoldsConfig, SearchConfig
+from search.config import SearchConfig
 from search.evaluate import predict, r2_score
 from search.report import read_weights, trial_name
+from search.rows import read_rows
 from search.select import winner
 from tracking import registry
 from tracking.orphans import close_orphans
@@ -89,8 +89,7 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
-    recording = data.load(config.data.source, config.data.target)
-    development, sealed = data.seal(recording, split_of(config, len(recording.y)))
+    development, sealed = read_rows(config)
     if config.search_id(development.data_sha256) != search_id:
         raise PromotionRefusedError(
             f"{config.data.source} no longer holds the values that search {search_id} was run on"
@@ -137,16 +136,6 @@ def promote_winner(
     )
     replaced = registry.crown(store, config.name, version)
     return Promotion(config.name, version, replaced, name, **scores)
-
-
-def split_of(config: SearchConfig, n_rows: int) -> Split:
-    """Return the split that a configuration asks of a recording of `n_rows` rows."""
-    rows = config.data.split
-    if rows is None:
-        return Split.by_fractions(n_rows)
-    if isinstance(rows.validation, FoldsConfig):
-        return Split.blocked(rows.train_blocks, rows.validation.folds, rows.validation.embargo, rows.test)
-    return Split.holdout(rows.train_blocks, rows.validation, rows.test)
 
 
 def _require_better(
@@ -204,8 +193,7 @@ def _score_once(
 
 def openings(store: Store, test_key: str) -> list[str]:
     """Return the runs of the winners for which the test rows of some data and split were opened, over all searches."""
-    experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
-    parents = store.client.search_runs(experiments, f"tags.test_key = '{test_key}' AND tags.role = 'search'")
+    parents = store.client.search_runs(store.experiments(), f"tags.test_key = '{test_key}' AND tags.role = 'search'")
     return [winner_id for parent in parents for winner_id in parent.data.tags["test_opened_for"].split(",")]
 
 

@@ -24,7 +24,7 @@ def close_orphans(store: Store) -> list[str]:
     list of str
         The ids of the searches concerned.
     """
-    experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    experiments = store.experiments()
     closed = []
     for parent in _open_runs(store, experiments, f"tags.role = 'search' AND tags.{HOST} = '{socket.gethostname()}'"):
         search_id = parent.data.tags["search_id"]

@@ -143,8 +143,7 @@ class SearchRun:
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
         """Return the run of a search by the search's id, in whichever experiment it is."""
-        experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
-        found = _parents(store, experiments, search_id)
+        found = _parents(store, store.experiments(), search_id)
         if not found:
             return None
         tags = {key: found[0].data.tags[key] for key in ("search_id", "data_sha256")}

@@ -58,6 +58,10 @@ class Store:
         """Return the lock file that a search holds while it runs."""
         return self.locks / f"{search_id}.lock"
 
+    def experiments(self) -> list[str]:
+        """Return the ids of all experiments."""
+        return [experiment.experiment_id for experiment in self.client.search_experiments()]
+
     def experiment(self, name: str, description: str = "") -> str:
         """Return the id of the experiment of that name, making it, with a description, where there is none."""
         with FileLock(self.locks / "store.lock"):

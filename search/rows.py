@@ -1,0 +1,29 @@
+"""The rows that a configuration names: what a search may read, and the sealed test rows."""
+
+from __future__ import annotations
+
+import data
+from data import Development, SealedTest, Split
+from search.config import FoldsConfig, SearchConfig
+
+
+def read_rows(config: SearchConfig) -> tuple[Development, SealedTest]:
+    """Read a configuration's recording and cut it by its split; the recording itself is let go of.
+
+    Raises
+    ------
+    data.DataError
+        If there is no such recording, or the split does not fit it.
+    """
+    recording = data.load(config.data.source, config.data.target)
+    return data.seal(recording, split_of(config, len(recording.y)))
+
+
+def split_of(config: SearchConfig, n_rows: int) -> Split:
+    """Return the split that a configuration asks of a recording of `n_rows` rows."""
+    rows = config.data.split
+    if rows is None:
+        return Split.by_fractions(n_rows)
+    if isinstance(rows.validation, FoldsConfig):
+        return Split.blocked(rows.train_blocks, rows.validation.folds, rows.validation.embargo, rows.test)
+    return Split.holdout(rows.train_blocks, rows.validation, rows.test)
