@@ -6,7 +6,9 @@ from data.files import read_file
 from data.recording import DataError, Recording
 from data.seal import Development, FoldRows, Rows, SealedTest, seal
 from data.split import Fold, Split
+from data.stringer import SHA256 as STRINGER_SHA256
 from data.stringer import fetch, read_stringer
+from data.twin import SHA256 as TWIN_SHA256
 from data.twin import twin
 
 __all__ = [
@@ -18,9 +20,12 @@ __all__ = [
     "Rows",
     "SealedTest",
     "Split",
+    "fingerprint",
     "load",
     "seal",
 ]
+
+_KNOWN = {"twin": TWIN_SHA256, "stringer": STRINGER_SHA256}
 
 
 def load(source: str, target: str = "y") -> Recording:
@@ -46,3 +51,17 @@ def load(source: str, target: str = "y") -> Recording:
     if Path(source).suffix == ".npy":
         return read_stringer(source)
     return read_file(source, target)
+
+
+def fingerprint(source: str) -> str | None:
+    """Return what tells, without reading it, whether a source still holds the same values; ``None`` if it is missing.
+
+    Of a file that is its place, size and time of change, as a makefile would have it.
+    """
+    if source in _KNOWN:
+        return f"{source} {_KNOWN[source]}"
+    try:
+        status = Path(source).stat()
+    except OSError:
+        return None
+    return f"{Path(source).resolve()} {status.st_size} {status.st_mtime_ns}"

@@ -10,6 +10,9 @@ from scipy.signal import lfilter
 
 from data.recording import Recording
 
+SHA256 = "f6b825864f32644dac2d766863f571aa0f5fa14fe2d5dc0569cec7d0bcc530a4"
+"""Of the values that the seed 0 gives, as `Recording.sha256` has it."""
+
 _FRAMES, _NEURONS = 7018, 11983
 
 _RUN_QUANTILES = (

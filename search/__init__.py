@@ -6,8 +6,9 @@
 """
 
 from search.config import ConfigError, SearchConfig
-from search.launch import SearchResult, run_search
-from search.promote import Promotion, PromotionRefusedError, promote
+from search.launch import run_search
+from search.promote import PromotionRefusedError, load_champion, promote
+from search.result import Promotion, SearchResult
 
 __all__ = [
     "ConfigError",
@@ -15,6 +16,7 @@ __all__ = [
     "PromotionRefusedError",
     "SearchConfig",
     "SearchResult",
+    "load_champion",
     "promote",
     "run_search",
 ]

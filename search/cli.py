@@ -60,6 +60,9 @@ def run(
             metavar="URL", help="Optuna's: a database URL or a journal file. Default: ./mlruns/optuna.journal."
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Processes that solve. The trials are the same with any number.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and touch nothing.")] = False,
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry alone.")
@@ -77,7 +80,7 @@ def run(
         plan = summary.plan(wanted)
         _print(plan, summary.plan_text(plan), as_json=as_json)
         return
-    result = run_search(wanted, tracking_uri=tracking_uri, storage=storage, promote=not no_promote)
+    result = run_search(wanted, tracking_uri=tracking_uri, storage=storage, workers=workers, promote=not no_promote)
     _print(summary.as_json(result), summary.as_text(result), as_json=as_json)
 
 
@@ -110,6 +113,7 @@ def models(
 ) -> None:
     """List the registered models and their scores."""
     from search import summary
+    from search.promote import rollback as restore
     from tracking import registry
     from tracking.orphans import close_orphans
     from tracking.store import open_store
@@ -125,7 +129,7 @@ def models(
             raise typer.BadParameter(
                 f"--rollback needs one model; choose with --name among {', '.join(known) or 'none'}"
             )
-        registry.rollback(store, chosen[0])
+        restore(chosen[0], tracking_uri=tracking_uri)
     tables = {model: registry.history(store, model) for model in chosen}
     _print(tables, summary.models_text(tables), as_json=as_json)
 
@@ -168,7 +172,7 @@ def main() -> NoReturn:
             code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
-        code = _fail(f"{usage()} Try `regsearch --help`.", 2) if usage else _fail(str(error), _exit_code(error))
+        code = _fail(f"{usage()} Try `regsearch --help`.", 2) if usage else _fail(*_explained(error))
     sys.exit(code)
 
 
@@ -178,21 +182,29 @@ def _interrupt(received: list[int], number: int) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _exit_code(error: Exception) -> int:
-    """Return 2 for bad input and 1 for a failure; raise what nobody expected."""
+def _explained(error: Exception) -> tuple[str, int]:
+    """Return a line, and 2 for bad input or 1 for a failure; raise what nobody expected."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
     from data import DataError
     from search.config import ConfigError
     from search.driver import TrialError
-    from search.launch import SearchBusyError
+    from search.launch import SearchBusyError, SearchStoppedError
     from search.promote import PromotionRefusedError
     from search.select import NoWinnerError
+    from tracking.model import ModelRejectedError
     from tracking.registry import RegistryError
-    from tracking.store import StoreError
+    from tracking.store import StoreError, reason
 
     if isinstance(error, DataError | ConfigError | StoreError):
-        return 2
-    if isinstance(error, NoWinnerError | PromotionRefusedError | RegistryError | SearchBusyError | TrialError):
-        return 1
+        return str(error), 2
+    if isinstance(error, NoWinnerError | PromotionRefusedError | RegistryError | ModelRejectedError):
+        return str(error), 1
+    if isinstance(error, SearchBusyError | SearchStoppedError | TrialError):
+        return str(error), 1
+    if isinstance(error, MlflowException | SQLAlchemyError | OSError):
+        return f"{reason(error)}; nothing logged is lost, try again once that is mended", 1
     raise error
 
 

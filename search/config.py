@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from search.penalty import Family
 
 PRESETS = ("default", "tutorial")
+_NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
 
 
 class ConfigError(ValueError):
@@ -176,7 +177,13 @@ class SearchConfig(_Frozen):
     """
 
     name: Annotated[
-        str, Field(min_length=1, max_length=200, pattern=r'^[^/:"\x00-\x1f]+$', description="experiment and model")
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            pattern=r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$',
+            description="experiment and model",
+        ),
     ]
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     sampler: Annotated[Literal["tpe", "random", "grid"], Field(description="how ranges are searched")] = "tpe"
@@ -315,6 +322,10 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place!r} is required and missing"
         case "value_error":
             return f"{place}: {message}" if place else message
+        case "string_pattern_mismatch":
+            return (
+                f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
+            )
         case _:
             found = repr(problem["input"])
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from search.engines import Submit
 from search.evaluate import Failure, Solved
 from search.penalty import Family
 from search.study import FamilyStudy, Proposal
 
-Solve = Callable[[Family, Sequence[Mapping[str, float]]], list[Solved | Failure]]
 Log = Callable[[Family, Proposal, Solved | Failure], None]
 
 
@@ -26,24 +26,22 @@ class _Batch:
     values: dict[int, float] = field(default_factory=dict)
 
 
-def drive(
-    studies: Iterable[FamilyStudy], solve: Solve, log: Log, logged: set[tuple[str, int]], executor: Executor
-) -> None:
+def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[tuple[str, int]]) -> None:
     """Run every study to its end.
 
-    The families take turns: while the executor solves one's batch, another's is logged here and told.  Only this
-    thread asks, logs and tells.  A batch is told in the order of its trials once all of them are logged.
+    The families take turns: while one's batch is being solved, another's is logged here and told.  Only this thread
+    asks, logs and tells.  A batch is told in the order of its trials once all of them are logged, so that nothing
+    depends on where and in which order its paths were solved.
 
     Parameters
     ----------
     studies : iterable of FamilyStudy
-    solve : callable
-        Evaluates trials of a family, in order; runs on the executor.
+    submit : callable
+        Has a path of trials of a family evaluated, in order, and returns its future.
     log : callable
         Records the outcome of a trial; runs here.
     logged : set of (family, number)
         Trials whose runs are already finished; grows as trials are logged.
-    executor : concurrent.futures.Executor
 
     Raises
     ------
@@ -52,14 +50,14 @@ def drive(
     """
     pending: dict[Future[list[Solved | Failure]], tuple[_Batch, list[Proposal]]] = {}
 
-    def submit(study: FamilyStudy) -> None:
+    def ask(study: FamilyStudy) -> None:
         batch = _Batch(study, study.ask({number for family, number in logged if family == study.family}))
         for path in paths(batch.proposals):
-            future = executor.submit(solve, study.family, [proposal.parameters for proposal in path])
+            future = submit(study.family, [proposal.parameters for proposal in path])
             pending[future] = (batch, path)
 
     for study in studies:
-        submit(study)
+        ask(study)
     while pending:
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             batch, path = pending.pop(future)
@@ -74,7 +72,7 @@ def drive(
                 for proposal in sorted(batch.proposals, key=lambda proposal: proposal.number):
                     if not proposal.told:
                         batch.study.tell(proposal.number, batch.values[proposal.number])
-                submit(batch.study)
+                ask(batch.study)
 
 
 def paths(proposals: Iterable[Proposal]) -> list[list[Proposal]]:

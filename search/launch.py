@@ -2,68 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NoReturn
 
-import pandas as pd
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm.auto import tqdm
 
 from data import Development
 from search import report
 from search.config import SearchConfig
 from search.driver import drive
-from search.evaluate import Evaluator, Failure, Solved
+from search.engines import Engine, processes, thread
+from search.evaluate import Failure, Solved
 from search.penalty import Family
-from search.promote import Promotion, PromotionRefusedError, promote_winner
+from search.promote import PromotionRefusedError, promote_winner
+from search.recall import recall, remember, request_of
+from search.result import SearchResult
 from search.rows import read_rows
-from search.select import edges, winner
+from search.select import remarks, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
-from tracking.store import Store, home, open_store
+from tracking.store import Store, home, is_there, open_store, quiet, reason
 
 
 class SearchBusyError(RuntimeError):
     """Another process is running the same search."""
 
 
-@dataclass(frozen=True, eq=False)
-class SearchResult:
-    """A finished search.
-
-    Attributes
-    ----------
-    search_id : str
-        Identity of the search: what decides its trials, and its data.
-    run_id : str
-        Of the MLflow parent run.
-    trials : DataFrame
-        One row per trial: family, trial, strengths, metrics, run id.
-    best : Series
-        The winning row.
-    new_trials : int
-        How many of the trials this call solved; the others were there already.
-    promotion : Promotion or None
-        ``None`` where promotion was not wanted or was refused.
-    notes : tuple of str
-        What a person should know: a winner at the edge of its range, a refused promotion.
-    """
-
-    search_id: str
-    run_id: str
-    trials: pd.DataFrame
-    best: pd.Series
-    new_trials: int
-    promotion: Promotion | None
-    notes: tuple[str, ...]
+class SearchStoppedError(RuntimeError):
+    """A store, the disk or a worker failed on the way; what was logged is kept, and the same call resumes."""
 
 
 def run_search(
@@ -71,10 +49,11 @@ def run_search(
     *,
     tracking_uri: str | None = None,
     storage: str | None = None,
+    workers: int = 1,
     promote: bool = True,
     progress: bool = True,
 ) -> SearchResult:
-    """Run a search, or take it up where it stopped.
+    """Run a search, take it up where it stopped, or return what it came to.
 
     Parameters
     ----------
@@ -83,6 +62,8 @@ def run_search(
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
         Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
+    workers : int
+        Processes that solve; 1 for a thread of this one.  The trials are the same with any number.
     promote : bool
         Whether the winner is scored on the test rows, registered and made champion.
     progress : bool
@@ -98,36 +79,49 @@ def run_search(
         If the data or the store cannot be used; nothing has been written then.
     search.driver.TrialError
         If a trial raised; the same call resumes the search.
+    SearchStoppedError
+        If a store, the disk or a worker failed on the way; the same call resumes the search.
     SearchBusyError
         If another process is running it.
     """
+    request = request_of(config, promote=promote)
+    store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
+    if request and store:
+        known = recall(store, config, request, promote=promote)
+        if known is not None:
+            _close_orphans(store)
+            return known
     if progress:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
     development, sealed = read_rows(config)
     search_id = config.search_id(development.data_sha256)
-    store = open_store(tracking_uri)
-    for closed in close_orphans(store):
-        print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
-    with _alone(store, search_id):
+    store = store or open_store(tracking_uri)
+    _close_orphans(store)
+    engine = thread if workers == 1 else processes(workers)
+    with _alone(store, search_id), _resumable():
         studies = open_studies(config, search_id, open_storage(storage, home()))
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
         with run.running():
             run.write({"config.toml": config.to_toml().encode()})
-            new_trials = _drive(config, studies, run, development, progress=progress)
+            new_trials = _drive(config, studies, run, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
             if not report.is_current(run, trials, best):
                 report.summarise(run, config, development, trials, best)
-        promotion, notes = None, edges(best, config)
-        uncertified = int((trials["duality_gap"] > config.tolerance).sum())
-        if uncertified:
-            notes.append(f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win")
+        promotion, notes = None, remarks(trials, best, config)
         if promote:
             try:
                 promotion = promote_winner(run, config, development, sealed)
             except PromotionRefusedError as refusal:
                 notes.append(str(refusal))
+        if request and (promotion or not promote):
+            remember(run, request)
     return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
+
+
+def _close_orphans(store: Store) -> None:
+    for closed in close_orphans(store):
+        print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
 
 
 @contextmanager
@@ -138,34 +132,52 @@ def _alone(store: Store, search_id: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
+        who = holder.read_text() if holder.exists() else "another process"
         raise SearchBusyError(
-            f"search {search_id} is being run by {holder.read_text()}; wait for it to end, or stop it first"
+            f"search {search_id} is being run by {who}; wait for it to end, or stop it first"
         ) from error
     try:
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say of what failed outside of the search itself that the search can be resumed."""
+    try:
+        with quiet("mlflow.store", level=logging.CRITICAL):  # or MLflow prints the traceback of what is said below
+            yield
+    except BrokenExecutor as error:
+        raise SearchStoppedError(
+            "a solver's process died, perhaps for want of memory; what was logged is kept, and the same command "
+            "resumes: with fewer --workers if that was it"
+        ) from error
+    except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
+        raise SearchStoppedError(
+            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
+        ) from error
+
+
 def _drive(
-    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: Development, *, progress: bool
+    config: SearchConfig,
+    studies: list[FamilyStudy],
+    run: SearchRun,
+    development: Development,
+    engine: Engine,
+    *,
+    progress: bool,
 ) -> int:
     """Solve and log the trials that are missing, and return how many they were."""
-    evaluator = Evaluator(development, config.tolerance)
     runs = run.trial_runs()
-    logged = {key for key, trial in runs.items() if trial.info.status == "FINISHED"}
+    logged = {key for key, trial in runs.items() if run.is_intact(trial)}
     already = len(logged)
-    with (
-        tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar,
-        ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor,
-    ):
+    with tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar:
         recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
-        try:
-            drive(studies, evaluator, recorder, logged, executor)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        with engine(development, config.tolerance) as submit:
+            drive(studies, submit, recorder, logged)
     return len(logged) - already
 
 

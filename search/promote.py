@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
 
 from data import Development, SealedTest
 from search.bootstrap import resampled_r2
 from search.config import SearchConfig
 from search.evaluate import predict, r2_score
 from search.report import read_weights, trial_name
+from search.result import Promotion
 from search.rows import read_rows
 from search.select import winner
 from tracking import registry
+from tracking.model import ModelRejectedError, linear_model, load, save
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import Store, open_store
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LinearRegression
+
 _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
+_SHA256 = "model_sha256"
 
 
 class PromotionRefusedError(RuntimeError):
     """The winner may not become champion: the message says why, and what would allow it."""
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """A champion and how it came to be.
-
-    Attributes
-    ----------
-    model : str
-        Name of the registered model.
-    version : str
-    replaced : str or None
-        The version that was champion before.
-    trial : str
-        The winning trial's name.
-    r2_train, r2_validation, r2_test : float
-    r2_test_low, r2_test_high : float
-        95 % interval of the test score, by the block bootstrap.
-    """
-
-    model: str
-    version: str
-    replaced: str | None
-    trial: str
-    r2_train: float
-    r2_validation: float
-    r2_test: float
-    r2_test_low: float
-    r2_test_high: float
-
-    @property
-    def uri(self) -> str:
-        """What `mlflow.pyfunc.load_model` takes."""
-        return f"models:/{self.model}@{registry.CHAMPION}"
 
 
 def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = False, force: bool = False) -> Promotion:
@@ -106,52 +81,107 @@ def promote_winner(
     again: bool = False,
     force: bool = False,
 ) -> Promotion:
-    """Promote the winner of a search whose data are at hand; see `promote`."""
+    """Promote the winner of a search whose data are at hand; see `promote`.
+
+    From the comparison with the champion to the move of the alias one promotion goes on at a time, and one that was
+    interrupted is completed by the next.
+    """
     store = run.store
     best = winner(run.trials(), config.tolerance, config.select)
-    current = registry.champion(store, config.name)
-    mine = current is not None and current.run_id == best["run_id"]
-    if current is not None and not mine and not force:
-        _require_better(best, current.tags, development, config.name, str(current.version), run)
-    tested, openings = _score_once(run, best, development, sealed, again=again)
-    weights = read_weights(run, best["run_id"])
-    scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
-    name = trial_name(best["family"], best)
-    version = registry.register(
-        store,
-        config.name,
-        best["run_id"],
-        registry.linear_model(weights.coef, weights.intercept, development.feature_names),
-        development.model.X.dtype,
-        tags={
-            **{score: repr(value) for score, value in scores.items()},
-            "search_id": run.run.data.tags["search_id"],
-            "family": best["family"],
-            "trial": str(best["trial"]),
-            "data_sha256": development.data_sha256,
-            "test_key": _test_key(development),
-            "test_evaluations": str(openings),
-        },
-        description=_card(name, scores, development),
-    )
-    replaced = registry.crown(store, config.name, version)
-    return Promotion(config.name, version, replaced, name, **scores)
+    with registry.alone(store):
+        current = registry.champion(store, config.name)
+        if current is not None and current.run_id != best["run_id"] and not force:
+            _require_better(best, current, development, run)
+        tested, openings = _score_once(run, best, development, sealed, again=again)
+        weights = read_weights(run, best["run_id"])
+        scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
+        name = trial_name(best["family"], best)
 
+        def write(folder: Path) -> dict[str, str]:
+            model = linear_model(weights.coef, weights.intercept, development.feature_names)
+            return {_SHA256: save(model, development.model.X.dtype, folder)}
 
-def _require_better(
-    best: pd.Series, champion: dict[str, str], development: Development, model: str, version: str, run: SearchRun
-) -> None:
-    search_id = run.run.data.tags["search_id"]
-    if champion.get("test_key") != _test_key(development):
-        raise PromotionRefusedError(
-            f"{model}: champion version {version} is of other data or another split, so the scores do not compare; "
-            f"`regsearch promote {search_id} --force` replaces it all the same"
+        version = registry.register(
+            store,
+            config.name,
+            best["run_id"],
+            write,
+            tags={
+                **{score: repr(value) for score, value in scores.items()},
+                "search_id": run.search_id,
+                "family": best["family"],
+                "trial": str(best["trial"]),
+                "name": name,
+                "data_sha256": development.data_sha256,
+                "test_key": _test_key(development),
+                "test_evaluations": str(openings),
+            },
+            description=_card(name, scores, development),
         )
-    theirs = float(champion["r2_validation"])
+        if registry.was_rolled_back(version) and not force:
+            raise PromotionRefusedError(
+                f"{config.name}: version {version.version} was champion and has been rolled back; "
+                f"`regsearch promote {run.search_id} --force` makes it champion again"
+            )
+        replaced = registry.crown(store, config.name, str(version.version))
+    return Promotion(config.name, str(version.version), replaced, name, **scores)
+
+
+def rollback(name: str, *, tracking_uri: str | None = None) -> str:
+    """Make the version that a model's champion replaced champion again, bit for bit, and return it.
+
+    Raises
+    ------
+    tracking.registry.RegistryError
+        If there is no champion, or it replaced none.
+    tracking.model.ModelRejectedError
+        If the previous version is no longer what was registered.
+    """
+    store = open_store(tracking_uri)
+    with registry.alone(store):
+        return registry.rollback(store, name, lambda version: _load(store, version))
+
+
+def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegression:
+    """Return the champion of a registered model, as the scikit-learn estimator that it is.
+
+    Unlike `mlflow.pyfunc.load_model`, this admits nothing but a model that regsearch wrote: see `tracking.model.load`.
+
+    Raises
+    ------
+    tracking.registry.RegistryError
+        If there is no champion.
+    tracking.model.ModelRejectedError
+        If what is registered is something else.
+    """
+    store = open_store(tracking_uri)
+    version = registry.champion(store, name)
+    if version is None:
+        raise registry.RegistryError(
+            f"no champion of {name!r} in {store.shown}; known models are {', '.join(registry.names(store)) or 'none'}"
+        )
+    return _load(store, version)
+
+
+def _load(store: Store, version: ModelVersion) -> LinearRegression:
+    if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
+        raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
+    with TemporaryDirectory() as folder:
+        return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
+
+
+def _require_better(best: pd.Series, champion: ModelVersion, development: Development, run: SearchRun) -> None:
+    model = f"{champion.name}: champion version {champion.version}"
+    advice = f"`regsearch promote {run.search_id} --force` replaces it all the same"
+    if champion.tags.get("test_key") != _test_key(development):
+        raise PromotionRefusedError(
+            f"{model} is of other data or another split, so the scores do not compare; {advice}"
+        )
+    theirs = float(champion.tags["r2_validation"])
     if best["r2_validation"] <= theirs:
         raise PromotionRefusedError(
-            f"{model}: champion version {version} stays, its validation R² {theirs:.4f} is not below this search's "
-            f"{best['r2_validation']:.4f}; `regsearch promote {search_id} --force` replaces it all the same"
+            f"{model} stays, its validation R² {theirs:.4f} is not below this search's "
+            f"{best['r2_validation']:.4f}; {advice}"
         )
 
 
@@ -167,7 +197,7 @@ def _score_once(
             raise PromotionRefusedError(
                 f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner; "
                 "choosing by test scores would make them meaningless. "
-                f"`regsearch promote {run.run.data.tags['search_id']} --again` opens them and counts it"
+                f"`regsearch promote {run.search_id} --again` opens them and counts it"
             )
         mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
         run.annotate(

@@ -123,7 +123,8 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
 
 def is_current(run: SearchRun, trials: pd.DataFrame, best: pd.Series) -> bool:
     """Return whether the parent run already shows these trials and this winner."""
-    return run.run.data.tags.get("summary_of") == _summary_of(trials, best)
+    known = run.run.data.tags.get("summary_of")
+    return known == _summary_of(trials, best) and run.store.holds(run.run_id, "trials.csv")
 
 
 def summarise(

@@ -51,6 +51,13 @@ def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se
     return ranked.iloc[0]
 
 
+def remarks(trials: pd.DataFrame, best: pd.Series, config: SearchConfig) -> list[str]:
+    """Say what a person should know of a finished search: a winner at the edge of its range, fits without proof."""
+    uncertified = int((trials["duality_gap"] > config.tolerance).sum())
+    doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
+    return [*edges(best, config), *([doubt] if uncertified else [])]
+
+
 def edges(best: pd.Series, config: SearchConfig) -> list[str]:
     """Say at which ends of its ranges or grids a trial lies, where a wider search might find better.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import ConfigError, OneStrength, Range, SearchConfig, TwoStrengths
 from search.penalty import Family
-from tracking.store import without_secrets
+from tracking.store import reason, without_secrets
 
 BATCH = 10
 """Trials proposed together: as many as TPE draws at random before it starts to model."""
+
+_LOCKED_SECONDS = 20  # MLflow waits as long for a database that another process has locked
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,12 @@ class FamilyStudy:
         return proposals
 
     def tell(self, number: int, r2_validation: float) -> None:
-        """Give Optuna the value of a trial."""
-        self.study.tell(number, r2_validation)
+        """Give Optuna the value of a trial, to seven digits.
+
+        What lies below is rounding error, which depends on where and after what a trial was solved, and must not
+        decide what is proposed next.
+        """
+        self.study.tell(number, round(float(f"{r2_validation:.7g}"), 7))
 
     def _complete(self, trial: FrozenTrial) -> Mapping[str, float]:
         if trial.params.keys() == self._distributions.keys():
@@ -110,19 +117,40 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     Raises
     ------
     ConfigError
-        If there is no such database, or the folder cannot be made.
+        If there is no such database, the folder cannot be made, or the journal is damaged.
     """
     try:
         if url is not None and "://" in url:
-            return RDBStorage(url)
+            waiting = {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
+            return RDBStorage(url, engine_kwargs=waiting)
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
+        return _open_journal(path)
     except (SQLAlchemyError, ImportError, OSError) as error:
         raise ConfigError(
             f"--storage {without_secrets(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
             "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"
         ) from error
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
+
+
+def _open_journal(path: Path) -> BaseStorage:
+    """Open a journal, cutting off a line that its writer did not live to end: what it held is proposed again."""
+    lock = _JournalLock(path)
+    lock.acquire()
+    try:
+        content = path.read_bytes() if path.exists() else b""
+        ends = content.rfind(b"\n") + 1
+        if ends < len(content):
+            os.truncate(path, ends)
+    finally:
+        lock.release()
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    except (ValueError, LookupError) as error:
+        raise ConfigError(
+            f"{path}: is no journal of Optuna's, or damaged ({reason(error)}); restore a copy or move the file "
+            "away: the same search then proposes the same trials again"
+        ) from error
 
 
 def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage) -> list[FamilyStudy]:

@@ -15,9 +15,8 @@ from rich.text import Text
 
 from data import Recording
 from search.config import Range, SearchConfig
-from search.launch import SearchResult
-from search.promote import Promotion
 from search.report import trial_name
+from search.result import Promotion, SearchResult
 
 _SHOWN_PER_FAMILY = 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from data import Development, Recording, SealedTest, Split, seal
 from search import SearchConfig, SearchResult, run_search
+from search.cli import main
 from tracking.store import open_store
 
 SMALL = """
@@ -91,3 +93,17 @@ def small_config(workspace: Path, recording: Recording) -> SearchConfig:
 def result(small_config: SearchConfig) -> SearchResult:
     """Return that search, run."""
     return run_search(small_config, progress=False)
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a call of the command in this process: exit code, standard output and error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["regsearch", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return call

@@ -1,68 +1,52 @@
-"""The registered model of a search: its versions, which one is champion, and how to load it."""
+"""The registered model of a search: its versions, which one is champion, and which were before."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import mlflow.sklearn
-import numpy as np
 from filelock import FileLock
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
 
 from tracking.store import Store
 
 CHAMPION = "champion"
 _REPLACED = "replaced"
 _PROMOTED_AT = "promoted_at"
+_ROLLED_BACK_AT = "rolled_back_at"
+_MOVE = "champion_"
 _SCORES = ("r2_train", "r2_validation", "r2_test")
-_REQUIREMENTS = ("mlflow", "numpy", "scikit-learn", "skops")
+_ABSENT = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
+
+Write = Callable[[Path], Mapping[str, str]]
+"""Writes a model into a new folder, and returns the tags that tell of it."""
 
 
 class RegistryError(RuntimeError):
     """The registry is not in a state that allows this: the message says which it would need."""
 
 
-def linear_model(coef: NDArray[np.float64], intercept: float, feature_names: tuple[str, ...]) -> LinearRegression:
-    """Return a plain fitted scikit-learn estimator that predicts ``X @ coef + intercept``.
-
-    Parameters
-    ----------
-    coef : ndarray of float64, shape (n_features,)
-        In the recording's own units.
-    intercept : float
-    feature_names : tuple of str
-        Empty where the columns have no names.
-    """
-    model = LinearRegression()
-    model.coef_ = coef
-    model.intercept_ = intercept
-    model.n_features_in_ = len(coef)
-    if feature_names:
-        model.feature_names_in_ = np.array(feature_names, dtype=object)
-    return model
+@contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """Hold the registry's lock, under which one process at a time decides who is champion."""
+    with FileLock(store.locks / "registry.lock"):
+        yield
 
 
 def register(
-    store: Store,
-    name: str,
-    run_id: str,
-    model: LinearRegression,
-    dtype: np.dtype[Any],
-    tags: Mapping[str, str],
-    description: str,
-) -> str:
+    store: Store, name: str, run_id: str, write: Write, tags: Mapping[str, str], description: str
+) -> ModelVersion:
     """Log a model into a run and register it, once: the same run is given its first version again.
 
     Parameters
@@ -72,85 +56,89 @@ def register(
         Of the registered model, made where there is none.
     run_id : str
         The winning trial's run.
-    model : LinearRegression
-    dtype : numpy.dtype
-        Of the responses that the model will be given.
+    write : callable
+        Writes the model into a folder; called where the run holds none.
     tags : mapping of str to str
     description : str
-
-    Returns
-    -------
-    str
-        The version.
     """
     _ensure_model(store, name)
-    for known in versions(store, name):
-        if known.run_id == run_id:
-            return str(known.version)
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        inputs = Schema([TensorSpec(dtype, (-1, model.n_features_in_))])
-    else:
-        kind = DataType.float if dtype == np.float32 else DataType.double
-        inputs = Schema([ColSpec(kind, str(column)) for column in names])
-    signature = ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype("float64"), (-1,))]))
+    known = next((version for version in versions(store, name) if version.run_id == run_id), None)
+    if known is not None and is_intact(store, known):
+        return known
     with TemporaryDirectory() as folder:
-        path = Path(folder, "model")
-        mlflow.sklearn.save_model(
-            model,
-            path,
-            signature=signature,
-            pip_requirements=[f"{package}=={installed(package)}" for package in _REQUIREMENTS],
-            serialization_format="skops",
+        written = write(Path(folder, "model"))
+        store.client.log_artifacts(run_id, str(Path(folder, "model")), "model")
+    if known is None:
+        return store.client.create_model_version(
+            name, f"runs:/{run_id}/model", run_id=run_id, tags={**tags, **written}, description=description
         )
-        store.client.log_artifacts(run_id, str(path), "model")
-    made = store.client.create_model_version(
-        name, f"runs:/{run_id}/model", run_id=run_id, tags=dict(tags), description=description
-    )
-    return str(made.version)
+    for key, value in written.items():
+        store.client.set_model_version_tag(name, known.version, key, value)
+    return store.client.get_model_version(name, known.version)
+
+
+def is_intact(store: Store, version: ModelVersion) -> bool:
+    """Return whether the run that a version was registered from still has the model."""
+    return store.holds(str(version.run_id), "model/MLmodel")
 
 
 def champion(store: Store, name: str) -> ModelVersion | None:
     """Return the version that has the alias, or ``None``."""
     try:
         return store.client.get_model_version_by_alias(name, CHAMPION)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in _ABSENT:
+            raise
         return None
 
 
 def crown(store: Store, name: str, version: str) -> str | None:
-    """Give a version the alias, noting on it which version it replaced, and return that one.
+    """Give a version the alias, noting on it which version it replaced, and return that one; see `alone`.
 
-    The note is written before the alias moves, so an interrupted call leaves the old champion in place.
+    All notes are written before the alias moves, so an interrupted call leaves the old champion in place, and the
+    same call again completes it.
     """
-    with _alias_lock(store):
-        current = champion(store, name)
-        if current is not None and str(current.version) == version:
-            return store.client.get_model_version(name, version).tags.get(_REPLACED) or None
-        replaced = str(current.version) if current is not None else ""
-        store.client.set_model_version_tag(name, version, _REPLACED, replaced)
-        store.client.set_model_version_tag(name, version, _PROMOTED_AT, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        store.client.set_registered_model_alias(name, CHAMPION, version)
+    current = champion(store, name)
+    if current is not None and str(current.version) == version:
+        return current.tags.get(_REPLACED) or None
+    replaced = str(current.version) if current is not None else ""
+    store.client.set_model_version_tag(name, version, _REPLACED, replaced)
+    store.client.set_model_version_tag(name, version, _PROMOTED_AT, _now())
+    store.client.delete_model_version_tag(name, version, _ROLLED_BACK_AT)
+    _move(store, name, current, version, f"replacing {replaced}" if replaced else "the first")
     return replaced or None
 
 
-def rollback(store: Store, name: str) -> str:
-    """Give the alias back to the version that the champion replaced, and return that version.
+def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -> str:
+    """Give the alias back to the version that the champion replaced, and return that version; see `alone`.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+    check : callable
+        Raises if the version that would be champion again cannot be.
 
     Raises
     ------
     RegistryError
         If there is no champion, or it replaced none.
     """
-    with _alias_lock(store):
-        current = champion(store, name)
-        if current is None:
-            raise RegistryError(f"{name}: there is no champion to roll back")
-        replaced = current.tags.get(_REPLACED)
-        if not replaced:
-            raise RegistryError(f"{name}: champion version {current.version} replaced none; nothing to go back to")
-        store.client.set_registered_model_alias(name, CHAMPION, replaced)
+    current = champion(store, name)
+    if current is None:
+        raise RegistryError(f"{name}: there is no champion to roll back; `regsearch models` lists the versions")
+    replaced = current.tags.get(_REPLACED)
+    if not replaced:
+        raise RegistryError(f"{name}: champion version {current.version} replaced none; nothing to go back to")
+    check(store.client.get_model_version(name, replaced))
+    store.client.set_model_version_tag(name, str(current.version), _ROLLED_BACK_AT, _now())
+    _move(store, name, current, replaced, f"rolled back from {current.version}")
     return replaced
+
+
+def was_rolled_back(version: ModelVersion) -> bool:
+    """Return whether somebody took the alias back from a version."""
+    return _ROLLED_BACK_AT in version.tags
 
 
 def names(store: Store) -> list[str]:
@@ -164,6 +152,12 @@ def versions(store: Store, name: str) -> list[ModelVersion]:
     return sorted(found, key=lambda one: int(one.version))
 
 
+def moves(store: Store, name: str) -> list[str]:
+    """Return every move of the alias, the oldest first: which version, in whose stead, and when."""
+    tags = store.client.get_registered_model(name).tags
+    return [value for key, value in sorted(tags.items()) if key.startswith(_MOVE)]
+
+
 def history(store: Store, name: str) -> list[dict[str, Any]]:
     """Return what is known of each version of a model, the oldest first, as plain values."""
     current = champion(store, name)
@@ -173,10 +167,19 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
             "champion": current is not None and one.version == current.version,
             **{score: float(one.tags[score]) for score in _SCORES if score in one.tags},
             "trial": f"{one.tags.get('family', '')} {one.tags.get('trial', '')}".strip(),
-            **{tag: one.tags.get(tag) for tag in ("search_id", _PROMOTED_AT, _REPLACED)},
+            **{tag: one.tags.get(tag) for tag in ("search_id", _PROMOTED_AT, _REPLACED, _ROLLED_BACK_AT)},
         }
         for one in versions(store, name)
     ]
+
+
+def _move(store: Store, name: str, current: ModelVersion | None, version: str, note: str) -> None:
+    """Move the alias, after a note of it in the model's tags, in the place of one that was never carried out."""
+    noted = moves(store, name)
+    carried_out = current is not None and (not noted or noted[-1].split(",")[0].split()[1] == str(current.version))
+    number = len(noted) + 1 if carried_out or not noted else len(noted)
+    store.client.set_registered_model_tag(name, f"{_MOVE}{number:04d}", f"version {version}, {note}, {_now()}")
+    store.client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def _ensure_model(store: Store, name: str) -> None:
@@ -187,7 +190,5 @@ def _ensure_model(store: Store, name: str) -> None:
             raise
 
 
-@contextmanager
-def _alias_lock(store: Store) -> Iterator[None]:
-    with FileLock(store.locks / "registry.lock"):
-        yield
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_GIT_COMMIT,
     MLFLOW_PARENT_RUN_ID,
@@ -24,6 +25,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
     MLFLOW_USER,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracking.orphans import HOST
 from tracking.store import Store
@@ -144,10 +146,25 @@ class SearchRun:
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
         """Return the run of a search by the search's id, in whichever experiment it is."""
         found = _parents(store, store.experiments(), search_id)
-        if not found:
-            return None
-        tags = {key: found[0].data.tags[key] for key in ("search_id", "data_sha256")}
-        return cls(store, found[0].info.experiment_id, found[0].info.run_id, {**tags, **_provenance()})
+        return cls._of(store, found[0]) if found else None
+
+    @classmethod
+    def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
+        """Return the finished search of an experiment whose run has a tag of that value."""
+        known = store.client.get_experiment_by_name(experiment)
+        condition = f"tags.{tag} = '{value}' AND tags.role = 'search' AND attributes.status = 'FINISHED'"
+        found = store.client.search_runs([known.experiment_id], condition, max_results=1) if known else []
+        return cls._of(store, found[0]) if found else None
+
+    @classmethod
+    def _of(cls, store: Store, run: Run) -> SearchRun:
+        tags = {key: run.data.tags[key] for key in ("search_id", "data_sha256")}
+        return cls(store, run.info.experiment_id, run.info.run_id, {**tags, **_provenance()})
+
+    @property
+    def search_id(self) -> str:
+        """The identity of the search."""
+        return self._tags["search_id"]
 
     @property
     def run(self) -> Run:
@@ -155,20 +172,33 @@ class SearchRun:
         return self.store.client.get_run(self.run_id)
 
     def trial_runs(self) -> dict[tuple[str, int], Run]:
-        """Return the runs of the search's trials by family and trial number."""
+        """Return the runs of the search's trials by family and trial number.
+
+        Where a server made a run but its answer was lost, the trial has been given a second; one of the two is moved
+        to MLflow's bin.
+        """
         runs: dict[tuple[str, int], Run] = {}
         token: str | None = None
         while True:
             page = self.store.client.search_runs(
                 [self.experiment_id],
-                f"tags.search_id = '{self._tags['search_id']}' AND tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}'",
+                f"tags.search_id = '{self.search_id}' AND tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}'",
                 max_results=1000,
                 page_token=token,
             )
-            runs.update({(run.data.tags["family"], int(run.data.tags["trial"])): run for run in page})
+            for run in page:
+                key = run.data.tags["family"], int(run.data.tags["trial"])
+                kept, spare = sorted((runs.get(key, run), run), key=lambda one: one.info.status != "FINISHED")
+                if kept.info.run_id != spare.info.run_id:
+                    self.store.client.delete_run(spare.info.run_id)
+                runs[key] = kept
             token = page.token
             if not token:
                 return runs
+
+    def is_intact(self, run: Run) -> bool:
+        """Return whether a trial's run is finished and still has its weights."""
+        return run.info.status == "FINISHED" and self.store.holds(run.info.run_id, "weights.npz")
 
     def trials(self) -> pd.DataFrame:
         """Return the table of finished trials: one row each, numbers as numbers, in order of family and trial."""
@@ -243,6 +273,8 @@ class SearchRun:
         except KeyboardInterrupt:
             self._end(self.run_id, "KILLED")
             raise
+        except (MlflowException, SQLAlchemyError):
+            raise  # the store itself failed, so the run stays open until the next command closes it
         except BaseException:
             self._fail(self.run_id, traceback.format_exc())
             raise

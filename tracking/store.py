@@ -58,6 +58,11 @@ class Store:
         """Return the lock file that a search holds while it runs."""
         return self.locks / f"{search_id}.lock"
 
+    def holds(self, run_id: str, path: str) -> bool:
+        """Return whether a run has an artifact of that path."""
+        folder = path.rpartition("/")[0] or None
+        return any(file.path == path for file in self.client.list_artifacts(run_id, folder))
+
     def experiments(self) -> list[str]:
         """Return the ids of all experiments."""
         return [experiment.experiment_id for experiment in self.client.search_experiments()]
@@ -89,6 +94,12 @@ def home() -> Path:
 def tracking_uri(explicit: str | None = None) -> str:
     """Return the URI to use: the explicit one, else ``MLFLOW_TRACKING_URI``, else the embedded database."""
     return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def is_there(uri: str | None = None) -> bool:
+    """Return whether a tracking store can be there: an embedded one only if its file is."""
+    database = _sqlite_file(tracking_uri(uri))
+    return database is None or database.exists()
 
 
 def open_store(uri: str | None = None) -> Store:
@@ -123,9 +134,16 @@ def open_store(uri: str | None = None) -> Store:
     return Store(uri, client, (folder / "artifacts").as_uri(), locks)
 
 
-def without_secrets(uri: str) -> str:
-    """Return a URI without user, password and query."""
-    return re.sub(r"^([^:/]+://)[^/]*@", r"\1", re.sub(r"[?#].*", "", uri))
+def without_secrets(text: str) -> str:
+    """Return a text with every URI in it bare of user, password and query."""
+    return re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(://)[^/\s]*@", r"\1", text))
+
+
+def reason(error: BaseException) -> str:
+    """Return what the first cause of an error says, in one line and without secrets."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return f"{type(error).__name__}: {without_secrets(str(error).strip().partition(chr(10))[0])[:300]}"
 
 
 def _require_answer(uri: str) -> None:
@@ -162,13 +180,18 @@ def _writable(folder: Path) -> Path:
 
 def _initialised(uri: str) -> MlflowClient:
     try:
-        with _quiet("mlflow", "alembic"):
+        with quiet("mlflow", "alembic"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0][:200].replace(uri, without_secrets(uri))
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
-        raise StoreError(f"{without_secrets(uri)}: cannot be used by this MLflow ({reason}); {advice}") from error
+        raise StoreError(
+            f"{without_secrets(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}"
+        ) from error
+    except ImportError as error:
+        raise StoreError(
+            f"{without_secrets(uri)}: the database's driver is missing ({reason(error)}); install it beside regsearch"
+        ) from error
     return client
 
 
@@ -179,13 +202,14 @@ def _write_ahead(database: Path) -> None:
 
 
 @contextmanager
-def _quiet(*names: str) -> Iterator[None]:
+def quiet(*names: str, level: int = logging.WARNING) -> Iterator[None]:
+    """Let loggers say nothing below a level."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(level)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for logger, before in zip(loggers, levels, strict=True):
+            logger.setLevel(before)

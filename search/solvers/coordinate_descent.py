@@ -6,8 +6,6 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 from search.penalty import Penalty
 from search.solvers.design import Design
@@ -33,6 +31,9 @@ def descend(design: Design, penalty: Penalty, start: NDArray[np.float64], tolera
     ndarray of float64, shape (n_features,)
         Weights of the normalised columns.
     """
+    from sklearn.exceptions import ConvergenceWarning  # seldom needed, and slow to import
+    from sklearn.linear_model import enet_path
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         _, path, _ = enet_path(

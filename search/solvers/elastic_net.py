@@ -129,6 +129,7 @@ class ElasticNetPath:
             penalty,
             start if start.features.size <= rank else self._null,
             tolerance=self._tolerance,
+            polish=self._polish,
             max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
         )
 

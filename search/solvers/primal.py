@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.penalty import Penalty
+from search.solvers.certificate import primal_objective
 from search.solvers.conditions import Conditions
 from search.solvers.point import Point
 
@@ -67,7 +68,7 @@ def newton(
 
 
 def feature_sign_search(
-    conditions: Conditions, penalty: Penalty, start: Point, *, tolerance: float, max_steps: int
+    conditions: Conditions, penalty: Penalty, start: Point, *, tolerance: float, polish: bool, max_steps: int
 ) -> Point:
     """Active-set method that needs more steps than `newton` but cannot cycle, as none raises the objective.
 
@@ -82,8 +83,11 @@ def feature_sign_search(
     start : Point
     tolerance : float
         Relative duality gap at which to stop short of the exact solution.
+    polish : bool
+        Whether to go on from there for as long as rounding lets the objective fall.
     max_steps : int
     """
+    lowest = np.inf
     active, values, signs = start.features, start.values, np.sign(start.values)
     here, _ = conditions.judge(penalty, active, values)
     residual = here.residual
@@ -93,8 +97,11 @@ def feature_sign_search(
             here = conditions.refine(penalty, signs, goal)
             _, violation = conditions.judge(penalty, active, here.values)
             joining = int(np.argmax(np.abs(violation)))
-            if here.gap <= tolerance or violation[joining] == 0:
+            objective = primal_objective(here.residual, here.values, penalty)
+            near = here.gap <= tolerance and not (polish and objective < lowest)
+            if near or violation[joining] == 0:
                 break
+            lowest = min(lowest, objective)
             at = int(np.searchsorted(active, joining))
             active = np.insert(active, at, joining)
             values = np.insert(here.values, at, 0.0)

@@ -11,7 +11,7 @@ from sklearn.linear_model import Lasso
 from sklearn.metrics import r2_score
 
 from data.recording import Recording
-from data.twin import twin
+from data.twin import SHA256, twin
 from search.solvers.design import normalise
 
 TRAIN, VALIDATION, TEST = slice(5000, 7000), slice(2000, 2250), slice(2250, 2500)
@@ -160,3 +160,7 @@ def test_what_validation_prefers_holds_on_the_test_rows(
     chosen = scores[family, best(scores, family, alphas)]
     assert chosen.test > scores["ridge", 0.0].test + 0.01
     assert chosen.test == pytest.approx(chosen.validation, abs=0.2)
+
+
+def test_the_values_are_those_whose_digest_is_known(recording: Recording) -> None:
+    assert recording.sha256 == SHA256

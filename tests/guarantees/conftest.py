@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,21 @@ l2_alpha = { low = 0.01, high = 10 }
 trials = 13
 """
 TRIALS = 1 + 12 + 13
+
+ONE_RIDGE = """
+name = {name}
+
+[data]
+source = "recording.npz"
+
+[data.split]
+train = [40, 120]
+validation = [0, 40]
+test = [120, 160]
+
+[families.ridge]
+alpha = [{alpha}]
+"""
 STRENGTHS = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
 SCORES = ["r2_train", "r2_validation", "sparsity", "l1_norm", "l2_norm"]
 
@@ -89,6 +105,12 @@ def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbe
         result = run_search(SearchConfig.load("killed.toml"), progress=False)
     best = result.best
     return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test)
+
+
+def one_ridge(name: str = "decoder", alpha: float = 1.0) -> SearchConfig:
+    """Return a search with one ridge model beside the baseline; of 1 and 100 the smaller alpha is the better one."""
+    quoted = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return SearchConfig.from_toml(ONE_RIDGE.format(name=quoted, alpha=alpha))
 
 
 def prepare(folder: Path, recording) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,7 +8,6 @@ import time
 import numpy as np
 import pytest
 
-from search.cli import main
 from tests.conftest import SMALL
 from tracking.store import open_store
 
@@ -16,20 +16,6 @@ REGSEARCH = [sys.executable, "-m", "search.cli"]
 
 def regsearch(*arguments, **options):
     return subprocess.run([*REGSEARCH, *arguments], capture_output=True, text=True, check=False, **options)
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys):
-    """Return a call of the command in this process: exit code, standard output and error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["regsearch", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture
@@ -108,6 +94,7 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
         assert old in text
         text = text.replace(old, new)
     (workspace / config).write_text(text)
+    shutil.rmtree(workspace / "mlruns")
     before = sorted(workspace.rglob("*"))
     code, out, error = invoke("run", config)
     assert (code, out) == (2, "")

@@ -12,6 +12,11 @@ strength = st.floats(1e-4, 10)
 mixes = st.lists(st.fixed_dictionaries({"l1_alpha": strength, "l2_alpha": st.sampled_from([0.1, 1.0, 10.0])}))
 
 
+def on(executor, solve):
+    """Return a `submit` that solves on an executor."""
+    return lambda family, trials: executor.submit(solve, family, trials)
+
+
 class Ledger:
     """A study of fixed batches, as `FamilyStudy` presents one, that writes down what it is told."""
 
@@ -57,10 +62,9 @@ def test_batches_are_told_in_trial_order_once_all_of_them_are_logged(workers):
     with ThreadPoolExecutor(workers) as executor:
         drive(
             studies,
-            lambda _, trials: [solved(trial["alpha"]) for trial in trials],
+            on(executor, lambda _, trials: [solved(trial["alpha"]) for trial in trials]),
             lambda family, proposal, _: order.append((family, proposal.number)),
             logged,
-            executor,
         )
     assert studies[0].told == [(n, n + 1.0) for n in range(5)]
     assert studies[1].told == [(n, n + 1.0) for n in range(4)]
@@ -72,7 +76,7 @@ def test_a_trial_already_told_is_logged_but_not_told_again():
     study = Ledger("ridge", [[Proposal(7, {"alpha": 1.0}, told=True)]])
     logged = set()
     with ThreadPoolExecutor(1) as executor:
-        drive([study], lambda *_: [solved(0.5)], lambda *_: None, logged, executor)
+        drive([study], on(executor, lambda *_: [solved(0.5)]), lambda *_: None, logged)
     assert (study.told, logged) == ([], {("ridge", 7)})
 
 
@@ -82,10 +86,9 @@ def test_a_failure_is_logged_stops_the_search_and_tells_nothing():
     with ThreadPoolExecutor(1) as executor, pytest.raises(TrialError, match="lasso trial 1: ValueError: no"):
         drive(
             [study],
-            lambda *_: [solved(0.1), Failure("Traceback\nValueError: no\n")],
+            on(executor, lambda *_: [solved(0.1), Failure("Traceback\nValueError: no\n")]),
             lambda _family, _proposal, outcome: outcomes.append(type(outcome)),
             set(),
-            executor,
         )
     assert outcomes == [Solved, Failure]
     assert study.told == []

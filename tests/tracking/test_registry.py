@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tracking import registry
+from tracking.model import linear_model, save
 from tracking.registry import RegistryError
 from tracking.store import open_store
 
@@ -21,13 +22,12 @@ def store(workspace):
 
 def registered(store, coef=COEF, names=(), model="m", **tags):
     run_id = store.client.create_run(store.experiment("e")).info.run_id
-    linear = registry.linear_model(coef, 0.5, names)
-    return run_id, registry.register(store, model, run_id, linear, X.dtype, tags, "what it is")
+    linear = linear_model(coef, 0.5, names)
 
+    def write(folder):
+        return {"model_sha256": save(linear, X.dtype, folder)}
 
-def test_the_model_is_a_plain_estimator_that_predicts(store):
-    model = registry.linear_model(COEF, 0.5, ())
-    np.testing.assert_allclose(model.predict(X), X @ COEF + 0.5, rtol=1e-6)
+    return run_id, str(registry.register(store, model, run_id, write, tags, "what it is").version)
 
 
 def test_the_champion_loads_through_its_alias(store, monkeypatch):
@@ -64,13 +64,16 @@ def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, 
     )
     np.save(tmp_path / "in.npy", X)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), registry.linear_model(COEF, 0.5, ()).predict(X))
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), linear_model(COEF, 0.5, ()).predict(X))
 
 
 def test_registering_the_same_run_again_gives_the_same_version(store):
     run_id, version = registered(store)
-    model = registry.linear_model(COEF, 0.5, ())
-    assert registry.register(store, "m", run_id, model, X.dtype, {}, "") == version
+
+    def refuse(folder):
+        raise AssertionError("the model is there already")
+
+    assert str(registry.register(store, "m", run_id, refuse, {}, "").version) == version
     assert len(registry.versions(store, "m")) == 1
 
 
@@ -79,16 +82,16 @@ def test_rolling_back_restores_the_previous_champion(store):
     _, second = registered(store, coef=COEF * 2)
     registry.crown(store, "m", first)
     assert registry.crown(store, "m", second) == first
-    assert registry.rollback(store, "m") == first
+    assert registry.rollback(store, "m", lambda version: None) == first
     assert str(registry.champion(store, "m").version) == first
     with pytest.raises(RegistryError, match=f"champion version {first} replaced none"):
-        registry.rollback(store, "m")
+        registry.rollback(store, "m", lambda version: None)
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(store):
     registered(store)
     with pytest.raises(RegistryError, match="there is no champion"):
-        registry.rollback(store, "m")
+        registry.rollback(store, "m", lambda version: None)
 
 
 def test_the_history_names_scores_and_who_is_champion(store):

@@ -65,3 +65,20 @@ def test_single_precision_is_solved_in_double():
     (from_single,) = RegularizationPath(single, y, tolerance=1e-12).solve([Penalty(0.01, 0.0)])
     (from_double,) = RegularizationPath(single.astype(float), y, tolerance=1e-12).solve([Penalty(0.01, 0.0)])
     np.testing.assert_allclose(from_single.coef, from_double.coef, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 10**6),
+    st.lists(st.tuples(st.floats(1e-3, 0.9), st.sampled_from([0.0, 1e-3, 0.04, 1.0, 10.0])), min_size=2, max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_a_fit_does_not_depend_on_what_was_solved_before(seed, points, chance):
+    X, y = recording(30, 120, seed)
+    scaled = (X - X.mean(axis=0)) / np.linalg.norm(X - X.mean(axis=0), axis=0)
+    largest = np.abs(scaled.T @ (y - y.mean())).max() / len(y)
+    penalties = [Penalty(share * largest, n_l2 / len(y)) for share, n_l2 in points]
+    expected = dict(zip(penalties, RegularizationPath(X, y).solve(penalties), strict=True))
+    chance.shuffle(penalties)
+    for fit in RegularizationPath(X, y).solve(penalties):
+        np.testing.assert_allclose(fit.fitted, expected[fit.penalty].fitted, atol=1e-7 * np.std(y))

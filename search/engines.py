@@ -1,0 +1,82 @@
+"""Where trials are solved: on a thread beside the driver, or in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from threadpoolctl import threadpool_limits
+
+from data import Development
+from search.evaluate import Evaluator, Failure, Solved
+from search.penalty import Family
+
+Submit = Callable[[Family, Sequence[Mapping[str, float]]], Future[list[Solved | Failure]]]
+Engine = Callable[[Development, float], AbstractContextManager[Submit]]
+"""Given the rows and the tolerance, a context in which paths can be submitted."""
+
+
+@contextmanager
+def thread(development: Development, tolerance: float) -> Iterator[Submit]:
+    """Solve on one thread of this process, which has all of its cores."""
+    evaluator = Evaluator(development, tolerance)
+    with _abandoned_on_error(ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")) as executor:
+        yield lambda family, trials: executor.submit(evaluator, family, trials)
+
+
+def processes(workers: int) -> Engine:
+    """Return an engine of `workers` processes, each with its copy of the rows and its share of the cores.
+
+    A process ends with its parent, however that ends.
+    """
+
+    @contextmanager
+    def engine(development: Development, tolerance: float) -> Iterator[Submit]:
+        pool = ProcessPoolExecutor(
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=_become_worker,
+            initargs=(development, tolerance, max(1, (os.cpu_count() or 1) // workers)),
+        )
+        with _abandoned_on_error(pool) as executor:
+            yield lambda family, trials: executor.submit(_solve_here, family, trials)
+
+    return engine
+
+
+@contextmanager
+def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
+    with executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_here: Evaluator | None = None
+
+
+def _become_worker(development: Development, tolerance: float, threads: int) -> None:
+    global _here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    threadpool_limits(threads)
+    _here = Evaluator(development, tolerance)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _solve_here(family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
+    assert _here is not None, "the worker was not initialised"  # noqa: S101
+    return _here(family, trials)

@@ -1,0 +1,50 @@
+"""What a search came to, told from the store alone: no data are read and nothing is solved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import data
+from search.config import SearchConfig
+from search.result import Promotion, SearchResult
+from search.select import remarks, winner
+from tracking import registry
+from tracking.runs import SearchRun
+from tracking.store import Store
+
+_TAG = "request"
+
+
+def request_of(config: SearchConfig, *, promote: bool) -> str | None:
+    """Return what identifies a call of `run_search`: its configuration, and the data's state without reading them.
+
+    ``None`` if there are no such data.
+    """
+    state = data.fingerprint(config.data.source)
+    text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest() if state else None
+
+
+def remember(run: SearchRun, request: str) -> None:
+    """Note on a search's run that it is all that a request wanted."""
+    run.annotate(tags={_TAG: request})
+
+
+def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
+    """Return the result of a request that was carried out, or ``None`` if any part of it is missing or has changed."""
+    run = SearchRun.tagged(store, config.name, _TAG, request)
+    if run is None or not store.holds(run.run_id, "trials.csv"):
+        return None
+    if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
+        return None
+    trials = run.trials()
+    best = winner(trials, config.tolerance, config.select)
+    promotion = None
+    if promote:
+        champion = registry.champion(store, config.name)
+        if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
+            return None
+        promotion = Promotion.of(champion)
+    notes = tuple(remarks(trials, best, config))
+    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, notes)

@@ -1,0 +1,82 @@
+"""What a search comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+
+SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
+"""What is known of a champion, as tags of its version."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A champion and how it came to be.
+
+    Attributes
+    ----------
+    model : str
+        Name of the registered model.
+    version : str
+    replaced : str or None
+        The version that was champion before.
+    trial : str
+        The winning trial's name.
+    r2_train, r2_validation, r2_test : float
+    r2_test_low, r2_test_high : float
+        95 % interval of the test score, by the block bootstrap.
+    """
+
+    model: str
+    version: str
+    replaced: str | None
+    trial: str
+    r2_train: float
+    r2_validation: float
+    r2_test: float
+    r2_test_low: float
+    r2_test_high: float
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> Promotion:
+        """Return the promotion that made a registered version champion, from its tags."""
+        scores = {name: float(version.tags[name]) for name in SCORES}
+        return cls(version.name, str(version.version), version.tags["replaced"] or None, version.tags["name"], **scores)
+
+    @property
+    def uri(self) -> str:
+        """What `mlflow.pyfunc.load_model` takes."""
+        return f"models:/{self.model}@champion"
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """A finished search.
+
+    Attributes
+    ----------
+    search_id : str
+        Identity of the search: what decides its trials, and its data.
+    run_id : str
+        Of the MLflow parent run.
+    trials : DataFrame
+        One row per trial: family, trial, strengths, metrics, run id.
+    best : Series
+        The winning row.
+    new_trials : int
+        How many of the trials this call solved; the others were there already.
+    promotion : Promotion or None
+        ``None`` where promotion was not wanted or was refused.
+    notes : tuple of str
+        What a person should know: a winner at the edge of its range, a refused promotion.
+    """
+
+    search_id: str
+    run_id: str
+    trials: pd.DataFrame
+    best: pd.Series
+    new_trials: int
+    promotion: Promotion | None
+    notes: tuple[str, ...]

@@ -1,0 +1,62 @@
+"""One configuration and seed make one table of trials, wherever and in whatever order they are solved."""
+
+import os
+import random
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Timer
+
+import numpy as np
+import pytest
+
+from search import SearchConfig, run_search
+from search.evaluate import Evaluator
+from tests.guarantees.conftest import TRIALS, assert_complete
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers_makes_the_same_table(workers, killed, undisturbed):
+    config = SearchConfig.load("killed.toml")
+    assert_complete(run_search(config, workers=workers, progress=False), undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed, monkeypatch):
+    chance = random.Random(seed)
+
+    @contextmanager
+    def disorderly(development, tolerance):
+        def submit(family, trials):
+            outcome = Evaluator(development, tolerance)(family, trials)
+            future = Future()
+            Timer(chance.uniform(0, 0.3), future.set_result, [outcome]).start()
+            return future
+
+        yield submit
+
+    monkeypatch.setattr("search.launch.thread", disorderly)
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
+
+
+def test_a_finished_search_is_recalled_without_reading_its_data(killed, undisturbed, monkeypatch):
+    config = SearchConfig.load("killed.toml")
+    first = run_search(config, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("search.launch.read_rows", lambda config: pytest.fail("the data were read"))
+        again = run_search(config, progress=False)
+    assert again.new_trials == 0
+    assert again.promotion == first.promotion
+    assert_complete(again, undisturbed)
+
+
+def test_a_finished_search_is_not_recalled_for_data_that_may_have_changed(killed, recording):
+    config = SearchConfig.load("killed.toml")
+    first = run_search(config, progress=False)
+    os.utime("recording.npz")
+    touched = run_search(config, progress=False)
+    assert (touched.search_id, touched.new_trials) == (first.search_id, 0)
+    np.savez("recording.npz", X=recording.X * 2, y=recording.y)
+    other = run_search(config, promote=False, progress=False)
+    assert other.search_id != first.search_id
+    assert other.new_trials == TRIALS
