@@ -1,0 +1,66 @@
+"""Answer predictions over HTTP with a registered model's champion, whichever it is at the moment.
+
+python examples/serve_champion.py running-speed --port 8000
+curl localhost:8000/predict -H 'Content-Type: application/json' -d '{"rows": [[0.1, 2.3, ...], ...]}'
+
+It needs MLflow and the model's own requirements; regsearch need not be installed.  The alias is looked up at every
+request, and a model is loaded when the alias has moved: promoting or rolling back needs no restart.
+"""
+
+import argparse
+import os
+from functools import lru_cache
+from typing import Annotated, Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import uvicorn
+from fastapi import Body, FastAPI, HTTPException
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import PyFuncModel
+
+
+def service(name: str) -> FastAPI:
+    """Return the service of one registered model."""
+    client = MlflowClient()
+
+    @lru_cache(maxsize=1)
+    def load(version: str) -> PyFuncModel:
+        return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+
+    app = FastAPI(title=f"{name}@champion")
+
+    @app.post("/predict")
+    def predict(rows: Annotated[list[list[float]], Body(embed=True)]) -> dict[str, Any]:
+        try:
+            version = str(client.get_model_version_by_alias(name, "champion").version)
+        except MlflowException as error:
+            raise HTTPException(503, f"{name} has no champion: {error.message}") from error
+        model = load(version)
+        try:
+            predicted = model.predict(as_input(model, rows))
+        except (MlflowException, ValueError) as error:
+            raise HTTPException(422, str(error)) from error
+        return {"version": version, "predictions": np.asarray(predicted).tolist()}
+
+    return app
+
+
+def as_input(model: PyFuncModel, rows: list[list[float]]) -> Any:
+    """Return rows as the model's signature wants them: a table where its columns have names, else an array."""
+    inputs = model.metadata.signature.inputs
+    if inputs.has_input_names():
+        names = inputs.input_names()
+        return pd.DataFrame(rows, columns=names).astype(dict(zip(names, inputs.pandas_types(), strict=True)))
+    return np.asarray(rows, dtype=inputs.numpy_types()[0])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="running-speed", help="registered model (default: running-speed)")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
+    arguments = parser.parse_args()
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db"))
+    uvicorn.run(service(arguments.name), host="127.0.0.1", port=arguments.port)
