@@ -10,7 +10,10 @@ from scipy.signal import lfilter
 
 from data.recording import Recording
 
-_FRAMES, _NEURONS = 7018, 11983
+SHAPE = (7018, 11983)
+"""Rows and features: those of the real recording."""
+
+_FRAMES, _NEURONS = SHAPE
 
 _RUN_QUANTILES = (
     (0.0, 0.25, 0.5, 0.75, 0.9, 0.98, 0.99, 1.0),
