@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
 import pandas as pd
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
-from tqdm.auto import tqdm
 
 from data import Development
 from search import report
@@ -22,6 +20,8 @@ from search.config import SearchConfig
 from search.driver import drive
 from search.evaluate import Evaluator, Failure, Solved
 from search.penalty import Family
+from search.predecessor import predecessor
+from search.progress import Progress, Shown
 from search.promote import Promotion, PromotionRefusedError, promote_winner
 from search.rows import read_rows
 from search.select import edges, winner
@@ -72,7 +72,7 @@ def run_search(
     tracking_uri: str | None = None,
     storage: str | None = None,
     promote: bool = True,
-    progress: bool = True,
+    progress: Shown = True,
 ) -> SearchResult:
     """Run a search, or take it up where it stopped.
 
@@ -85,8 +85,8 @@ def run_search(
         Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
     promote : bool
         Whether the winner is scored on the test rows, registered and made champion.
-    progress : bool
-        Whether to show a progress bar on standard error.
+    progress : bool or "trials"
+        Whether to say on standard error how far it is, or by ``"trials"`` a line for every one.
 
     Returns
     -------
@@ -103,14 +103,20 @@ def run_search(
     """
     if progress:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
-    development, sealed = read_rows(config)
+    development, sealed = read_rows(config, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
     store = open_store(tracking_uri)
     for closed in close_orphans(store):
-        print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
+        if progress:
+            print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
     with _alone(store, search_id):
+        earlier = predecessor(store, config, development.data_sha256)
+        if earlier and progress:
+            print(earlier, file=sys.stderr, flush=True)
         studies = open_studies(config, search_id, open_storage(storage, home()))
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
+        if earlier:
+            run.annotate(tags={"differs_from": earlier.search_id})
         with run.running():
             run.write({"config.toml": config.to_toml().encode()})
             new_trials = _drive(config, studies, run, development, progress=progress)
@@ -149,7 +155,7 @@ def _alone(store: Store, search_id: str) -> Iterator[None]:
 
 
 def _drive(
-    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: Development, *, progress: bool
+    config: SearchConfig, studies: list[FamilyStudy], run: SearchRun, development: Development, *, progress: Shown
 ) -> int:
     """Solve and log the trials that are missing, and return how many they were."""
     evaluator = Evaluator(development, config.tolerance)
@@ -157,7 +163,7 @@ def _drive(
     logged = {key for key, trial in runs.items() if trial.info.status == "FINISHED"}
     already = len(logged)
     with (
-        tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar,
+        Progress(config.n_trials, already, progress) as bar,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor,
     ):
         recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
@@ -178,14 +184,13 @@ class _Recorder:
         runs: Mapping[tuple[str, int], Run],
         n_rows: int,
         tolerance: float,
-        bar: tqdm[NoReturn],
+        bar: Progress,
     ) -> None:
         self._run = run
         self._tolerance = tolerance
         self._left = {key: left.info.run_id for key, left in runs.items()}
         self._n_rows = n_rows
         self._bar = bar
-        self._best = float("-inf")
 
     def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
         left = self._left.get((family, proposal.number))
@@ -195,7 +200,4 @@ class _Recorder:
             return
         record = report.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
         self._run.log_trial(record, report.trial_files(record, outcome), left)
-        if outcome.evaluation.r2_validation > self._best:
-            self._best = outcome.evaluation.r2_validation
-            self._bar.set_postfix_str(f"best validation R² {self._best:.4f}, {record.name}", refresh=False)
-        self._bar.update()
+        self._bar.update(record)

@@ -110,19 +110,19 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     Raises
     ------
     ConfigError
-        If there is no such database, or the folder cannot be made.
+        If there is no such database, the folder cannot be made, or the file is no journal.
     """
     try:
         if url is not None and "://" in url:
             return RDBStorage(url)
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
-    except (SQLAlchemyError, ImportError, OSError) as error:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
+    except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
         raise ConfigError(
             f"--storage {without_secrets(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
             "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"
         ) from error
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
 
 
 def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage) -> list[FamilyStudy]:

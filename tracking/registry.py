@@ -145,10 +145,12 @@ def rollback(store: Store, name: str) -> str:
     with _alias_lock(store):
         current = champion(store, name)
         if current is None:
-            raise RegistryError(f"{name}: there is no champion to roll back")
+            raise RegistryError(f"{name}: there is no champion to roll back; `regsearch promote` makes one")
         replaced = current.tags.get(_REPLACED)
         if not replaced:
-            raise RegistryError(f"{name}: champion version {current.version} replaced none; nothing to go back to")
+            raise RegistryError(
+                f"{name}: champion version {current.version} replaced none; promote another search instead"
+            )
         store.client.set_registered_model_alias(name, CHAMPION, replaced)
     return replaced
 
