@@ -1,15 +1,16 @@
 """Recordings: where they come from, how their rows are split, and how the test rows stay sealed."""
 
+import sys
 from pathlib import Path
 
-from data.files import read_file
+from data.files import file_shape, read_file
 from data.recording import DataError, Recording
 from data.seal import Development, FoldRows, Rows, SealedTest, seal
 from data.split import Fold, Split
 from data.stringer import SHA256 as STRINGER_SHA256
 from data.stringer import fetch, read_stringer
 from data.twin import SHA256 as TWIN_SHA256
-from data.twin import twin
+from data.twin import SHAPE, twin
 
 __all__ = [
     "DataError",
@@ -23,12 +24,13 @@ __all__ = [
     "fingerprint",
     "load",
     "seal",
+    "shape",
 ]
 
 _KNOWN = {"twin": TWIN_SHA256, "stringer": STRINGER_SHA256}
 
 
-def load(source: str, target: str = "y") -> Recording:
+def load(source: str, target: str = "y", *, progress: bool = True) -> Recording:
     """Return the recording that a source names.
 
     Parameters
@@ -38,6 +40,8 @@ def load(source: str, target: str = "y") -> Recording:
         ``.npz``, ``.csv`` or ``.parquet`` file, or to ``stringer_spontaneous.npy``.
     target : str
         The array or column to predict, for a file of one's own.
+    progress : bool
+        Whether a download draws a progress bar in a terminal.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def load(source: str, target: str = "y") -> Recording:
     if source == "twin":
         return twin()
     if source == "stringer":
-        return read_stringer(fetch())
+        return read_stringer(fetch(progress=progress and sys.stderr.isatty()))
     if Path(source).suffix == ".npy":
         return read_stringer(source)
     return read_file(source, target)
@@ -65,3 +69,23 @@ def fingerprint(source: str) -> str | None:
     except OSError:
         return None
     return f"{Path(source).resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def shape(source: str, target: str = "y") -> tuple[int, int] | None:
+    """Return how many rows and features a recording has, without reading its values; ``None`` where that takes reading.
+
+    Parameters
+    ----------
+    source, target : str
+        As `load` has them.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or its header already says that it cannot be searched.
+    """
+    if source in ("twin", "stringer"):
+        return SHAPE
+    if Path(source).suffix == ".npy":
+        return None
+    return file_shape(source, target)

@@ -8,8 +8,10 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,22 +54,58 @@ def read_file(path: str | Path, target: str = "y") -> Recording:
         Always one line that names the file.
     """
     path = Path(path)
+    with _naming(path):
+        X, y, feature_names = _read(path, target)
+    return Recording(X, y, source=_line(path), feature_names=feature_names, target=_line(target))
+
+
+def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
+    """Return how many rows and features a file holds, by its header alone; ``None`` for a ``.csv``, which has none.
+
+    Raises
+    ------
+    DataError
+        If `read_file` would refuse the file for what its header says.
+    """
+    path = Path(path)
+    with _naming(path):
+        _require_readable(path)
+        match path.suffix.lower():
+            case ".npz":
+                return _npz_shape(path, target)
+            case ".parquet":
+                with pa_parquet.ParquetFile(path) as file:
+                    _require_columns(file.schema_arrow.names, target)
+                    _require_numbers(file.schema_arrow)
+                    return file.metadata.num_rows, len(file.schema_arrow) - 1
+    return None
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn whatever is raised into one line that names the file."""
     name = _line(path)
     try:
-        X, y, feature_names = _read(path, target)
+        yield
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     except MemoryError:
         raise DataError(f"{name}: expected data that fits in memory, found more; save fewer rows or columns") from None
     except Exception as error:  # whatever a parser raises, the file is what is wrong
         raise _unreadable(name, f"a whole {path.suffix.lower()} file", error) from error
-    return Recording(X, y, source=name, feature_names=feature_names, target=_line(target))
 
 
 def _read(path: Path, target: str) -> _Arrays:
-    read = {".npz": _read_npz, ".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix.lower())
-    if read is None:
-        raise _refusal("a .npz, .csv or .parquet file", f"the suffix {path.suffix!r}", "save it as one of the three")
+    _require_readable(path)
+    return _READERS[path.suffix.lower()](path, target)
+
+
+def _require_readable(path: Path) -> None:
+    if path.suffix.lower() not in _READERS and not path.is_dir():
+        found = f"the suffix {path.suffix!r}" if path.suffix else "a name without suffix"
+        raise _refusal(
+            "a .npz, .csv or .parquet file", found, "save it as one of the three, or name a recording: twin or stringer"
+        )
     try:
         found = "a directory" if path.is_dir() else "nothing" if not path.exists() else "no regular file"
         if path.is_file():
@@ -77,7 +115,6 @@ def _read(path: Path, target: str) -> _Arrays:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise _refusal("a file that can be read", reason, "check the path and its permissions") from error
-    return read(path, target)
 
 
 def _read_npz(path: Path, target: str) -> _Arrays:
@@ -87,7 +124,24 @@ def _read_npz(path: Path, target: str) -> _Arrays:
     return X, y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y, ()
 
 
+def _npz_shape(path: Path, target: str) -> tuple[int, int]:
+    with zipfile.ZipFile(path) as archive:
+        shape, _ = _checked_header(archive, "X")
+        _checked_header(archive, target)
+    if len(shape) != 2:
+        raise _refusal("an array X of rows and columns", f"shape {_short(shape)}", "give one row per frame")
+    n_rows, n_features = shape
+    return n_rows, n_features
+
+
 def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.floating]:
+    _, kept = _checked_header(archive, name)
+    with archive.open(f"{name}.npy") as stream:
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False), dtype=kept, order="C")
+
+
+def _checked_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return an array's shape and the type to keep it in, after checking that it can be read safely."""
     arrays = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
     _require_present(name, arrays, "array")
     member = archive.getinfo(f"{name}.npy")
@@ -111,8 +165,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.floating]:
     if header.tell() + size * dtype.itemsize != member.file_size:
         found = f"{member.file_size} bytes for shape {_short(shape)} of {dtype}"
         raise _refusal(f"array {_short(name)} to be as long as its header says", found, "save the file again")
-    with archive.open(member) as stream:
-        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False), dtype=kept, order="C")
+    return shape, kept
 
 
 def _read_csv(path: Path, target: str) -> _Arrays:
@@ -136,6 +189,13 @@ def _read_parquet(path: Path, target: str) -> _Arrays:
         groups = range(file.num_row_groups)
         n_rows = sum(file.metadata.row_group(i).num_rows for i in groups)
         return _assemble(schema, n_rows, (file.read_row_group(i) for i in groups), target)
+
+
+_READERS: dict[str, Callable[[Path, str], _Arrays]] = {
+    ".npz": _read_npz,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
 
 
 def _assemble(schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], target: str) -> _Arrays:

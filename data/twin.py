@@ -13,7 +13,10 @@ from data.recording import Recording
 SHA256 = "f6b825864f32644dac2d766863f571aa0f5fa14fe2d5dc0569cec7d0bcc530a4"
 """Of the values that the seed 0 gives, as `Recording.sha256` has it."""
 
-_FRAMES, _NEURONS = 7018, 11983
+SHAPE = (7018, 11983)
+"""Rows and features: those of the real recording."""
+
+_FRAMES, _NEURONS = SHAPE
 
 _RUN_QUANTILES = (
     (0.0, 0.25, 0.5, 0.75, 0.9, 0.98, 0.99, 1.0),

@@ -11,10 +11,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from search.config import PRESETS
+
 app = typer.Typer(
     name="regsearch",
     help="Search the penalty of regularised linear models; trials are MLflow runs, the winner a registered model.",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -36,15 +39,20 @@ TrackingUri = Annotated[
     str | None,
     typer.Option(metavar="URI", help="MLflow's. Default: $MLFLOW_TRACKING_URI, else ./mlruns/mlflow.db."),
 ]
+Config = Annotated[
+    str,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="A TOML file, or a preset: default or tutorial.",
+        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 @app.command()
 def run(
-    config: Annotated[
-        str,
-        typer.Argument(metavar="[CONFIG]", help="A TOML file, or a preset: default or tutorial.", show_default=True),
-    ] = "default",
+    config: Config = "default",
     data: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="twin, stringer, or a .npz, .csv, .parquet file, instead of the config's."),
@@ -67,20 +75,32 @@ def run(
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry alone.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say a line for every trial.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a search, or take up one that was stopped: the same command finishes what is missing, or does nothing."""
     from search import SearchConfig, run_search, summary
+    from search.plan import plan
 
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them.")
     wanted = SearchConfig.load(config)
     if data is not None:
         wanted = wanted.on(data)
     wanted = wanted.updated(seed=seed, trials=trials)
     if dry_run:
-        plan = summary.plan(wanted)
-        _print(plan, summary.plan_text(plan), as_json=as_json)
+        planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
+        _print(planned, summary.plan_text(planned), as_json=as_json)
         return
-    result = run_search(wanted, tracking_uri=tracking_uri, storage=storage, workers=workers, promote=not no_promote)
+    result = run_search(
+        wanted,
+        tracking_uri=tracking_uri,
+        storage=storage,
+        workers=workers,
+        promote=not no_promote,
+        progress="trials" if verbose else not quiet,
+    )
     _print(summary.as_json(result), summary.as_text(result), as_json=as_json)
 
 
@@ -145,6 +165,23 @@ def ui(
     raise typer.Exit(serve(tracking_uri, port))
 
 
+@app.command("config")
+def config_command(
+    config: Config = "default",
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema by which editors complete and check a TOML file.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a preset to start from, or check a TOML file and print it with its defaults."""
+    from search import SearchConfig, summary
+
+    if schema:
+        typer.echo(json.dumps(SearchConfig.toml_schema(), indent=2))
+        return
+    _print(*summary.checked(config), as_json=as_json)
+
+
 @app.command("data")
 def data_command(
     source: Annotated[
@@ -172,8 +209,13 @@ def main() -> NoReturn:
             code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
-        code = _fail(f"{usage()} Try `regsearch --help`.", 2) if usage else _fail(*_explained(error))
+        code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
     sys.exit(code)
+
+
+def _usage(error: Exception, message: str) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{message.rstrip('.')}; see `{context.command_path if context else 'regsearch'} --help`"
 
 
 def _interrupt(received: list[int], number: int) -> NoReturn:

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from search.penalty import Family
+from search.schema import TomlSchema, ranges_or_arrays
 
 PRESETS = ("default", "tutorial")
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
@@ -44,7 +45,9 @@ class Range(_Frozen):
         return self
 
 
-Grid = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+Grid = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
+]
 Strengths = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Grid, Tag("grid")],
     Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "grid"),
@@ -92,11 +95,15 @@ class _SearchedFamily(_Frozen):
 class OneStrength(_SearchedFamily):
     """Ridge or lasso: one strength."""
 
+    model_config = ConfigDict(json_schema_extra=ranges_or_arrays("alpha"))
+
     alpha: Strengths
 
 
 class TwoStrengths(_SearchedFamily):
     """ElasticNet: every mix of an L1 and an L2 strength."""
+
+    model_config = ConfigDict(json_schema_extra=ranges_or_arrays("l1_alpha", "l2_alpha"))
 
     l1_alpha: Strengths
     l2_alpha: Strengths
@@ -105,9 +112,11 @@ class TwoStrengths(_SearchedFamily):
 class Families(_Frozen):
     """The families to search; the unregularised baseline is always fitted beside them."""
 
-    ridge: OneStrength | None = None
-    lasso: OneStrength | None = None
-    elasticnet: TwoStrengths | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    ridge: Annotated[OneStrength | None, Field(description="squared weights are penalised: all shrink")] = None
+    lasso: Annotated[OneStrength | None, Field(description="absolute weights are penalised: most become 0")] = None
+    elasticnet: Annotated[TwoStrengths | None, Field(description="both: every mix of an L1 and an L2 strength")] = None
 
     @property
     def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
@@ -128,7 +137,7 @@ Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [st
 class FoldsConfig(_Frozen):
     """Validation on contiguous parts of the training rows in turn."""
 
-    folds: Annotated[int, Field(ge=2, strict=True)]
+    folds: Annotated[int, Field(ge=2, strict=True, description="how many parts")]
     embargo: Annotated[
         int, Field(ge=0, strict=True, description="rows left out on either side of a validation block")
     ] = 0
@@ -147,7 +156,7 @@ class SplitConfig(_Frozen):
         Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
         Field(description="a range of rows, or {folds, embargo} to cross-validate over the training rows"),
     ]
-    test: Rows
+    test: Annotated[Rows, Field(description="rows kept sealed until the winner is promoted")]
 
     @property
     def train_blocks(self) -> tuple[tuple[int, int], ...]:
@@ -176,6 +185,8 @@ class SearchConfig(_Frozen):
         `ConfigError` with one line instead.
     """
 
+    model_config = ConfigDict(title="regsearch", json_schema_extra={"description": "A search of penalties."})
+
     name: Annotated[
         str,
         Field(
@@ -185,15 +196,15 @@ class SearchConfig(_Frozen):
             description="experiment and model",
         ),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="of the proposals")] = 0
     sampler: Annotated[Literal["tpe", "random", "grid"], Field(description="how ranges are searched")] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
         Literal["best", "one-se"],
         Field(description="the best score, or the most regularised within one standard error of it"),
     ] = "best"
-    data: DataConfig = DataConfig()
-    families: Families
+    data: Annotated[DataConfig, Field(description="the recording and its rows")] = DataConfig()
+    families: Annotated[Families, Field(description="what to search; the unregularised baseline is always added")]
 
     @model_validator(mode="after")
     def _grids_are_square(self) -> Self:
@@ -218,12 +229,22 @@ class SearchConfig(_Frozen):
         Where the data came from, how many trials are wanted and how the winner is chosen do not: a moved file is the
         same search, and more trials continue it.
         """
+        text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def differences(self, earlier: SearchConfig) -> list[str]:
+        """Say which of the keys that decide `search_id` have changed since an earlier configuration, one each."""
+        was, now = (dict(_leaves(config._decisive())) for config in (earlier, self))
+        changed = [key for key in {**now, **was} if now.get(key) != was.get(key)]
+        return [f"{key} was {_shown(was.get(key))}, now {_shown(now.get(key))}" for key in changed]
+
+    def _decisive(self) -> dict[str, Any]:
+        """Return the keys and values that decide which trials are made."""
         decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}, "select": True})
         for settings in decisive["families"].values():
             if settings is not None and self.sampler != "grid":
                 settings.pop("trials")
-        text = json.dumps([decisive, data_sha256], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return decisive
 
     def to_toml(self) -> str:
         """Return the configuration as TOML that `from_toml` reads back to an equal one."""
@@ -251,11 +272,14 @@ class SearchConfig(_Frozen):
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
 
     @classmethod
+    def toml_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of the configuration, by which editors complete and check its TOML."""
+        return cls.model_json_schema(schema_generator=TomlSchema)
+
+    @classmethod
     def from_preset(cls, name: str) -> Self:
         """Read a configuration that comes with the package: ``"default"`` or ``"tutorial"``."""
-        if name not in PRESETS:
-            raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
-        return cls.from_toml((resources.files("search") / "presets" / f"{name}.toml").read_text(), source=name)
+        return cls.from_toml(preset(name), source=name)
 
     @classmethod
     def load(cls, name_or_path: str) -> Self:
@@ -270,7 +294,10 @@ class SearchConfig(_Frozen):
                 f"{name_or_path}: no such configuration; give a TOML file or one of {', '.join(PRESETS)}"
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name_or_path}: cannot be read as text: {error}") from error
+            found = getattr(error, "strerror", None) or "bytes that are not UTF-8"
+            raise ConfigError(
+                f"{name_or_path}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
+            ) from error
 
     def updated(self, *, seed: int | None = None, trials: int | None = None) -> Self:
         """Return a copy with another seed, or with `trials` wanted of every family that is searched by range."""
@@ -304,6 +331,33 @@ class SearchConfig(_Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+
+
+def preset(name: str) -> str:
+    """Return the TOML of a configuration that comes with the package, comments included.
+
+    Raises
+    ------
+    ConfigError
+        If there is no preset of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
+    return (resources.files("search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a section and of those inside it, dotted, with their values."""
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    text = "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:

@@ -9,14 +9,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from typing import NoReturn
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
-from tqdm.auto import tqdm
 
 from data import Development
 from search import report
@@ -25,6 +23,8 @@ from search.driver import drive
 from search.engines import Engine, processes, thread
 from search.evaluate import Failure, Solved
 from search.penalty import Family
+from search.predecessor import predecessor
+from search.progress import Progress, Shown
 from search.promote import PromotionRefusedError, promote_winner
 from search.recall import recall, remember, request_of
 from search.result import SearchResult
@@ -51,7 +51,7 @@ def run_search(
     storage: str | None = None,
     workers: int = 1,
     promote: bool = True,
-    progress: bool = True,
+    progress: Shown = True,
 ) -> SearchResult:
     """Run a search, take it up where it stopped, or return what it came to.
 
@@ -66,8 +66,8 @@ def run_search(
         Processes that solve; 1 for a thread of this one.  The trials are the same with any number.
     promote : bool
         Whether the winner is scored on the test rows, registered and made champion.
-    progress : bool
-        Whether to show a progress bar on standard error.
+    progress : bool or "trials"
+        Whether to say on standard error how far it is, or by ``"trials"`` a line for every one.
 
     Returns
     -------
@@ -89,18 +89,23 @@ def run_search(
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
-            _close_orphans(store)
+            _close_orphans(store, progress)
             return known
     if progress:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
-    development, sealed = read_rows(config)
+    development, sealed = read_rows(config, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri)
-    _close_orphans(store)
+    _close_orphans(store, progress)
     engine = thread if workers == 1 else processes(workers)
     with _alone(store, search_id), _resumable():
+        earlier = predecessor(store, config, development.data_sha256)
+        if earlier and progress:
+            print(earlier, file=sys.stderr, flush=True)
         studies = open_studies(config, search_id, open_storage(storage, home()))
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
+        if earlier:
+            run.annotate(tags={"differs_from": earlier.search_id})
         with run.running():
             run.write({"config.toml": config.to_toml().encode()})
             new_trials = _drive(config, studies, run, development, engine, progress=progress)
@@ -119,9 +124,10 @@ def run_search(
     return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
 
 
-def _close_orphans(store: Store) -> None:
+def _close_orphans(store: Store, progress: Shown) -> None:
     for closed in close_orphans(store):
-        print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
+        if progress:
+            print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
 
 
 @contextmanager
@@ -168,13 +174,13 @@ def _drive(
     development: Development,
     engine: Engine,
     *,
-    progress: bool,
+    progress: Shown,
 ) -> int:
     """Solve and log the trials that are missing, and return how many they were."""
     runs = run.trial_runs()
     logged = {key for key, trial in runs.items() if run.is_intact(trial)}
     already = len(logged)
-    with tqdm(total=config.n_trials, initial=already, disable=not progress, unit="trial") as bar:
+    with Progress(config.n_trials, already, progress) as bar:
         recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             drive(studies, submit, recorder, logged)
@@ -190,14 +196,13 @@ class _Recorder:
         runs: Mapping[tuple[str, int], Run],
         n_rows: int,
         tolerance: float,
-        bar: tqdm[NoReturn],
+        bar: Progress,
     ) -> None:
         self._run = run
         self._tolerance = tolerance
         self._left = {key: left.info.run_id for key, left in runs.items()}
         self._n_rows = n_rows
         self._bar = bar
-        self._best = float("-inf")
 
     def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
         left = self._left.get((family, proposal.number))
@@ -207,7 +212,4 @@ class _Recorder:
             return
         record = report.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
         self._run.log_trial(record, report.trial_files(record, outcome), left)
-        if outcome.evaluation.r2_validation > self._best:
-            self._best = outcome.evaluation.r2_validation
-            self._bar.set_postfix_str(f"best validation R² {self._best:.4f}, {record.name}", refresh=False)
-        self._bar.update()
+        self._bar.update(record)

@@ -22,7 +22,7 @@ from search.select import winner
 from tracking import registry
 from tracking.model import ModelRejectedError, linear_model, load, save
 from tracking.orphans import close_orphans
-from tracking.runs import SearchRun
+from tracking.runs import SearchRun, suggestion
 from tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
     close_orphans(store)
     run = SearchRun.find(store, search_id)
     if run is None:
-        raise PromotionRefusedError(
-            f"no search {search_id!r} in {store.shown}; `regsearch run` prints the id of each search"
-        )
+        raise PromotionRefusedError(f"no search {search_id!r} in {store.shown}; {suggestion(store, search_id)}")
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())

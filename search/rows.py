@@ -7,15 +7,21 @@ from data import Development, SealedTest, Split
 from search.config import FoldsConfig, SearchConfig
 
 
-def read_rows(config: SearchConfig) -> tuple[Development, SealedTest]:
+def read_rows(config: SearchConfig, *, progress: bool = True) -> tuple[Development, SealedTest]:
     """Read a configuration's recording and cut it by its split; the recording itself is let go of.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    progress : bool
+        Whether a download draws a progress bar in a terminal.
 
     Raises
     ------
     data.DataError
         If there is no such recording, or the split does not fit it.
     """
-    recording = data.load(config.data.source, config.data.target)
+    recording = data.load(config.data.source, config.data.target, progress=progress)
     return data.seal(recording, split_of(config, len(recording.y)))
 
 
@@ -27,3 +33,9 @@ def split_of(config: SearchConfig, n_rows: int) -> Split:
     if isinstance(rows.validation, FoldsConfig):
         return Split.blocked(rows.train_blocks, rows.validation.folds, rows.validation.embargo, rows.test)
     return Split.holdout(rows.train_blocks, rows.validation, rows.test)
+
+
+def check_rows(config: SearchConfig) -> None:
+    """Raise `DataError` if the ranges of rows are empty or overlap; whether they fit, only the recording can tell."""
+    if config.data.split is not None:
+        split_of(config, 0)

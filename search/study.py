@@ -140,7 +140,7 @@ def _open_journal(path: Path) -> BaseStorage:
     try:
         content = path.read_bytes() if path.exists() else b""
         ends = content.rfind(b"\n") + 1
-        if ends < len(content):
+        if ends < len(content) and content.startswith(b'{"op_code"'):
             os.truncate(path, ends)
     finally:
         lock.release()
@@ -193,7 +193,7 @@ def _open(
     distributions: Mapping[str, FloatDistribution],
     sampler: BaseSampler,
 ) -> FamilyStudy:
-    with _quiet_optuna():
+    with quiet_optuna():
         study = optuna.create_study(
             storage=storage,
             study_name=f"{config.name}/{search_id}/{family}",
@@ -287,7 +287,7 @@ class _JournalLock(JournalFileSymlinkLock):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._lock = FileLock(path.with_name(f"{path.name}.flock"))
+        self._lock = FileLock(f"{path}.flock")
 
     def acquire(self) -> bool:
         self._lock.acquire()
@@ -298,7 +298,8 @@ class _JournalLock(JournalFileSymlinkLock):
 
 
 @contextmanager
-def _quiet_optuna() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna from announcing each study."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

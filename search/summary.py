@@ -14,35 +14,32 @@ from rich.table import Table
 from rich.text import Text
 
 from data import Recording
-from search.config import Range, SearchConfig
+from search.config import PRESETS, SearchConfig, preset
 from search.report import trial_name
 from search.result import Promotion, SearchResult
+from search.rows import check_rows
 
 _SHOWN_PER_FAMILY = 3
+_SCHEMA_HINT = """\
+#:schema ./regsearch.schema.json
+# For editors that complete and check TOML: regsearch config --schema > regsearch.schema.json
+"""
 
 
-def plan(config: SearchConfig) -> dict[str, Any]:
-    """Return what a search would run."""
-    families = {
-        family: {
-            "trials": settings.n_trials,
-            **{
-                name: [strength.low, strength.high] if isinstance(strength, Range) else list(strength)
-                for name, strength in settings.strengths.items()
-            },
-            "proposed_by": "exact grid" if settings.is_grid else config.sampler,
-        }
-        for family, settings in config.families.searched.items()
-    }
-    split = config.data.split
-    return {
-        "name": config.name,
-        "source": config.data.source,
-        "rows": split.model_dump() if split else "70 % train, 15 % validation, 15 % test",
-        "seed": config.seed,
-        "trials": config.n_trials,
-        "families": {"none": {"trials": 1}, **families},
-    }
+def checked(name_or_path: str) -> tuple[dict[str, Any], str]:
+    """Return a configuration with its defaults as plain values, and as the TOML to save.
+
+    Of a preset the TOML is the preset's own, comments included, with what an editor needs to check it.
+
+    Raises
+    ------
+    search.config.ConfigError, data.DataError
+        If there is no such configuration, or it cannot be run.
+    """
+    config = SearchConfig.load(name_or_path)
+    check_rows(config)
+    text = f"{_SCHEMA_HINT}{preset(name_or_path)}" if name_or_path in PRESETS else config.to_toml()
+    return config.model_dump(mode="json", exclude_none=True), text
 
 
 def plan_text(plan: Mapping[str, Any]) -> str:
@@ -57,8 +54,27 @@ def plan_text(plan: Mapping[str, Any]) -> str:
             if name not in ("trials", "proposed_by")
         )
         table.add_row(family, str(settings["trials"]), settings.get("proposed_by", "baseline"), strengths)
-    heading = f"{plan['name']}: {plan['trials']} trials on {plan['source']}, rows {plan['rows']}, seed {plan['seed']}"
-    return _rendered(Text(heading), table, Text("Nothing was run: leave out --dry-run to start."))
+    rows, features = plan["recording"]["rows"], plan["recording"]["features"]
+    size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
+    split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    takes = "cannot be said before the recording is read"
+    if plan["seconds"] is not None:
+        takes = f"about {_duration(plan['seconds'])} and {plan['peak_mb'] / 1000:.1f} GB of memory, on two cores"
+    return _rendered(
+        Text(f"{plan['name']}: {plan['trials']} trials, seed {plan['seed']}"),
+        table,
+        Text(f"recording  {plan['source']}, {size}; {split}"),
+        Text(f"takes      {takes}"),
+        Text(f"tracked in {plan['tracking_uri']}"),
+        Text(f"studies in {plan['storage']}"),
+        Text("Nothing was run: leave out --dry-run to start."),
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def as_json(result: SearchResult) -> dict[str, Any]:

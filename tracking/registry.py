@@ -126,10 +126,10 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
     """
     current = champion(store, name)
     if current is None:
-        raise RegistryError(f"{name}: there is no champion to roll back; `regsearch models` lists the versions")
+        raise RegistryError(f"{name}: there is no champion to roll back; `regsearch promote` makes one")
     replaced = current.tags.get(_REPLACED)
     if not replaced:
-        raise RegistryError(f"{name}: champion version {current.version} replaced none; nothing to go back to")
+        raise RegistryError(f"{name}: champion version {current.version} replaced none; promote another search instead")
     check(store.client.get_model_version(name, replaced))
     store.client.set_model_version_tag(name, str(current.version), _ROLLED_BACK_AT, _now())
     _move(store, name, current, replaced, f"rolled back from {current.version}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import socket
 import subprocess
@@ -145,8 +146,8 @@ class SearchRun:
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
         """Return the run of a search by the search's id, in whichever experiment it is."""
-        found = _parents(store, store.experiments(), search_id)
-        return cls._of(store, found[0]) if found else None
+        found = _parents(store, store.experiments(), search_id) if search_id.isalnum() else []
+        return cls.of(store, found[0]) if found else None
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
@@ -154,12 +155,13 @@ class SearchRun:
         known = store.client.get_experiment_by_name(experiment)
         condition = f"tags.{tag} = '{value}' AND tags.role = 'search' AND attributes.status = 'FINISHED'"
         found = store.client.search_runs([known.experiment_id], condition, max_results=1) if known else []
-        return cls._of(store, found[0]) if found else None
+        return cls.of(store, found[0]) if found else None
 
     @classmethod
-    def _of(cls, store: Store, run: Run) -> SearchRun:
-        tags = {key: run.data.tags[key] for key in ("search_id", "data_sha256")}
-        return cls(store, run.info.experiment_id, run.info.run_id, {**tags, **_provenance()})
+    def of(cls, store: Store, parent: Run) -> SearchRun:
+        """Return the search that a parent run is of."""
+        tags = {key: parent.data.tags[key] for key in ("search_id", "data_sha256")}
+        return cls(store, parent.info.experiment_id, parent.info.run_id, {**tags, **_provenance()})
 
     @property
     def search_id(self) -> str:
@@ -267,10 +269,16 @@ class SearchRun:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """End the parent run as what happens inside: finished, killed by its user, or failed with the traceback."""
+        """End the parent run as what happens inside: finished, killed by its user, or failed with the traceback.
+
+        A trial that its user interrupted is killed too.
+        """
         try:
             yield
         except KeyboardInterrupt:
+            for trial in self.trial_runs().values():
+                if trial.info.status == "RUNNING":
+                    self._end(trial.info.run_id, "KILLED")
             self._end(self.run_id, "KILLED")
             raise
         except (MlflowException, SQLAlchemyError):
@@ -311,6 +319,42 @@ class SearchRun:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             self.store.client.log_artifacts(run_id, folder)
+
+
+def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[Run]:
+    """Return the parent runs of the latest searches, the latest first.
+
+    Parameters
+    ----------
+    store : Store
+    name : str or None
+        Only those of this experiment.
+    limit : int
+        How many at most.
+    """
+    named = None if name is None else store.client.get_experiment_by_name(name)
+    experiments = [named.experiment_id] if named else store.experiments() if name is None else []
+    if not experiments:
+        return []
+    found: Any = store.client.search_runs(
+        experiments, "tags.role = 'search'", order_by=["attributes.start_time DESC"], max_results=limit
+    )
+    return list(found)
+
+
+def suggestion(store: Store, search_id: str) -> str:
+    """Say which search was meant by an id that there is none of: the nearest, or else one of the latest."""
+    known = {run.data.tags["search_id"]: run for run in searches(store, limit=1000)}
+    if not known:
+        return "none was tracked there; start one with `regsearch run`, or say with --tracking-uri where it was"
+    begun = [other for other in known if search_id and other.startswith(search_id)]
+    if near := begun or difflib.get_close_matches(search_id, known, n=1):
+        return f"did you mean {near[0]}?"
+    latest = [
+        f"{other} ({store.client.get_experiment(run.info.experiment_id).name})"
+        for other, run in list(known.items())[:3]
+    ]
+    return f"the latest are {', '.join(latest)}"
 
 
 def _parents(store: Store, experiments: list[str], search_id: str) -> list[Run]:

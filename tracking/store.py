@@ -6,18 +6,21 @@ import logging
 import os
 import re
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
 from alembic.util.exc import CommandError
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.rest_utils import http_request
 from platformdirs import user_state_path
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -125,6 +128,12 @@ def open_store(uri: str | None = None) -> Store:
             f"tracking URI {without_secrets(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
     database = _sqlite_file(uri)
+    if scheme.startswith("sqlite") and not database:
+        raise StoreError(
+            f"tracking URI {uri!r} names no file, so nothing would be kept; give sqlite:///mlruns/mlflow.db"
+        )
+    if database and database.is_dir():
+        raise StoreError(f"{database}: expected a database file, found a folder; give sqlite:///{database}/mlflow.db")
     folder = _writable(database.parent if database else home())
     locks = _writable(folder / "locks" if database else _user_locks())
     with FileLock(locks / "store.lock"):
@@ -141,20 +150,54 @@ def without_secrets(text: str) -> str:
 
 def reason(error: BaseException) -> str:
     """Return what the first cause of an error says, in one line and without secrets."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return f"{type(error).__name__}: {without_secrets(str(error).strip().partition(chr(10))[0])[:300]}"
+    cause = _first_cause(error)
+    return f"{type(cause).__name__}: {without_secrets(str(cause).strip().partition(chr(10))[0])[:300]}"
 
 
 def _require_answer(uri: str) -> None:
+    """Ask a server for its health and for an experiment, as MLflow would: with its credentials, timeout and TLS."""
+    shown = without_secrets(uri)
     try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=_ANSWER_SECONDS)
-        answer.raise_for_status()
-    except requests.RequestException as error:
+        timeout = MLFLOW_HTTP_REQUEST_TIMEOUT.get() if MLFLOW_HTTP_REQUEST_TIMEOUT.defined else _ANSWER_SECONDS
+        credentials = get_default_host_creds(uri)
+        for endpoint in ("/health", "/api/2.0/mlflow/experiments/search?max_results=1"):
+            answer = http_request(
+                credentials, endpoint, "GET", max_retries=0, timeout=timeout, retry_codes=(), raise_on_status=False
+            )
+            if answer.status_code in (401, 403):
+                raise StoreError(
+                    f"tracking server {shown} refuses ({answer.status_code} {answer.reason}); set "
+                    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+                )
+            if not answer.ok:
+                raise StoreError(
+                    f"tracking server {shown} answers {answer.status_code} {answer.reason} to {endpoint.split('?')[0]};"
+                    " check that an MLflow server is at that address, or give another --tracking-uri"
+                )
+    except ValueError as error:
+        raise StoreError(f"{error}; correct or unset that variable") from error
+    except MlflowException as error:
+        cause = _first_cause(error)
         raise StoreError(
-            f"tracking server {without_secrets(uri)} does not answer ({type(error).__name__}); "
-            "start it or give another --tracking-uri"
+            f"tracking server {shown} does not answer ({type(cause).__name__}); {_advice(cause)}"
         ) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what was first raised: the message of what MLflow makes of it has the address, secrets included."""
+    while error.__context__:
+        error = error.__context__
+    return error
+
+
+def _advice(cause: BaseException) -> str:
+    match cause:
+        case ssl.SSLError():
+            return "give its certificate by MLFLOW_TRACKING_SERVER_CERT_PATH, or set MLFLOW_TRACKING_INSECURE_TLS=true"
+        case TimeoutError():
+            return "start it, give another --tracking-uri, or raise MLFLOW_HTTP_REQUEST_TIMEOUT (seconds)"
+        case _:
+            return "start it or give another --tracking-uri"
 
 
 def _sqlite_file(uri: str) -> Path | None:
@@ -183,14 +226,14 @@ def _initialised(uri: str) -> MlflowClient:
         with quiet("mlflow", "alembic"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
+    except ImportError as error:
+        raise StoreError(
+            f"{without_secrets(uri)}: needs a driver that is not installed; pip install {error.name}"
+        ) from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
         raise StoreError(
             f"{without_secrets(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}"
-        ) from error
-    except ImportError as error:
-        raise StoreError(
-            f"{without_secrets(uri)}: the database's driver is missing ({reason(error)}); install it beside regsearch"
         ) from error
     return client
 

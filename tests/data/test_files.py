@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from data.files import MAX_COLUMNS, read_file
+from data.files import MAX_COLUMNS, file_shape, read_file
 from data.recording import DataError
 
 X = np.array([[1.5, -2.25], [0.1, 1e-300], [3.0, 7.0]])
@@ -371,7 +371,7 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, suffix: str) -> None:
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     assert "'.xlsx'" in refusal(tmp_path / "r.xlsx")
-    assert "''" in refusal(tmp_path / "recording")
+    assert "a name without suffix; save it as one of the three, or name" in refusal(tmp_path / "recording")
 
 
 def test_a_path_cannot_forge_the_message(tmp_path: Path) -> None:
@@ -379,3 +379,26 @@ def test_a_path_cannot_forge_the_message(tmp_path: Path) -> None:
     folder.mkdir()
     refusal(folder / "missing.csv")
     refusal(save_table(folder, ".csv", table(y=[1, 1, 1])))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_a_header_tells_the_shape_that_reading_gives(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame(X).rename(columns=str).assign(y=Y)
+    path = save_npz(tmp_path) if suffix == ".npz" else save_table(tmp_path, suffix, frame)
+    assert file_shape(path) == read_file(path).X.shape
+
+
+def test_the_shape_of_a_csv_is_not_told_before_it_is_read(tmp_path: Path) -> None:
+    assert file_shape(save_csv(tmp_path / "recording.csv", "a,y\n1,2\n3,4\n")) is None
+
+
+def test_what_a_header_shows_to_be_no_recording_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    for path, says in (
+        (tmp_path / "missing.npz", "expected a file, found nothing"),
+        (tmp_path, "expected a file, found a directory"),
+        (save_npz(tmp_path, X=np.zeros(3)), r"expected an array X of rows and columns, found shape \(3,\)"),
+    ):
+        with pytest.raises(DataError, match=says):
+            file_shape(path)
+    with pytest.raises(DataError, match="expected the array 'speed'"):
+        file_shape(save_npz(tmp_path), "speed")

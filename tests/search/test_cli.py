@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from search import SearchConfig
 from tests.conftest import SMALL
 from tracking.store import open_store
 
@@ -29,7 +30,9 @@ def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
     assert done.returncode == 0, done.stderr
     assert "champion:" in done.stdout
     assert 'mlflow.pyfunc.load_model("models:/small@champion")' in done.stdout
+    assert "20 of 20 trials" in done.stderr
     assert "best validation R²" in done.stderr
+    assert done.stderr.replace("\n", "").isprintable()
 
     again = regsearch("run", config, "--json")
     assert again.returncode == 0
@@ -45,6 +48,9 @@ def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
     refused = regsearch("models", "--rollback")
     assert refused.returncode == 1
     assert "replaced none" in refused.stderr
+    unknown = regsearch("promote", result["search_id"][:5])
+    assert unknown.returncode == 1
+    assert f"did you mean {result['search_id']}?" in unknown.stderr
 
 
 def test_a_dry_run_shows_the_plan_and_touches_nothing(workspace, invoke):
@@ -52,7 +58,14 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(workspace, invoke):
     plan = json.loads(invoke("run", "tutorial", "--dry-run", "--json")[1])
     assert plan["trials"] == 36
     assert plan["families"]["elasticnet"]["l2_alpha"] == [0.01, 0.1, 1, 10, 100]
-    assert "Nothing was run" in invoke("run", "--dry-run")[1]
+    shown = invoke("run", "--dry-run")[1]
+    for said in (
+        "7,018 rows × 11,983 features",
+        "of memory",
+        f"sqlite:///{workspace}/mlruns/mlflow.db",
+        "Nothing was run",
+    ):
+        assert said in shown.replace("\n", " ")
     assert sorted(workspace.rglob("*")) == before
 
 
@@ -63,11 +76,58 @@ def test_data_describes_a_recording(config, recording, invoke):
     assert described["y_mean"] == pytest.approx(recording.y.mean())
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["promote"], ["models"], ["ui"], ["data"]])
-def test_help_is_there_for_every_command(command, invoke):
-    code, out, _ = invoke(*command, "--help")
+def test_quiet_says_the_result_alone(config, invoke):
+    code, out, error = invoke("run", config, "--quiet")
+    assert (code, error) == (0, "")
+    assert "champion:" in out
+
+
+def test_verbose_says_every_trial(config, invoke):
+    code, out, error = invoke("run", config, "--verbose", "--no-promote", "--json")
+    assert code == 0
+    said = [line for line in error.splitlines() if "duality gap" in line]
+    assert len(said) == json.loads(out)["trials"] == 20
+
+
+@pytest.mark.parametrize("preset", ["default", "tutorial"])
+def test_a_preset_is_printed_to_start_from(preset, workspace, invoke):
+    printed = invoke("config", preset)[1]
+    assert printed.startswith("#:schema ./regsearch.schema.json\n")
+    (workspace / "mine.toml").write_text(printed)
+    assert SearchConfig.load("mine.toml") == SearchConfig.load(preset)
+    assert json.loads(invoke("config", preset, "--json")[1])["name"] == SearchConfig.load(preset).name
+
+
+def test_a_file_is_checked_and_printed_with_its_defaults(config, workspace, invoke):
+    code, printed, _ = invoke("config", config)
+    assert code == 0
+    assert 'sampler = "tpe"' in printed
+    assert SearchConfig.from_toml(printed) == SearchConfig.load(config)
+    wrong = (workspace / config).read_text().replace("test = [120, 160]", "test = [119, 160]")
+    (workspace / config).write_text(wrong)
+    code, printed, error = invoke("config", config)
+    assert (code, printed) == (2, "")
+    assert "overlap" in error
+
+
+def test_the_schema_is_printed_for_editors(workspace, invoke):
+    assert json.loads(invoke("config", "--schema")[1]) == SearchConfig.toml_schema()
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["promote"], ["models"], ["ui"], ["data"], ["config"]])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_is_there_for_every_command(command, option, invoke):
+    code, out, _ = invoke(*command, option)
     assert code == 0
     assert "Usage" in out
+
+
+@pytest.mark.parametrize(("typed", "completed"), [("regsearch conf", "config"), ("regsearch run t", "tutorial")])
+def test_a_shell_is_given_completions(typed, completed, monkeypatch, invoke):
+    monkeypatch.setenv("_REGSEARCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    assert invoke()[1].split() == [completed]
 
 
 def bad_inputs():
@@ -110,8 +170,16 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
         (["run", "nope.toml"], "nope.toml: no such configuration"),
         (["run", "--trials", "0"], "greater than 0"),
         (["run", "--trials", "many"], "--trials"),
-        (["run", "--nonsense"], "--nonsense"),
-        (["rnu"], "rnu"),
+        (["run", "--nonsense"], "see `regsearch run --help`"),
+        (["run", "--quiet", "--verbose"], "exclude each other"),
+        (["run", "--data", "here"], "name a recording: twin or stringer"),
+        (["run", "--data", "."], "expected a file, found a directory"),
+        (["run", "--dry-run", "--data", "missing.npz"], "expected a file, found nothing"),
+        (["run", "--storage", "."], "--storage .: cannot be opened"),
+        (["run", "--storage", "small.npz"], "the path of a journal file"),
+        (["config", "."], "expected a TOML file, found 'Is a directory'; give a file or one of default"),
+        (["ui", "--port", "0"], "--port"),
+        (["rnu"], "No such command 'rnu'"),
         (["run", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
         (["run", "--tracking-uri", "sqlite:////proc/here/mlflow.db"], "cannot be created"),
         (["run", "--storage", "nosuch://x"], "--storage"),
@@ -131,9 +199,11 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(arguments, says, config, inv
 
 
 def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
-    code, _, error = invoke("promote", "0123")
-    assert code == 1
-    assert "no search '0123'" in error
+    for search_id in ("0123", "a'b"):
+        code, _, error = invoke("promote", search_id)
+        assert code == 1
+        assert f"no search {search_id!r}" in error
+        assert "start one with `regsearch run`" in error
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

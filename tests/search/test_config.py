@@ -146,3 +146,25 @@ def test_ones_own_file_brings_its_own_rows_and_name():
     assert (own.name, own.data.split, own.data.source) == ("mouse 7", None, "recordings/mouse 7.npz")
     assert default.on("stringer").data.split == default.data.split
     assert default.on("down/stringer_spontaneous.npy").name == default.name
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("high = 100", "high = 200"), ["families.ridge.alpha.high was 100, now 200"]),
+        (("seed = 0", "seed = 7"), ["seed was 0, now 7"]),
+        (("    5000,", "    4000,"), ["data.split.train was [5000, 7000], now [4000, 7000]"]),
+        (("trials = 30", "trials = 60"), []),
+        (('source = "twin"', 'source = "moved.npz"'), []),
+        (('select = "best"', 'select = "one-se"'), []),
+    ],
+)
+def test_only_what_makes_another_search_is_a_difference(change, says):
+    earlier, now = SearchConfig.from_toml(BASE), SearchConfig.from_toml(BASE.replace(*change))
+    assert now != earlier
+    assert now.differences(earlier) == says
+
+
+@given(configurations, configurations)
+def test_there_is_a_difference_exactly_where_the_identity_differs(one, other):
+    assert bool(one.differences(other)) == (one.search_id("a") != other.search_id("a"))

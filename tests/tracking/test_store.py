@@ -1,8 +1,11 @@
+import base64
 import json
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,81 @@ def test_telemetry_is_off_unless_asked_for(tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
     assert json.loads(out.stdout) == "true"
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """A tracking server behind a door that asks for a name and a password, or a token."""
+
+    keys = (f"Basic {base64.b64encode(b'me:secret').decode()}", "Bearer secret")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def do_GET(self):
+        body = b'{"experiments": []}'
+        self.send_response(200 if self.headers["Authorization"] in self.keys else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def guarded(tmp_path, monkeypatch):
+    """Return the address of such a server, with none of MLflow's settings in the environment."""
+    for name in ("USERNAME", "PASSWORD", "TOKEN", "INSECURE_TLS"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("settings", [{"USERNAME": "me", "PASSWORD": "secret"}, {"TOKEN": "secret"}])
+def test_a_server_is_asked_with_the_credentials_of_the_environment(guarded, settings, monkeypatch):
+    with pytest.raises(StoreError, match=r"refuses \(401 Unauthorized\); set MLFLOW_TRACKING_USERNAME"):
+        open_store(f"http://{guarded}")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    store = open_store(f"http://{guarded}")
+    assert store.experiments() == []
+    assert store.shown == f"http://{guarded}"
+
+
+def test_credentials_may_stand_in_the_address(guarded):
+    assert open_store(f"http://me:secret@{guarded}").shown == f"http://{guarded}"
+    with pytest.raises(StoreError, match="refuses") as caught:
+        open_store(f"http://me:mistaken@{guarded}")
+    assert "mistaken" not in str(caught.value)
+
+
+def test_a_server_that_is_slower_than_asked_for_is_not_waited_for(workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(StoreError, match="raise MLFLOW_HTTP_REQUEST_TIMEOUT"):
+            open_store(f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon")
+    with pytest.raises(StoreError, match=r"MLFLOW_HTTP_REQUEST_TIMEOUT.*; correct or unset"):
+        open_store(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///.", "expected a database file, found a folder"),
+        ("postgresql+nosuchdriver://me:secret@host/db", "postgresql"),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused(uri, says, workspace):
+    with pytest.raises(StoreError, match=says) as caught:
+        open_store(uri)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,72 @@
+"""What a search will take, before it is run: a rough reckoning of time and memory from its sizes alone.
+
+With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of training rows costs once
+
+    n·p·k Gram matrix  +  k³ eigendecomposition,
+
+and each trial ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems where there is an L1 penalty, and
+what drawing and logging it take.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
+of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py``.  On another machine, or with
+a very weak penalty, expect a factor of two or three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.penalty import Family
+
+_START_SECONDS = 6.5  # imports, opening MLflow, the search's own figures, promotion
+_READ_SECONDS = 2e-8  # per value of the recording
+_GRAM_SECONDS = 8.8e-12  # per n·p·k: 0.42 s
+_EIGEN_SECONDS = 1.9e-10  # per k³: 1.5 s
+_PASS_SECONDS = 2.7e-10  # per n·p: 6.4 ms
+_PASSES: Mapping[Family, int] = {"none": 5, "ridge": 5, "lasso": 10, "elasticnet": 10}
+_NEWTON_SECONDS = 2e-8  # per k²: 80 ms
+_TRIAL_SECONDS = 0.08  # drawing its weights, and logging it
+
+_LIBRARIES_BYTES = 450e6  # a whole search on next to no data, promotion included
+_MATRICES = 2.5  # of n × p in float64: the design, its recording, the columns that have been active
+_SQUARES = 4  # of k × k in float64: spectrum, Gram matrix and factors of the active columns
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a search is expected to take.
+
+    Attributes
+    ----------
+    seconds : float
+        From the command to its result.
+    peak_bytes : float
+        Of the process.
+    """
+
+    seconds: float
+    peak_bytes: float
+
+
+def estimate(shape: tuple[int, int], fitted_rows: Sequence[int], trials: Mapping[Family, int]) -> Estimate:
+    """Estimate what a search takes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and features of the whole recording.
+    fitted_rows : sequence of int
+        Training rows of each model that a trial fits: one for a holdout, else one per fold and one of all.
+    trials : mapping of Family to int
+        How many are run of each family.
+    """
+    n_rows, n_features = shape
+    seconds = _START_SECONDS + _READ_SECONDS * n_rows * n_features + _TRIAL_SECONDS * sum(trials.values())
+    peak_bytes = _LIBRARIES_BYTES
+    for n in fitted_rows:
+        k = min(n, n_features)
+        seconds += _GRAM_SECONDS * n * n_features * k + _EIGEN_SECONDS * k**3
+        for family, count in trials.items():
+            newton = _NEWTON_SECONDS * k**2 if family in ("lasso", "elasticnet") else 0.0
+            seconds += count * (_PASSES[family] * _PASS_SECONDS * n * n_features + newton)
+        peak_bytes += 8 * (_MATRICES * n * n_features + _SQUARES * k**2)
+    return Estimate(seconds, peak_bytes)

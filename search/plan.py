@@ -1,0 +1,75 @@
+"""What a search would do, found without doing any of it: nothing is read but headers, nothing opened or written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import data
+from data import Split
+from search.config import Range, SearchConfig
+from search.estimate import estimate
+from search.penalty import Family
+from search.rows import split_of
+from tracking.store import home, without_secrets
+from tracking.store import tracking_uri as uri_of
+
+
+def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str | None = None) -> dict[str, Any]:
+    """Return what a search would run, on what, where it would be recorded, and what it might take, as plain values.
+
+    What only reading the recording could tell is ``None``.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    tracking_uri, storage : str or None
+        As `search.run_search` has them.
+
+    Raises
+    ------
+    data.DataError
+        If there is no such recording, or the split does not fit it.
+    """
+    shape = data.shape(config.data.source, config.data.target)
+    n_rows, n_features = shape or (None, None)
+    split = split_of(config, n_rows or 0) if config.data.split or n_rows else None
+    if split and n_rows:
+        split.check(n_rows)
+    families = config.families.searched
+    counts: dict[Family, int] = {"none": 1, **{family: settings.n_trials for family, settings in families.items()}}
+    expected = estimate(shape, _fitted_rows(split), counts) if split and shape else None
+    return {
+        "name": config.name,
+        "source": config.data.source,
+        "recording": {"rows": n_rows, "features": n_features},
+        "rows": dict(split.shown) if split else "70 % train, 15 % validation, 15 % test",
+        "seed": config.seed,
+        "trials": config.n_trials,
+        "families": {
+            "none": {"trials": 1},
+            **{
+                family: {
+                    "trials": settings.n_trials,
+                    **{
+                        name: [strength.low, strength.high] if isinstance(strength, Range) else list(strength)
+                        for name, strength in settings.strengths.items()
+                    },
+                    "proposed_by": "exact grid" if settings.is_grid else config.sampler,
+                }
+                for family, settings in families.items()
+            },
+        },
+        "tracking_uri": without_secrets(uri_of(tracking_uri)),
+        "storage": without_secrets(storage) if storage else str(home() / "optuna.journal"),
+        "seconds": round(expected.seconds, 1) if expected else None,
+        "peak_mb": round(expected.peak_bytes / 1e6) if expected else None,
+    }
+
+
+def _fitted_rows(split: Split) -> Sequence[int]:
+    """Return how many rows each model of a trial is fitted on: of every fold, and with several folds of all."""
+    fitted = [fold.train for fold in split.folds]
+    if len(fitted) > 1:
+        fitted.append(split.model)
+    return [sum(stop - start for start, stop in blocks) for blocks in fitted]

@@ -1,0 +1,47 @@
+"""The JSON schema of a configuration, by which editors complete and check its TOML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema, to_jsonable_python
+
+
+class TomlSchema(GenerateJsonSchema):
+    """JSON schema, draft 2020-12, of a model that is read from TOML: there is no null, a key is there or left out."""
+
+    def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
+        """Return the schema with the dialect that it is written in."""
+        return {"$schema": self.schema_dialect, **super().generate(schema, mode)}
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Return the schema of the value itself."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema with its default, unless the default is that the key is left out."""
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return a default as TOML would have it."""
+        return to_jsonable_python(dft, exclude_none=True)
+
+
+def ranges_or_arrays(*strengths: str) -> dict[str, Any]:
+    """Return the rule that strengths are all ranges, with `trials`, or all arrays, without.
+
+    Parameters
+    ----------
+    *strengths : str
+        Their keys.
+    """
+    ranges = {name: {"type": "object"} for name in strengths}
+    arrays = {name: {"type": "array"} for name in strengths}
+    return {
+        "if": {"properties": ranges},
+        "then": {"required": ["trials"]},
+        "else": {"properties": {**arrays, "trials": False}},
+    }

@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import data
+from search import SearchConfig
+from search.plan import plan
+from tests.conftest import SMALL
+
+
+def test_what_a_header_tells_is_known_before_anything_is_read(small_config):
+    planned = plan(small_config)
+    assert planned["recording"] == {"rows": 160, "features": 200}
+    assert planned["rows"] == {"train": "[40, 120)", "validation": "[0, 40)", "test": "[120, 160)"}
+    assert planned["seconds"] > 0
+    assert planned["peak_mb"] > 100
+
+
+def test_the_rows_by_fractions_are_named_where_their_number_is_known(small_config):
+    assert plan(small_config.on("small.npz"))["rows"]["train"] == "[0, 112)"
+
+
+def test_what_only_reading_could_tell_is_left_open(workspace, recording):
+    pd.DataFrame({"a": recording.y, "y": recording.y}).to_csv("small.csv", index=False)
+    planned = plan(SearchConfig.from_toml(SMALL.format(source="small.csv")))
+    assert planned["recording"] == {"rows": None, "features": None}
+    assert planned["seconds"] is None
+    assert planned["rows"]["train"] == "[40, 120)"
+
+
+def test_the_shape_of_the_twin_is_what_it_comes_in():
+    assert data.shape("twin") == data.load("twin").X.shape
+
+
+def test_a_plan_that_cannot_be_run_is_refused(small_config):
+    np.savez("small.npz", X=np.eye(150), y=np.arange(150.0))
+    with pytest.raises(data.DataError, match="150 rows"):
+        plan(small_config)
+
+
+def test_where_it_would_be_tracked_is_said_without_secrets(small_config, workspace):
+    here = plan(small_config)
+    assert here["tracking_uri"] == f"sqlite:///{workspace}/mlruns/mlflow.db"
+    assert here["storage"] == f"{workspace}/mlruns/optuna.journal"
+    there = plan(small_config, tracking_uri="https://me:secret@host/x", storage="postgresql://me:secret@host/db")
+    assert (there["tracking_uri"], there["storage"]) == ("https://host/x", "postgresql://host/db")
+
+
+def test_folds_take_more_than_one_block(small_config):
+    text = SMALL.format(source="small.npz")
+    start, stop = text.index("train = "), text.index("test = ")
+    folds = SearchConfig.from_toml(f"{text[:start]}train = [0, 120]\nvalidation = {{ folds = 4 }}\n{text[stop:]}")
+    assert plan(folds)["peak_mb"] > plan(small_config)["peak_mb"]

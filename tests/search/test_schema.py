@@ -1,0 +1,106 @@
+import tomllib
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator
+
+from search import ConfigError, SearchConfig
+from search.config import PRESETS, preset
+from tests.search.test_config import BASE, configurations
+
+SCHEMA = SearchConfig.toml_schema()
+FOLDS = """
+name = "x"
+[data.split]
+train = [[0, 9], [20, 40]]
+validation = {}
+test = [50, 60]
+[families.ridge]
+alpha = [1]
+"""
+
+
+def accepts(text):
+    return Draft202012Validator(SCHEMA).is_valid(tomllib.loads(text))
+
+
+def test_the_schema_is_one_of_the_dialect_that_it_names():
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_presets_are_accepted(name):
+    assert accepts(preset(name))
+
+
+@given(configurations)
+def test_whatever_is_a_configuration_is_accepted(config):
+    assert accepts(config.to_toml())
+
+
+@pytest.mark.parametrize("validation", ["[10, 15]", "{ folds = 2 }", "{ folds = 2, embargo = 3 }"])
+def test_every_form_of_the_rows_is_accepted(validation):
+    text = FOLDS.format(validation)
+    SearchConfig.from_toml(text)
+    assert accepts(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("seed = 0", "sede = 0"),
+        ("seed = 0", "seed = -1"),
+        ("seed = 0", "seed = 4294967296"),
+        ("seed = 0", "seed = true"),
+        ("tolerance = 1e-06", "tolerance = 1"),
+        ("trials = 30", "trails = 30"),
+        ("trials = 30", "trials = 0"),
+        ("trials = 30", ""),
+        ("[families.ridge", "[families.rigde"),
+        ("low = 0.01", "lo = 0.01"),
+        ("low = 0.01", "low = 0"),
+        ('sampler = "tpe"', 'sampler = "foo"'),
+        ("0.0005,", "0.0,"),
+        ("0.0005,", "0.001,"),
+        ("l1_alpha = [", "trials = 9\nl1_alpha = ["),
+        ('name = "running-speed"', 'name = "a/b"'),
+        ('name = "running-speed"', ""),
+        ("5000,", ""),
+    ],
+)
+def test_what_is_no_configuration_is_rejected(change):
+    text = BASE.replace(*change)
+    assert text != BASE
+    with pytest.raises(ConfigError):
+        SearchConfig.from_toml(text)
+    assert not accepts(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['name = "x"', 'name = "x"\n[families]', FOLDS.format("{ folds = 1 }"), FOLDS.format("[1]")]
+)
+def test_what_is_missing_or_too_few_is_rejected(text):
+    with pytest.raises(ConfigError):
+        SearchConfig.from_toml(text)
+    assert not accepts(text)
+
+
+def test_one_strength_by_range_and_the_other_by_array_is_rejected():
+    mixed = "l1_alpha = { low = 0.1, high = 1 }\nl2_alpha = [1, 2]"
+    for trials in ("trials = 30", ""):
+        assert not accepts(f'name = "x"\n[families.elasticnet]\n{mixed}\n{trials}')
+
+
+def test_every_key_says_what_it_is():
+    def keys(node):
+        for key, value in node.get("properties", {}).items():
+            section = SCHEMA["$defs"][value["$ref"].rsplit("/", 1)[-1]] if "$ref" in value else {}
+            yield key, {**section, **value}
+            yield from keys(section)
+
+    for key, value in keys(SCHEMA):
+        assert value["title"], key
+        assert value["description"], key
+    assert SCHEMA["properties"]["tolerance"]["default"] == 1e-6
+    assert SCHEMA["properties"]["data"]["default"] == {"source": "twin", "target": "y"}
