@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from data import Development
 from search.config import SearchConfig
 from search.evaluate import Solved, predict
+from search.importance import strength_importance
 from search.penalty import PARAMETERS, Family, penalty_of
-from search.select import edges
+from search.select import NoWinnerError, edges, winner
 from search.study import Proposal
 from tracking import figures
 from tracking.runs import SearchRecord, SearchRun, TrialRecord
@@ -133,15 +134,17 @@ def summarise(
     """Write the parent run's table, figures and best scores."""
     name = trial_name(best["family"], best)
     weights = read_weights(run, best["run_id"])
-    unregularised = read_weights(run, trials.loc[trials["family"] == "none", "run_id"].iloc[0])
+    unregularised = read_weights(run, _baseline(trials)["run_id"])
     model = development.model
     fitted = figures.Trace(model.index, model.y, predict(model, weights.coef, weights.intercept))
     drawn = {
         "weights": figures.weights_compared(unregularised.coef, weights.coef, name),
         "predictions": figures.predictions(fitted, _validated(development, weights), development.target, name),
+        **_search_figures(config, trials),
         **_family_figures(config, trials),
     }
     files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
+    files |= {f"figures/{title}.svg": figures.to_svg(figure) for title, figure in drawn.items()}
     run.write({"trials.csv": trials.to_csv(index=False).encode(), **files})
     scores = ["r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap"]
     run.annotate(
@@ -155,23 +158,63 @@ def _summary_of(trials: pd.DataFrame, best: pd.Series) -> str:
     return f"{len(trials)} trials, winner {best['run_id']}"
 
 
+def _search_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Figure]:
+    searched = trials[trials["family"] != "none"]
+    return {
+        "trade_off": figures.trade_off(
+            trials["family"].tolist(),
+            trials["n_nonzero"].to_numpy(float),
+            trials["r2_validation"].to_numpy(),
+            _choices(trials, config),
+            lambda at: trial_name(trials["family"].iloc[at], trials.iloc[at]),
+        ),
+        "history": figures.history(
+            searched["family"].tolist(),
+            searched["trial"].to_numpy(float),
+            searched["r2_validation"].to_numpy(),
+            _baseline(trials)["r2_validation"],
+        ),
+    }
+
+
 def _family_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Figure]:
-    baseline = trials.loc[trials["family"] == "none", ["r2_train", "r2_validation"]].iloc[0]
-    drawn = {}
+    baseline = _baseline(trials)
+    drawn: dict[str, Figure] = {}
     for family in config.families.searched:
         rows = trials[trials["family"] == family]
-        best = int(np.argmax(rows["r2_validation"]))
-        columns = {name: rows[name].to_numpy() for name in (*PARAMETERS[family], "r2_train", "r2_validation")}
+        choices = _choices(rows, config)
+        strengths = {name: rows[name].to_numpy() for name in PARAMETERS[family]}
+        r2_validation = rows["r2_validation"].to_numpy()
         if family == "elasticnet":
-            drawn["elasticnet"] = figures.mix_heatmap(
-                columns["l1_alpha"], columns["l2_alpha"], columns["r2_validation"], best
-            )
+            drawn[family] = figures.mix_heatmap(**strengths, r2_validation=r2_validation, choices=choices)
+            shares = strength_importance(strengths, r2_validation)
+            if shares is not None:
+                drawn["importance"] = figures.importance(strengths, r2_validation, shares, choices)
         else:
-            levels = (float(baseline["r2_train"]), float(baseline["r2_validation"]))
             drawn[family] = figures.r2_against_alpha(
-                family, columns["alpha"], columns["r2_train"], columns["r2_validation"], levels, best
+                family,
+                strengths["alpha"],
+                rows["r2_train"].to_numpy(),
+                r2_validation,
+                rows["r2_validation_se"].to_numpy(),
+                (baseline["r2_train"], baseline["r2_validation"]),
+                choices,
             )
     return drawn
+
+
+def _baseline(trials: pd.DataFrame) -> pd.Series:
+    return trials[trials["family"] == "none"].iloc[0]
+
+
+def _choices(trials: pd.DataFrame, config: SearchConfig) -> figures.Choices | None:
+    """Return which of some trials the two rules choose, if any may be chosen."""
+    position = trials["run_id"].tolist().index
+    try:
+        best, one_se = winner(trials, config.tolerance), winner(trials, config.tolerance, "one-se")
+    except NoWinnerError:
+        return None
+    return figures.Choices(position(best["run_id"]), position(one_se["run_id"]))
 
 
 def _validated(development: Development, weights: Weights) -> figures.Trace:

@@ -41,8 +41,8 @@ def test_the_parent_tells_the_search(small_config, result):
     files = {file.path for file in store.client.list_artifacts(result.run_id)}
     assert files >= {"config.toml", "trials.csv", "figures"}
     figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
-    names = ("ridge", "lasso", "elasticnet", "weights", "predictions")
-    assert figures == {f"figures/{name}.png" for name in names}
+    names = ("ridge", "lasso", "elasticnet", "importance", "history", "trade_off", "weights", "predictions")
+    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg")}
     run = SearchRun.find(store, result.search_id)
     text = run.read(result.run_id, "config.toml").decode()
     assert SearchConfig.from_toml(text) == small_config

@@ -1,0 +1,88 @@
+import struct
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from tracking import figures
+
+
+def stems(axes):
+    """Return where stems stand, and the lower and the upper end of each."""
+    ends = axes.lines[0].get_xydata().reshape(-1, 3, 2)
+    assert np.isnan(ends[:, 2, 1]).all()
+    return ends[:, 0, 0], ends[:, 0, 1], ends[:, 1, 1]
+
+
+def test_a_stem_stands_at_every_weight_that_is_not_zero_and_nowhere_else():
+    coef = np.zeros(500)
+    coef[[3, 77, 499]] = [1.0, -2.0, 0.5]
+    (axes,) = figures.weights(coef, "lasso").axes
+    at, low, high = stems(axes)
+    assert at.tolist() == [3, 77, 499]
+    assert low.tolist() == [0, -2, 0]
+    assert high.tolist() == [1, 0, 0.5]
+    assert axes.get_title(loc="left") == "lasso: 3 of 500 weights are not zero"
+
+
+def test_stems_that_share_a_pixel_are_drawn_as_the_one_bar_that_they_cover():
+    coef = np.random.default_rng(0).standard_normal(12_000)
+    coef[3000:6000] = 0
+    (axes,) = figures.weights(coef, "ridge").axes
+    at, low, high = stems(axes)
+    shares = coef.reshape(800, 15)
+    shares = shares[shares.any(axis=1)]
+    assert len(at) == len(shares) == 600
+    np.testing.assert_array_equal(low, np.minimum(shares.min(axis=1), 0))
+    np.testing.assert_array_equal(high, np.maximum(shares.max(axis=1), 0))
+    assert not ((at > 3000) & (at < 6000)).any()
+
+
+def test_all_zero_weights_can_be_drawn():
+    assert figures.to_png(figures.weights(np.zeros(10), "lasso"))[:4] == b"\x89PNG"
+    assert len(figures.weights_compared(np.zeros(10), np.zeros(10), "lasso").axes) == 2
+
+
+def test_a_stem_plot_is_a_wide_png_and_no_figure_stays_alive():
+    png = figures.to_png(figures.weights(np.ones(50), "x"))
+    width, height = struct.unpack(">II", png[16:24])
+    assert width > 2 * height
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(("largest", "unit", "tick"), [(3e5, "weight / 10⁵", "2"), (30, "weight", "20")])
+def test_large_weights_are_in_units_of_a_power_of_ten(largest, unit, tick):
+    figure = figures.weights(np.array([largest, -largest / 2]), "unregularised")
+    figures.to_png(figure)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == unit
+    assert tick in [label.get_text() for label in axes.get_yticklabels()]
+
+
+def test_compared_weights_share_a_scale():
+    above, below = figures.weights_compared(np.ones(5), np.array([0, 0, 3.0, 0, 0]), "lasso").axes
+    assert (len(stems(above)[0]), len(stems(below)[0])) == (5, 1)
+    assert above.get_ylim() == below.get_ylim()
+    assert below.get_ylim()[1] > 3
+    assert above.get_ylim()[1] < 4
+    assert below.get_xlabel() == "feature (both on the same vertical scale)"
+
+
+@pytest.mark.parametrize(("small", "times"), [(0, 450), (1, 99), (1, 1e6)])
+def test_weights_too_small_for_the_shared_scale_are_drawn_again_whole_and_as_magnified_as_said(small, times):
+    models = [np.array([0.0, 5.0, -5.0]), np.array([0.0, 5.0, -5.0])]
+    models[small] /= times
+    first, second, magnified = figures.weights_compared(*models, "lasso").axes
+    assert first.get_ylim() == second.get_ylim()
+    name, said = magnified.get_title(loc="left").removesuffix(" times").split(", magnified ")
+    said = float(said.replace(",", ""))
+    assert name == ("unregularised", "lasso")[small]
+    assert times / 2 < said <= times
+    assert magnified.get_ylim()[1] * said == pytest.approx(first.get_ylim()[1])
+    assert np.abs(magnified.get_ylim()).min() > np.abs(models[small]).max()
+    assert magnified.get_xlabel() == "feature (the upper two on the same vertical scale)"
+
+
+def test_a_model_without_weights_leaves_the_scale_to_the_other():
+    above, _ = figures.weights_compared(np.array([0.001, -0.002]), np.zeros(2), "lasso").axes
+    assert 0.002 < above.get_ylim()[1] < 0.003

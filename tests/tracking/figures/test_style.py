@@ -1,0 +1,61 @@
+import itertools
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from tracking import figures
+from tracking.figures import style
+
+# Machado, Oliveira & Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency":
+# complete deficiencies, on linear RGB.
+BLIND = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(colour, deficiency):
+    """Return a colour in CIELAB as an eye with a deficiency sees it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(np.array(BLIND[deficiency]) @ linear, 0, 1) / TO_XYZ.sum(axis=1)
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("deficiency", BLIND)
+@pytest.mark.parametrize(
+    "together",
+    [
+        [look.colour for look in style.FAMILIES.values()] + [style.CHOSEN],
+        [style.TRAIN, style.VALIDATION, style.CHOSEN],
+    ],
+    ids=["families", "rows"],
+)
+def test_colours_that_share_a_figure_are_told_apart_by_colour_blind_eyes(deficiency, together):
+    for one, other in itertools.combinations(together, 2):
+        assert np.linalg.norm(lab(one, deficiency) - lab(other, deficiency)) > 15, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.00314, "0.00314"), (-0.5, "−0.5"), (-1.5639e7, "−1.56×10⁷"), (2e-6, "2×10⁻⁶"), (0, "0")]
+)
+def test_numbers_are_written_as_papers_print_them(value, shown):
+    assert style.number(value) == shown
+
+
+def test_an_svg_is_the_same_each_time():
+    first, second = (figures.to_svg(figures.weights(np.arange(9.0), "ridge")) for _ in range(2))
+    assert first == second
+    assert b"dc:date" not in first
+    assert ET.fromstring(first).tag.endswith("svg")
+
+
+def test_figures_leave_the_callers_own_style_alone():
+    before = dict(mpl.rcParams)
+    figures.to_svg(figures.weights(np.ones(3), "ridge"))
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,24 @@
+import numpy as np
+
+from tracking import figures
+
+
+def test_predictions_are_titled_with_their_score():
+    rows = np.arange(100, 110)
+    true = np.arange(10.0)
+    trace = figures.Trace(rows, true, true + 1)
+    title = figures.predictions(trace, trace, "run", "lasso").axes[1].get_title(loc="left")
+    assert title == f"lasso, validation: R² = {1 - 10 / 82.5:.3f}"
+
+
+def test_lines_are_broken_where_rows_are_left_out():
+    trace = figures.Trace(np.array([0, 1, 5, 6]), np.arange(4.0), np.arange(4.0))
+    for line in figures.predictions(trace, trace, "run", "lasso").axes[0].lines:
+        np.testing.assert_array_equal(line.get_ydata(), [0, 1, np.nan, 2, 3])
+
+
+def test_train_and_validation_share_a_scale():
+    rows = np.arange(3)
+    small, large = (figures.Trace(rows, values, values) for values in (np.arange(3.0), 9 * np.arange(3.0)))
+    above, below = figures.predictions(small, large, "run", "lasso").axes
+    assert above.get_ylim() == below.get_ylim()

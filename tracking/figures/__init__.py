@@ -1,0 +1,23 @@
+"""Every picture, each a pure function from arrays to a matplotlib `Figure`, all in one house style."""
+
+from tracking.figures.marks import Choices
+from tracking.figures.stems import weights, weights_compared
+from tracking.figures.strengths import importance, mix_heatmap, r2_against_alpha
+from tracking.figures.style import to_png, to_svg
+from tracking.figures.traces import Trace, predictions
+from tracking.figures.trials import history, trade_off
+
+__all__ = [
+    "Choices",
+    "Trace",
+    "history",
+    "importance",
+    "mix_heatmap",
+    "predictions",
+    "r2_against_alpha",
+    "to_png",
+    "to_svg",
+    "trade_off",
+    "weights",
+    "weights_compared",
+]

@@ -1,0 +1,102 @@
+"""Stem plots of weights: a weight that is zero has no stem."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten
+
+_BINS = 800
+_MARKED = 400
+_UNREADABLE = 10
+_PLAIN_EXPONENTS = range(-3, 5)
+
+
+@house_style
+def weights(coef: Floats, title: str) -> Figure:
+    """Draw one stem per non-zero weight.
+
+    Parameters
+    ----------
+    coef : ndarray of float, shape (n_features,)
+        In target units per unit of each feature.
+    title : str
+    """
+    figure = Figure(figsize=(WIDTH, 2.5), dpi=110)
+    axes = figure.add_axes((0.09, 0.19, 0.89, 0.7))  # drawn for every trial: a layout engine costs 10 ms
+    _stems(axes, coef, _largest(coef))
+    axes.set_title(_count(coef, title))
+    axes.set_xlabel("feature")
+    return figure
+
+
+@house_style
+def weights_compared(unregularised: Floats, winner: Floats, winner_title: str) -> Figure:
+    """Draw the unregularised model's weights above the winner's, on one vertical scale.
+
+    Where one model's weights are too small to be seen on that scale, they are drawn once more, magnified.
+
+    Parameters
+    ----------
+    unregularised, winner : ndarray of float, shape (n_features,)
+        In target units per unit of each feature.
+    winner_title : str
+    """
+    models = (("unregularised", unregularised), (winner_title, winner))
+    scale = _largest(np.concatenate([unregularised, winner]))
+    panels = [(coef, scale, _count(coef, title)) for title, coef in models]
+    for title, coef in models:
+        times = scale / _largest(coef)
+        if coef.any() and times > _UNREADABLE:
+            power = 10 ** math.floor(math.log10(times))
+            times = max(times // power, 1) * power
+            panels.append((coef, scale / times, f"{title}, magnified {times:,.0f} times"))
+    figure = Figure(figsize=(WIDTH, 0.4 + 1.9 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), 1, sharex=True)
+    for axes, (coef, limit, title) in zip(grid, panels, strict=True):
+        _stems(axes, coef, limit)
+        axes.set_title(title)
+    same = "both" if len(panels) == len(models) else "the upper two"
+    grid[-1].set_xlabel(f"feature ({same} on the same vertical scale)")
+    figure.align_ylabels()
+    return figure
+
+
+def _count(coef: Floats, title: str) -> str:
+    return f"{title}: {np.count_nonzero(coef):,} of {len(coef):,} weights are not zero"
+
+
+def _largest(coef: Floats) -> float:
+    return float(np.abs(coef).max(initial=0.0)) or 1.0
+
+
+def _stems(axes: Axes, coef: Floats, limit: float) -> None:
+    index = np.flatnonzero(coef)
+    at, low, high = _bars(index, coef[index], len(coef))
+    bars = np.stack([low, high, np.full(len(at), np.nan)], axis=1)
+    axes.plot(np.repeat(at, 3), bars.ravel(), color=TRAIN, linewidth=0.8)
+    if len(index) <= _MARKED:
+        axes.plot(index, coef[index], ".", color=TRAIN, markersize=4)
+    axes.axhline(0, color=QUIET, linewidth=0.6)
+    axes.set_xlim(-0.01 * len(coef), 1.01 * len(coef))
+    axes.set_ylim(-1.08 * limit, 1.08 * limit)
+    exponent = math.floor(math.log10(limit))
+    exponent = 0 if exponent in _PLAIN_EXPONENTS else exponent
+    axes.set_ylabel(f"weight / {power_of_ten(exponent)}" if exponent else "weight")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: number(value / 10.0**exponent))
+
+
+def _bars(index: NDArray[np.int64], values: Floats, n_features: int) -> tuple[Floats, Floats, Floats]:
+    """Return where stems stand, and from where to where: those that share a pixel as the one bar that they cover."""
+    if len(index) <= _BINS:
+        return index.astype(float), np.minimum(values, 0.0), np.maximum(values, 0.0)
+    bins = index * _BINS // n_features
+    first = np.flatnonzero(np.diff(bins, prepend=-1))
+    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
+    return index[first].astype(float), np.minimum(low, 0.0), np.maximum(high, 0.0)

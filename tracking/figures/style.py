@@ -1,0 +1,126 @@
+"""The house style: size, type, colours, and how a figure becomes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from io import BytesIO
+from typing import Any, NamedTuple, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+WIDTH = 7.0
+"""Of every figure, in inches: the text of a page."""
+
+
+class Look(NamedTuple):
+    """How a family of models is called and drawn: told apart by shape as well as by colour.
+
+    Parameters
+    ----------
+    name, colour, marker : str
+    """
+
+    name: str
+    colour: str
+    marker: str
+
+
+# The palette of Okabe & Ito 2008, "Color universal design": safe for all eyes, and one meaning to each colour.
+TRAIN, VALIDATION = "#0072B2", "#D55E00"
+CHOSEN = "#009E73"
+FAMILIES = {
+    "ridge": Look("ridge", "#56B4E9", "o"),
+    "lasso": Look("lasso", "#E69F00", "s"),
+    "elasticnet": Look("elasticnet", "#CC79A7", "^"),
+    "none": Look("unregularised", "#000000", "X"),
+}
+QUIET = "#707070"
+
+_STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.dpi": 150,
+    "font.size": 9,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": "small",
+    "legend.frameon": False,
+    "legend.labelspacing": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+P = ParamSpec("P")
+
+
+def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the house style, and lay the figure out once for all of its files."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_STYLE):
+            figure = draw(*args, **kwargs)
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                engine.execute(figure)
+                figure.set_layout_engine("none")
+            return figure
+
+    return drawn
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    buffer = BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as the bytes of an SVG file, the same for the same figure."""
+    buffer = BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "regsearch"}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def legend_below(figure: Figure, columns: int) -> None:
+    """Put one legend under the figure, where it covers nothing; what appears in several axes is named once."""
+    named: dict[str, Artist] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if named:
+        figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number as papers print it: −1.56×10⁷ for -1.56e+07."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return mantissa.replace("-", "−") + (f"×{power_of_ten(int(exponent))}" if exponent else "")
+
+
+def score(r2: float) -> str:
+    """Return an R² with three decimals, or shorter where it is so bad that they would mean nothing."""
+    return f"{r2:.3f}".replace("-", "−") if r2 > -10 else number(r2)
+
+
+def power_of_ten(exponent: int) -> str:
+    """Return a power of ten with its exponent raised."""
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
