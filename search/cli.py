@@ -204,7 +204,7 @@ def main() -> NoReturn:
     received: list[int] = [signal.SIGINT]
     signal.signal(signal.SIGTERM, lambda number, _: _interrupt(received, number))
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="regsearch", standalone_mode=False) or 0
         if code == _INTERRUPTED:
             code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     except Exception as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 
-from search.study import _quiet_optuna
+from search.study import quiet_optuna
 
 _DEPTH = 5  # a thousand trials then take a third of a second, with whole trees 18 seconds; the shares are much the same
 
@@ -41,7 +41,7 @@ def strength_importance(
     ends: dict[str, BaseDistribution] = {
         name: FloatDistribution(values.min(), values.max()) for name, values in logarithms.items()
     }
-    with _quiet_optuna():
+    with quiet_optuna():
         study = optuna.create_study()
     study.add_trials(
         [
