@@ -67,7 +67,7 @@ def test_the_presets_are_the_designed_ones():
         (("0.0005,", "0.0,"), "families.elasticnet.l1_alpha: Input should be greater than 0, found 0.0"),
         (("0.0005,", "0.001,"), "families.elasticnet: l1_alpha repeats a value"),
         (("l1_alpha = [", "trials = 9\nl1_alpha = ["), "families.elasticnet: arrays are an exact grid and take no"),
-        (('name = "running-speed"', 'name = "a/b"'), "name: must be words without"),
+        (('name = "running-speed"', 'name = "a/b"'), "name must be a word or more without"),
         (('name = "running-speed"', ""), "'name' is required and missing"),
         (("5000,", ""), "'data.split.train' is required and missing"),
         (("seed = 0", "seed = ["), "expected TOML, found a syntax error"),
