@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from data.recording import Recording
 
@@ -74,6 +73,8 @@ def twin(seed: int = 0) -> Recording:
 
 
 def _slow(rng: np.random.Generator, columns: int, *times: float) -> NDArray[np.float64]:
+    from scipy.signal import lfilter  # takes longer to import than a finished search to recall
+
     drift = rng.standard_normal((_WARM_UP + _FRAMES, columns))
     for time in times:
         drift = lfilter([1.0], [1.0, -np.exp(-1.0 / time)], drift, axis=0)

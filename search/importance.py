@@ -8,7 +8,6 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator
 
 from search.study import quiet_optuna
 
@@ -34,6 +33,8 @@ def strength_importance(
     dict of str to float or None
         None where there is nothing to explain: fewer than two strengths vary, or the score does not.
     """
+    from optuna.importance import FanovaImportanceEvaluator  # brings scikit-learn, half a second
+
     scores = np.maximum(r2_validation, 0.0)
     if len(strengths) < 2 or np.ptp(scores) == 0 or any(np.ptp(values) == 0 for values in strengths.values()):
         return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 Family = Literal["none", "ridge", "lasso", "elasticnet"]
 
@@ -68,3 +70,10 @@ def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> 
             return Penalty(parameters["alpha"], 0.0)
         case "elasticnet":
             return Penalty(parameters["l1_alpha"], parameters["l2_alpha"] / n_rows)
+
+
+def trial_name(family: str, parameters: Mapping[str, float] | pd.Series[Any]) -> str:
+    """Return a trial's name for people: its family and strengths."""
+    if family == "none":
+        return "unregularised"
+    return " ".join([family, *(f"{name}={parameters[name]:.4g}" for name in PARAMETERS[family])])  # type: ignore[index]

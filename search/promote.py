@@ -15,7 +15,8 @@ from data import Development, SealedTest
 from search.bootstrap import resampled_r2
 from search.config import SearchConfig
 from search.evaluate import predict, r2_score
-from search.report import read_weights, trial_name
+from search.penalty import trial_name
+from search.report import read_weights
 from search.result import Promotion
 from search.rows import read_rows
 from search.select import winner
@@ -109,7 +110,6 @@ def promote_winner(
                 "search_id": run.search_id,
                 "family": best["family"],
                 "trial": str(best["trial"]),
-                "name": name,
                 "data_sha256": development.data_sha256,
                 "test_key": _test_key(development),
                 "test_evaluations": str(openings),

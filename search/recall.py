@@ -7,6 +7,7 @@ import json
 
 import data
 from search.config import SearchConfig
+from search.penalty import trial_name
 from search.result import Promotion, SearchResult
 from search.select import remarks, winner
 from tracking import registry
@@ -45,6 +46,6 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         champion = registry.champion(store, config.name)
         if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
             return None
-        promotion = Promotion.of(champion)
+        promotion = Promotion.of(champion, trial_name(best["family"], best))
     notes = tuple(remarks(trials, best, config))
     return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, notes)

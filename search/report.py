@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -16,7 +15,7 @@ from data import Development
 from search.config import SearchConfig
 from search.evaluate import Solved, predict
 from search.importance import strength_importance
-from search.penalty import PARAMETERS, Family, penalty_of
+from search.penalty import PARAMETERS, Family, penalty_of, trial_name
 from search.select import NoWinnerError, edges, winner
 from search.study import Proposal
 from tracking import figures
@@ -75,13 +74,6 @@ def trial_record(
         metrics=solved.evaluation.metrics() if solved else {},
         certified=solved is not None and solved.evaluation.duality_gap <= tolerance,
     )
-
-
-def trial_name(family: str, parameters: Mapping[str, float] | pd.Series[Any]) -> str:
-    """Return a trial's name for people: its family and strengths."""
-    if family == "none":
-        return "unregularised"
-    return " ".join([family, *(f"{name}={parameters[name]:.4g}" for name in PARAMETERS[family])])  # type: ignore[index]
 
 
 def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:

@@ -40,10 +40,10 @@ class Promotion:
     r2_test_high: float
 
     @classmethod
-    def of(cls, version: ModelVersion) -> Promotion:
-        """Return the promotion that made a registered version champion, from its tags."""
+    def of(cls, version: ModelVersion, trial: str) -> Promotion:
+        """Return the promotion that made a trial's registered version champion."""
         scores = {name: float(version.tags[name]) for name in SCORES}
-        return cls(version.name, str(version.version), version.tags["replaced"] or None, version.tags["name"], **scores)
+        return cls(version.name, str(version.version), version.tags.get("replaced") or None, trial, **scores)
 
     @property
     def uri(self) -> str:

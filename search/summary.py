@@ -15,7 +15,7 @@ from rich.text import Text
 
 from data import Recording
 from search.config import PRESETS, SearchConfig, preset
-from search.report import trial_name
+from search.penalty import trial_name
 from search.result import Promotion, SearchResult
 from search.rows import check_rows
 

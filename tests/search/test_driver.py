@@ -72,6 +72,21 @@ def test_batches_are_told_in_trial_order_once_all_of_them_are_logged(workers):
     assert len(order) == 9
 
 
+def test_a_batch_of_several_paths_is_told_when_the_last_of_them_is_logged():
+    mixes = [Proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
+    study = Ledger("elasticnet", [mixes])
+    told_while_logging = []
+    with ThreadPoolExecutor(1) as executor:
+        drive(
+            [study],
+            on(executor, lambda _, trials: [solved(trial["l2_alpha"]) for trial in trials]),
+            lambda *_: told_while_logging.extend(study.told),
+            set(),
+        )
+    assert told_while_logging == []
+    assert study.told == [(0, 1.0), (1, 2.0), (2, 3.0)]
+
+
 def test_a_trial_already_told_is_logged_but_not_told_again():
     study = Ledger("ridge", [[Proposal(7, {"alpha": 1.0}, told=True)]])
     logged = set()

@@ -31,7 +31,7 @@ def open_study(path, config):
     return open_studies(config, "abc", open_storage(str(path), path.parent))[1]
 
 
-def run(path, config, logged, *, interrupt=None):
+def run(path, config, logged, *, interrupt=None, score=score):
     """Ask and tell until nothing is left, opening everything anew wherever `interrupt` says so."""
     step = itertools.count()
     study = open_study(path, config)
@@ -62,6 +62,22 @@ def test_tpe_closes_in_on_the_optimum(tmp_path):
 def test_reopening_between_any_two_tells_changes_nothing(tmp_path):
     undisturbed = run(tmp_path / "a", config(), set())
     assert run(tmp_path / "b", config(), set(), interrupt=lambda step: step % 3 == 1) == undisturbed
+
+
+def test_rounding_error_of_the_scores_changes_no_proposal(tmp_path):
+    noise = np.random.default_rng(0)
+
+    def plateaus(parameters):
+        return round(score(parameters))
+
+    def noisy(parameters):
+        return plateaus(parameters) + noise.uniform(-1e-9, 1e-9)
+
+    proposed = [
+        [parameters for _, parameters, _ in run(tmp_path / f"{one.__name__}.journal", config(), set(), score=one)]
+        for one in (plateaus, noisy)
+    ]
+    assert proposed[0] == proposed[1]
 
 
 @pytest.mark.parametrize("stop_after", range(1, 9))
