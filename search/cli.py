@@ -132,13 +132,19 @@ def models(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine's loopback address.")] = 5000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="On this machine's loopback address. Default: the first free one from 5000 on."
+        ),
+    ] = None,
+    browse: Annotated[bool, typer.Option("--open", help="Open a browser once the UI answers.")] = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Open the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
+    """Serve the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
     from tracking.server import serve
 
-    raise typer.Exit(serve(tracking_uri, port))
+    raise typer.Exit(serve(tracking_uri, port, browse=browse))
 
 
 @app.command("data")
