@@ -62,6 +62,7 @@ def register(
     dtype: np.dtype[Any],
     tags: Mapping[str, str],
     description: str,
+    about: str = "",
 ) -> str:
     """Log a model into a run and register it, once: the same run is given its first version again.
 
@@ -76,14 +77,15 @@ def register(
     dtype : numpy.dtype
         Of the responses that the model will be given.
     tags : mapping of str to str
-    description : str
+    description, about : str
+        Markdown: of the version, and of the model where it has none yet.
 
     Returns
     -------
     str
         The version.
     """
-    _ensure_model(store, name)
+    _ensure_model(store, name, about)
     for known in versions(store, name):
         if known.run_id == run_id:
             return str(known.version)
@@ -179,12 +181,14 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _ensure_model(store: Store, name: str) -> None:
+def _ensure_model(store: Store, name: str, about: str) -> None:
     try:
-        store.client.create_registered_model(name)
+        store.client.create_registered_model(name, description=about)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
+        if not store.client.get_registered_model(name).description:
+            store.client.update_registered_model(name, about)
 
 
 @contextmanager

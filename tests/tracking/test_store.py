@@ -97,3 +97,11 @@ def test_telemetry_is_off_unless_asked_for(tmp_path):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
     assert json.loads(out.stdout) == "true"
+
+
+def test_an_experiment_is_given_the_views_that_it_lacks_and_keeps_its_others(workspace):
+    store = open_store()
+    experiment_id = store.experiment("e", "what it is", {"view.a": "1"})
+    assert store.experiment("e", "other words", {"view.a": "2", "view.b": "3"}) == experiment_id
+    tags = store.client.get_experiment(experiment_id).tags
+    assert (tags["view.a"], tags["view.b"], tags["mlflow.note.content"]) == ("2", "3", "what it is")
