@@ -33,8 +33,6 @@ def start(
         typer.echo(context.get_help())
 
 
-_INTERRUPTED = 130  # what Typer makes of Ctrl-C
-
 TrackingUri = Annotated[
     str | None,
     typer.Option(metavar="URI", help="MLflow's. Default: $MLFLOW_TRACKING_URI, else ./mlruns/mlflow.db."),
@@ -156,13 +154,19 @@ def models(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine's loopback address.")] = 5000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="On this machine's loopback address. Default: the first free one from 5000 on."
+        ),
+    ] = None,
+    browse: Annotated[bool, typer.Option("--open", help="Open a browser once the UI answers.")] = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Open the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
+    """Serve the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
     from tracking.server import serve
 
-    raise typer.Exit(serve(tracking_uri, port))
+    raise typer.Exit(serve(tracking_uri, port, browse=browse))
 
 
 @app.command("config")
@@ -201,15 +205,17 @@ def data_command(
 
 def main() -> NoReturn:
     """Run the command; every expected failure is one line on standard error."""
-    received: list[int] = [signal.SIGINT]
-    signal.signal(signal.SIGTERM, lambda number, _: _interrupt(received, number))
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: _interrupt(received, number))
     try:
         code = app(prog_name="regsearch", standalone_mode=False) or 0
-        if code == _INTERRUPTED:
-            code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
-        code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
+        if not received:  # else a library made this of the interruption
+            code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
+    if received:
+        code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     sys.exit(code)
 
 

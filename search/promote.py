@@ -12,11 +12,12 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from data import Development, SealedTest
+from search import story
 from search.bootstrap import resampled_r2
 from search.config import SearchConfig
 from search.evaluate import predict, r2_score
 from search.penalty import trial_name
-from search.report import read_weights
+from search.report import read_weights, subject, tell, told
 from search.result import Promotion
 from search.rows import read_rows
 from search.select import winner
@@ -86,12 +87,14 @@ def promote_winner(
     interrupted is completed by the next.
     """
     store = run.store
-    best = winner(run.trials(), config.tolerance, config.select)
+    trials = run.trials()
+    best = winner(trials, config.tolerance, config.select)
     with registry.alone(store):
         current = registry.champion(store, config.name)
         if current is not None and current.run_id != best["run_id"] and not force:
             _require_better(best, current, development, run)
         tested, openings = _score_once(run, best, development, sealed, again=again)
+        scored = story.Tested(**tested, openings=openings)
         weights = read_weights(run, best["run_id"])
         scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
         name = trial_name(best["family"], best)
@@ -114,7 +117,8 @@ def promote_winner(
                 "test_key": _test_key(development),
                 "test_evaluations": str(openings),
             },
-            description=_card(name, scores, development),
+            description=story.version_card(subject(run, config, development), told(best), scored),
+            about=story.model_card(config, development),
         )
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
@@ -122,6 +126,7 @@ def promote_winner(
                 f"`regsearch promote {run.search_id} --force` makes it champion again"
             )
         replaced = registry.crown(store, config.name, str(version.version))
+    tell(run, config, development, trials, best, scored, str(version.version))
     return Promotion(config.name, str(version.version), replaced, name, **scores)
 
 
@@ -228,11 +233,3 @@ def openings(store: Store, test_key: str) -> list[str]:
 def _test_key(development: Development) -> str:
     start, stop = development.split.test
     return f"{development.data_sha256}:{start}-{stop}"
-
-
-def _card(name: str, scores: dict[str, float], development: Development) -> str:
-    return (
-        f"Predicts {development.target} from {development.n_features:,} features of {development.source}, linearly. "
-        f"{name}: R² train {scores['r2_train']:.4f}, validation {scores['r2_validation']:.4f}, "
-        f"test {scores['r2_test']:.4f} (95 % interval {scores['r2_test_low']:.4f} to {scores['r2_test_high']:.4f})."
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from numpy.typing import NDArray
 
 from data import Development
+from search import story
 from search.config import SearchConfig
 from search.evaluate import Solved, predict
 from search.importance import strength_importance
@@ -21,36 +24,16 @@ from search.study import Proposal
 from tracking import figures
 from tracking.runs import SearchRecord, SearchRun, TrialRecord
 
-OBJECTIVE = (
-    "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
-    "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
-)
-UNITS = (
-    "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
-    "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
-    "at zero weights. Seconds are of solving alone."
-)
-
 
 def search_record(config: SearchConfig, search_id: str, development: Development) -> SearchRecord:
     """Return what is logged of a search when it starts."""
     rows = development.split.shown
-    families = ", ".join(f"{family} ({settings.n_trials})" for family, settings in config.families.searched.items())
-    description = "\n\n".join(
-        [
-            f"**{config.name}**: {config.n_trials} trials: the unregularised baseline, {families}.",
-            f"Data: {development.source}, {development.n_features:,} features, target {development.target}; rows: "
-            + ", ".join(f"{name} {value}" for name, value in rows.items())
-            + ".",
-            OBJECTIVE,
-            UNITS,
-        ]
-    )
     return SearchRecord(
         search_id=search_id,
         name=f"search {search_id}",
-        description=description,
-        units=f"{OBJECTIVE}\n\n{UNITS}",
+        description=story.opening(config, development),
+        about=story.EXPERIMENT,
+        views=story.views(config, search_id),
         data_sha256=development.data_sha256,
         source=development.source,
         shape=development.model.X.shape,
@@ -65,13 +48,14 @@ def trial_record(
     parameters = proposal.parameters
     penalty = penalty_of(family, parameters, n_rows)
     both = {} if family == "none" else {"l1_ratio": penalty.l1_ratio, "sklearn_alpha": penalty.sklearn_alpha}
+    logarithms = {f"log10_{name}": math.log10(value) for name, value in parameters.items()}
     return TrialRecord(
         family=family,
         trial=proposal.number,
         name=trial_name(family, parameters),
-        description=f"{trial_name(family, parameters)}. {UNITS}",
+        description=f"{trial_name(family, parameters)}. {story.UNITS}",
         params={**parameters, **both},
-        metrics=solved.evaluation.metrics() if solved else {},
+        metrics={**solved.evaluation.metrics(), **logarithms} if solved else {},
         certified=solved is not None and solved.evaluation.duality_gap <= tolerance,
     )
 
@@ -143,7 +127,39 @@ def summarise(
         metrics={f"best_{score}": float(best[score]) for score in scores},
         tags={"best": name, "best_run_id": best["run_id"], "edges": "; ".join(edges(best, config))},
     )
+    tell(run, config, development, trials, best)
     run.annotate(tags={"summary_of": _summary_of(trials, best)})
+
+
+def tell(
+    run: SearchRun,
+    config: SearchConfig,
+    development: Development,
+    trials: pd.DataFrame,
+    best: pd.Series,
+    tested: story.Tested | None = None,
+    version: str = "",
+) -> None:
+    """Write the parent run's description, unless it is already of these trials, this winner and this version."""
+    told_of = f"{_summary_of(trials, best)}, version {version or 'none'}"
+    if run.run.data.tags.get("story_of") == told_of:
+        return
+    ranked = trials.sort_values("r2_validation", ascending=False, kind="stable").drop_duplicates("family")
+    families = [told(row) for _, row in ranked.iterrows()]
+    text = story.story(subject(run, config, development), told(best), families, edges(best, config), tested, version)
+    run.annotate(tags={MLFLOW_RUN_NOTE: text, "story_of": told_of})
+
+
+def subject(run: SearchRun, config: SearchConfig, development: Development) -> story.Subject:
+    """Return a search with its place in MLflow."""
+    search_id = config.search_id(development.data_sha256)
+    return story.Subject(config, development, search_id, run.experiment_id, run.run_id)
+
+
+def told(row: pd.Series) -> story.Told:
+    """Return a row of the table of trials as the story tells it."""
+    scores = (float(row["r2_train"]), float(row["r2_validation"]), int(row["n_nonzero"]), float(row["sparsity"]))
+    return story.Told(trial_name(row["family"], row), row["run_id"], *scores)
 
 
 def _summary_of(trials: pd.DataFrame, best: pd.Series) -> str:

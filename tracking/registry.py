@@ -45,7 +45,13 @@ def alone(store: Store) -> Iterator[None]:
 
 
 def register(
-    store: Store, name: str, run_id: str, write: Write, tags: Mapping[str, str], description: str
+    store: Store,
+    name: str,
+    run_id: str,
+    write: Write,
+    tags: Mapping[str, str],
+    description: str,
+    about: str = "",
 ) -> ModelVersion:
     """Log a model into a run and register it, once: the same run is given its first version again.
 
@@ -59,9 +65,10 @@ def register(
     write : callable
         Writes the model into a folder; called where the run holds none.
     tags : mapping of str to str
-    description : str
+    description, about : str
+        Markdown: of the version, and of the model where it has none yet.
     """
-    _ensure_model(store, name)
+    _ensure_model(store, name, about)
     known = next((version for version in versions(store, name) if version.run_id == run_id), None)
     if known is not None and is_intact(store, known):
         return known
@@ -182,12 +189,14 @@ def _move(store: Store, name: str, current: ModelVersion | None, version: str, n
     store.client.set_registered_model_alias(name, CHAMPION, version)
 
 
-def _ensure_model(store: Store, name: str) -> None:
+def _ensure_model(store: Store, name: str, about: str) -> None:
     try:
-        store.client.create_registered_model(name)
+        store.client.create_registered_model(name, description=about)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
+        if not store.client.get_registered_model(name).description:
+            store.client.update_registered_model(name, about)
 
 
 def _now() -> str:

@@ -29,6 +29,7 @@ from mlflow.utils.mlflow_tags import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracking.orphans import HOST
+from tracking.pages import View, view_tags
 from tracking.store import Store
 
 METRICS = (
@@ -87,24 +88,27 @@ class SearchRecord:
     search_id : str
     name : str
         Of the parent run.
-    description, units : str
-        Markdown: of this search, and of what is measured in every search of the experiment.
+    description, about : str
+        Markdown: of this search, and of its experiment.
     data_sha256 : str
     source : str
         Where the recording came from.
     shape : tuple of int
         Rows and features that the search may read.
     params : mapping of str to str
+    views : mapping of str to View
+        Of the experiment's runs, by key.
     """
 
     search_id: str
     name: str
     description: str
-    units: str
+    about: str
     data_sha256: str
     source: str
     shape: tuple[int, int]
     params: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=dict)
 
 
 class SearchRun:
@@ -119,7 +123,7 @@ class SearchRun:
     @classmethod
     def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
         """Return the search's run in an experiment, reopened where there is one."""
-        experiment_id = store.experiment(experiment, record.units)
+        experiment_id = store.experiment(experiment, record.about, view_tags(record.views))
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
         found = _parents(store, [experiment_id], record.search_id)
         if found:

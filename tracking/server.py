@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
 
+import requests
+
+from tracking import pages
 from tracking.orphans import close_orphans
 from tracking.store import Store, StoreError, open_store
 
 _HOST = "127.0.0.1"
+_FIRST_PORT = 5000
+_PORTS_TRIED = 100
+_POLL_SECONDS = 0.1
 
 
-def serve(uri: str | None, port: int) -> int:
+def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> int:
     """Serve the MLflow UI until it is interrupted, and return its exit code.
 
     One worker and no job execution: two processes instead of sixteen.  MLflow's own checks of the Host and Origin
@@ -23,7 +34,10 @@ def serve(uri: str | None, port: int) -> int:
     ----------
     uri : str or None
         Tracking URI of a database; a server's own UI is already at its address.
-    port : int
+    port : int or None
+        ``None`` for the first free one from 5000 on.
+    browse : bool
+        Whether to open a browser once the UI answers.
 
     Raises
     ------
@@ -34,19 +48,26 @@ def serve(uri: str | None, port: int) -> int:
     if store.artifact_root is None:
         raise StoreError(f"{store.shown} is a server already; open that address in a browser")
     close_orphans(store)
-    _require_free(port)
-    print(f"MLflow UI of {store.shown} on http://{_HOST}:{port}, Ctrl-C to stop", file=sys.stderr, flush=True)
+    port = _chosen(port)
+    print(f"MLflow UI of {store.shown}, Ctrl-C to stop; starting …", file=sys.stderr, flush=True)
     process = subprocess.Popen(  # noqa: S603
         _command(store, port),
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env={"PYTHONWARNINGS": "ignore", **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        start_new_session=True,  # so that its own child, which it does not stop, can be stopped with it
     )
     try:
+        if _answers(process, port):
+            address = f"http://{_HOST}:{port}/{_front(store)}"
+            print(f"open {address}", file=sys.stderr, flush=True)
+            if browse:
+                webbrowser.open(address)
         return process.wait()
     except KeyboardInterrupt:
-        process.wait()
         return 0
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def _command(store: Store, port: int) -> list[str]:
@@ -55,15 +76,62 @@ def _command(store: Store, port: int) -> list[str]:
         *("--backend-store-uri", store.uri),
         *("--default-artifact-root", str(store.artifact_root)),
         *("--host", _HOST, "--port", str(port), "--workers", "1"),
+        *("--uvicorn-opts", "--log-level warning"),
     ]
 
 
-def _require_free(port: int) -> None:
+def _front(store: Store) -> str:
+    """Return the page to begin with: the trials of the latest search's experiment."""
+    latest = store.client.search_runs(
+        store.experiments(), "tags.role = 'search'", order_by=["attributes.start_time DESC"], max_results=1
+    )
+    return pages.view(latest[0].info.experiment_id, pages.BEST_FIRST) if latest else pages.experiments()
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the server answers, and return whether it did before it ended."""
+    while process.poll() is None:
+        with suppress(requests.RequestException):
+            return requests.get(f"http://{_HOST}:{port}/health", timeout=_POLL_SECONDS).ok
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _chosen(port: int | None) -> int:
+    """Return the port to use: a wanted one if it is free, else the first that is."""
+    if port is not None:
+        if not _is_free(port):
+            raise StoreError(f"port {port} is taken by {_holder(port)}; choose another with --port, or leave it out")
+        return port
+    ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED)
+    free = next(filter(_is_free, ports), None)
+    if free is None:
+        raise StoreError(f"ports {ports[0]} to {ports[-1]} are all taken; choose another with --port")
+    if free != _FIRST_PORT:
+        print(f"port {_FIRST_PORT} is taken by {_holder(_FIRST_PORT)}; using {free}", file=sys.stderr)
+    return free
+
+
+def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
-        except OSError as error:
-            raise StoreError(
-                f"port {port} is taken by another program; choose another with --port {port + 1}"
-            ) from error
+        except OSError:
+            return False
+    return True
+
+
+def _holder(port: int) -> str:
+    """Say which process listens on a port, as far as Linux's /proc tells, or else how to find out."""
+    listening = "0A"
+    with suppress(OSError):
+        rows = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()]
+        sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == listening}
+        for opened in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):  # of another user, or gone meanwhile
+                if str(opened.readlink()) in sockets:
+                    process = opened.parents[1]
+                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    return f"process {process.name} ({command.strip()[:80]})"
+    return f"another program (`lsof -i :{port}` names it)"

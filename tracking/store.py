@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +70,22 @@ class Store:
         """Return the ids of all experiments."""
         return [experiment.experiment_id for experiment in self.client.search_experiments()]
 
-    def experiment(self, name: str, description: str = "") -> str:
-        """Return the id of the experiment of that name, making it, with a description, where there is none."""
+    def experiment(self, name: str, description: str = "", views: Mapping[str, str] | None = None) -> str:
+        """Return the id of the experiment of that name, making it where there is none.
+
+        Parameters
+        ----------
+        name : str
+        description : str
+            Of a new experiment.
+        views : mapping of str to str
+            Tags that it shall have, new or not; see `tracking.pages.view_tags`.
+
+        Raises
+        ------
+        StoreError
+            If it was deleted.
+        """
         with FileLock(self.locks / "store.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
@@ -79,8 +93,13 @@ class Store:
                     _EXPERIMENT_KIND: "custom_model_development",
                     MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "r2_validation",
                     MLFLOW_RUN_NOTE: description,
+                    **(views or {}),
                 }
                 return self.client.create_experiment(name, artifact_location=self.artifact_root, tags=tags)
+            if found.lifecycle_stage == "active":
+                for key, value in (views or {}).items():
+                    if found.tags.get(key) != value:
+                        self.client.set_experiment_tag(found.experiment_id, key, value)
         if found.lifecycle_stage == "deleted":
             raise StoreError(
                 f"experiment {name!r} is deleted in {self.shown}; restore it with "

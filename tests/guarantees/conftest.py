@@ -92,6 +92,9 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert registry.champion(store, "killed").version == version.version
     assert version.tags["test_evaluations"] == "1"
     assert float(version.tags["r2_test"]) == pytest.approx(expected.r2_test, abs=1e-9)
+    for text in (store.client.get_run(result.run_id).data.tags["mlflow.note.content"], version.description):
+        assert f"test {expected.r2_test:.4f} (95 % interval" in text
+    assert "Intended use" in store.client.get_registered_model("killed").description
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,6 @@ def test_a_finished_search_is_not_recalled_for_data_that_may_have_changed(killed
     touched = run_search(config, progress=False)
     assert (touched.search_id, touched.new_trials) == (first.search_id, 0)
     np.savez("recording.npz", X=recording.X * 2, y=recording.y)
-    other = run_search(config, promote=False, progress=False)
+    other = run_search(config, progress=False)
     assert other.search_id != first.search_id
     assert other.new_trials == TRIALS

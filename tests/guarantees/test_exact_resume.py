@@ -61,6 +61,8 @@ BOUNDARIES = [
     ("a batch is half told", "optuna.study:Study.tell", "after", 6),
     ("the last trial is told", "optuna.study:Study.tell", "after", 26),
     ("the figures are drawn", "search.report:summarise", "before", 1),
+    ("the story is about to be told", "search.report:tell", "before", 1),
+    ("the story is told", "search.report:tell", "after", 1),
     ("the figures are written", "search.report:summarise", "after", 1),
     ("the winner is chosen", "search.promote:winner", "after", 1),
     ("the opening of the test rows is noted", "search.promote:read_weights", "before", 1),
@@ -71,6 +73,8 @@ BOUNDARIES = [
     ("the version is registered", "mlflow:MlflowClient.create_model_version", "after", 1),
     ("the alias is about to be set", "mlflow:MlflowClient.set_registered_model_alias", "before", 1),
     ("the alias is set", "mlflow:MlflowClient.set_registered_model_alias", "after", 1),
+    ("the end of the story is about to be told", "search.promote:tell", "before", 1),
+    ("the end of the story is told", "search.promote:tell", "after", 1),
 ]
 
 

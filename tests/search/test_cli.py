@@ -217,7 +217,7 @@ def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, co
         time.sleep(0.1)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == code, error
     assert error.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
     store = open_store()
     runs = store.client.search_runs([store.experiment("small")], max_results=1000)

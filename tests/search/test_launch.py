@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score
 import data
 from search import SearchConfig, run_search
 from search.launch import SearchBusyError
+from search.penalty import PARAMETERS
 from search.study import open_storage
 from tracking import registry
 from tracking.runs import METRICS, SearchRun
@@ -57,7 +58,9 @@ def test_children_hold_their_weights_and_a_stem_plot(result):
     for (family, _), child in run.trial_runs().items():
         assert child.info.status == "FINISHED"
         tested = {"r2_test", "r2_test_low", "r2_test_high"} if child.info.run_id == result.best["run_id"] else set()
-        assert set(child.data.metrics) == set(METRICS) | tested
+        logarithms = {f"log10_{name}": np.log10(float(child.data.params[name])) for name in PARAMETERS[family]}
+        assert set(child.data.metrics) == set(METRICS) | tested | set(logarithms)
+        assert {name: child.data.metrics[name] for name in logarithms} == pytest.approx(logarithms)
         assert {file.path for file in store.client.list_artifacts(child.info.run_id)} >= {"weights.npz", "weights.png"}
         assert child.data.params["family"] == family
     row = result.trials[result.trials["family"] == "elasticnet"].iloc[0]

@@ -88,6 +88,21 @@ def test_rolling_back_restores_the_previous_champion(store):
         registry.rollback(store, "m", lambda version: None)
 
 
+def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(store):
+    def register(about):
+        run_id = store.client.create_run(store.experiment("e")).info.run_id
+        model = linear_model(COEF, 0.5, ())
+        registry.register(
+            store, "m", run_id, lambda folder: {"sha": save(model, X.dtype, folder)}, {}, "a version", about
+        )
+        return store.client.get_registered_model("m").description
+
+    assert register("") == ""
+    assert register("a card") == "a card"
+    store.client.update_registered_model("m", "my own words")
+    assert register("a card") == "my own words"
+
+
 def test_without_a_champion_there_is_nothing_to_roll_back(store):
     registered(store)
     with pytest.raises(RegistryError, match="there is no champion"):

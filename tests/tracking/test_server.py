@@ -4,10 +4,12 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 import requests
 
+from tracking import pages
 from tracking.server import serve
 from tracking.store import StoreError, open_store
 
@@ -41,6 +43,8 @@ def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(wor
         search = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
         elsewhere = requests.post(search, json={"max_results": 10}, headers={"Host": "elsewhere.example"}, timeout=10)
         assert elsewhere.status_code == 403
+        across = requests.post(search, json={"max_results": 10}, headers={"Origin": "http://evil.example"}, timeout=10)
+        assert across.status_code == 403
         searched = requests.post(search, json={"max_results": 10}, timeout=10)
         assert "mine" in {experiment["name"] for experiment in searched.json()["experiments"]}
     finally:
@@ -52,10 +56,43 @@ def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(wor
         requests.get(f"http://127.0.0.1:{port}/version", timeout=2)
 
 
-def test_a_port_that_is_taken_is_said_so(workspace):
+def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_ends_it(workspace):
+    opener = workspace / "opener.py"
+    opener.write_text("import pathlib, sys\npathlib.Path('opened').write_text(sys.argv[1])\n")
+    with socket.socket() as first:
+        with suppress(OSError):  # another program has it already, which will do
+            first.bind(("127.0.0.1", 5000))
+            first.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "search.cli", "ui", "--open"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "BROWSER": f"{sys.executable} {opener} %s"},
+        )
+        lines = [process.stderr.readline()]
+        while lines[-1] and not lines[-1].startswith("open "):
+            lines.append(process.stderr.readline())
+        address = lines[-1].removeprefix("open ").strip()
+        for _ in range(100):
+            if (workspace / "opened").exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert "port 5000 is taken by" in lines[0]
+    port = int(lines[0].rpartition("using ")[2])
+    assert port > 5000
+    assert address == f"http://127.0.0.1:{port}/{pages.experiments()}"
+    assert (workspace / "opened").read_text() == address
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/health", timeout=2)
+
+
+def test_a_port_that_is_taken_is_said_to_be_and_by_which_process(workspace):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(StoreError, match=f"port {port} is taken .* choose another with --port {port + 1}"):
+        holder = rf"process {os.getpid()} \(" if sys.platform == "linux" else "another program"
+        with pytest.raises(StoreError, match=f"port {port} is taken by {holder}.*; choose another with --port"):
             serve(None, port)

@@ -178,3 +178,11 @@ def test_a_database_that_cannot_be_is_refused(uri, says, workspace):
     with pytest.raises(StoreError, match=says) as caught:
         open_store(uri)
     assert "secret" not in str(caught.value)
+
+
+def test_an_experiment_is_given_the_views_that_it_lacks_and_keeps_its_others(workspace):
+    store = open_store()
+    experiment_id = store.experiment("e", "what it is", {"view.a": "1"})
+    assert store.experiment("e", "other words", {"view.a": "2", "view.b": "3"}) == experiment_id
+    tags = store.client.get_experiment(experiment_id).tags
+    assert (tags["view.a"], tags["view.b"], tags["mlflow.note.content"]) == ("2", "3", "what it is")
