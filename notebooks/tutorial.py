@@ -470,10 +470,9 @@ plt.show()
 # flattered, but above all five minutes are few: even over folds of eight minutes, the scores of a lasso ranged from
 # 0.52 to 0.76. Together, on 40 minutes, they gave the lasso next to this winner 0.67, and that is the score to expect.
 #
-# The interval says the same, and bluntly. It comes from drawing the test rows again and again in blocks of 16 frames.
-# The mouse ran only near the end of them, in a few bouts: draws that miss those bouts have hardly any variance to
-# explain, and there the small errors at rest make a score far below 0. These test rows can show that the decoder works,
-# not how well.
+# The interval says the same. It comes from drawing the test rows again and again in blocks of 16 frames, and asking
+# each time for the squared error, against the variance of all of them. The mouse ran only near the end of these rows,
+# in a few bouts, and the error hangs on which of them are drawn. The rows can show that the decoder works, not how well.
 #
 # ## Dense and sparse
 #

@@ -6,8 +6,9 @@ import json
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -129,7 +130,7 @@ def models(
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the registered models and their scores."""
+    """List the registered models, their scores, and who was champion when."""
     from search import summary
     from search.promote import rollback as restore
     from tracking import registry
@@ -148,8 +149,10 @@ def models(
                 f"--rollback needs one model; choose with --name among {', '.join(known) or 'none'}"
             )
         restore(chosen[0], tracking_uri=tracking_uri)
-    tables = {model: registry.history(store, model) for model in chosen}
-    _print(tables, summary.models_text(tables), as_json=as_json)
+    shown: dict[str, dict[str, Sequence[Any]]] = {
+        model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
+    }
+    _print(shown, summary.models_text(shown), as_json=as_json)
 
 
 @app.command()

@@ -137,11 +137,11 @@ def promotion_text(promotion: Promotion) -> str:
     )
 
 
-def models_text(models: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Return registered models and their versions for people."""
+def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
+    """Return registered models, their versions and the moves of their alias for people."""
     if not models:
         return "no registered models yet; `regsearch run` makes the first\n"
-    return _rendered(*(part for name, versions in models.items() for part in _versions_table(name, versions)))
+    return _rendered(*(part for name, model in models.items() for part in _model_parts(name, **model)))
 
 
 def describe(recording: Recording) -> dict[str, Any]:
@@ -174,14 +174,14 @@ def description_text(description: Mapping[str, Any]) -> str:
     return _rendered(table)
 
 
-def _versions_table(name: str, versions: Iterable[Mapping[str, Any]]) -> tuple[Text, Table]:
+def _model_parts(name: str, versions: Iterable[Mapping[str, Any]], moves: Sequence[str]) -> list[RenderableType]:
     table = Table(box=SIMPLE)
-    columns = ("version", "champion", "r2_train", "r2_validation", "r2_test", "trial", "search_id", "promoted_at")
+    columns = ("version", "champion", "r2_train", "r2_validation", "r2_test", "trial", "search_id")
     for column in columns:
         table.add_column(column.replace("_", " "))
     for version in versions:
         table.add_row(*(_cell(version.get(column)) for column in columns))
-    return Text(name), table
+    return [Text(name), table, *(Text(f"champion: {move}") for move in moves), Text()]
 
 
 def _cell(value: Any) -> str:

@@ -41,8 +41,9 @@ def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
     assert result["promotion"]["uri"] == "models:/small@champion"
 
     listed = json.loads(regsearch("models", "--json").stdout)
-    assert [version["champion"] for version in listed["small"]] == [True]
-    assert listed["small"][0]["search_id"] == result["search_id"]
+    (version,) = listed["small"]["versions"]
+    assert (version["champion"], version["search_id"]) == (True, result["search_id"])
+    assert [move.rpartition(",")[0] for move in listed["small"]["moves"]] == ["version 1, the first"]
     promoted = regsearch("promote", result["search_id"], "--json")
     assert json.loads(promoted.stdout) == result["promotion"]
     refused = regsearch("models", "--rollback")
