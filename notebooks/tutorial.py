@@ -472,7 +472,7 @@ plt.show()
 #
 # The interval says the same. It comes from drawing the test rows again and again in blocks of 16 frames, and asking
 # each time for the squared error, against the variance of all of them. The mouse ran only near the end of these rows,
-# in a few bouts, and the error hangs on which of them are drawn. The rows can show that the decoder works, not how well.
+# in a few bouts, and the error hangs on which are drawn. The rows can show that the decoder works, not how well.
 #
 # ## Dense and sparse
 #

@@ -82,3 +82,11 @@ def test_a_fit_does_not_depend_on_what_was_solved_before(seed, points, chance):
     chance.shuffle(penalties)
     for fit in RegularizationPath(X, y).solve(penalties):
         np.testing.assert_allclose(fit.fitted, expected[fit.penalty].fitted, atol=1e-7 * np.std(y))
+
+
+def test_the_last_resort_goes_on_to_rounding_error_too(small_recording):
+    recording = small_recording()
+    X, y = recording.X[40:120], recording.y[40:120]
+    (fit,) = RegularizationPath(X, y).solve([Penalty(0.0025018711647963464, 0.041755441521355824 / 80)])
+    assert np.count_nonzero(fit.coef) > 0.75 * len(y)
+    assert fit.duality_gap < 1e-14
