@@ -28,6 +28,7 @@ EXPERIMENT = (
 """The description of an experiment."""
 
 _SCORES = ("metrics.r2_validation", "metrics.r2_train", "metrics.n_nonzero", "metrics.sparsity")
+_PROPOSED = {"tpe": "proposed by TPE", "random": "proposed at random", "grid": "on a grid"}
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -178,7 +179,9 @@ def story(
         "### Test rows",
         test_rows,
         "### Figures",
-        *(f"![{name}]({pages.content(subject.run_id, f'figures/{name}.png')})" for name in _figures(config)),
+        f"Of the winner: {_figure(subject, 'weights')}, below the unregularised ones, and "
+        f"{_figure(subject, 'predictions')}. Of each family:",
+        *(f"![{family}]({pages.content(subject.run_id, _path(family))})" for family in config.families.searched),
         "### To run it again",
         _again(subject),
         "### How to read the numbers",
@@ -256,7 +259,7 @@ def _trials(config: SearchConfig) -> str:
 def _strengths(config: SearchConfig) -> list[str]:
     lines = []
     for family, settings in config.families.searched.items():
-        how = "exact grid" if settings.is_grid else f"proposed by {config.sampler}"
+        how = "exact grid" if settings.is_grid else _PROPOSED[config.sampler]
         spans = [
             f"{name} {strength.low:g} to {strength.high:g}"
             if isinstance(strength, Range)
@@ -302,8 +305,12 @@ def _table(subject: Subject, winner: Told, best: Sequence[Told]) -> str:
     return "\n".join([lines[0], "| --- " * len(rows[0]) + "|", *lines[1:]])
 
 
-def _figures(config: SearchConfig) -> list[str]:
-    return ["weights", *config.families.searched]
+def _figure(subject: Subject, name: str) -> str:
+    return _link(name, pages.artifact(subject.experiment_id, subject.run_id, _path(name)))
+
+
+def _path(figure: str) -> str:
+    return f"figures/{figure}.png"
 
 
 def _again(subject: Subject) -> str:

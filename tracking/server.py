@@ -22,6 +22,8 @@ _HOST = "127.0.0.1"
 _FIRST_PORT = 5000
 _PORTS_TRIED = 100
 _POLL_SECONDS = 0.1
+_ANSWER_SECONDS = 5
+_SERVED_BY = "regsearch-process"
 
 
 def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> int:
@@ -76,7 +78,7 @@ def _command(store: Store, port: int) -> list[str]:
         *("--backend-store-uri", store.uri),
         *("--default-artifact-root", str(store.artifact_root)),
         *("--host", _HOST, "--port", str(port), "--workers", "1"),
-        *("--uvicorn-opts", "--log-level warning"),
+        *("--uvicorn-opts", f"--log-level warning --header {_SERVED_BY}:{os.getpid()}"),
     ]
 
 
@@ -89,10 +91,12 @@ def _front(store: Store) -> str:
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until the server answers, and return whether it did before it ended."""
+    """Wait until this very server answers, and return whether it did before it ended."""
     while process.poll() is None:
         with suppress(requests.RequestException):
-            return requests.get(f"http://{_HOST}:{port}/health", timeout=_POLL_SECONDS).ok
+            answer = requests.get(f"http://{_HOST}:{port}/health", timeout=_ANSWER_SECONDS)
+            if answer.headers.get(_SERVED_BY) == str(os.getpid()):  # another may have taken the port meanwhile
+                return True
         time.sleep(_POLL_SECONDS)
     return False
 

@@ -113,7 +113,8 @@ def test_the_story_leads_to_level_lines_over_both_strengths_of_the_elasticnet(se
 def test_the_story_is_told_with_its_scores_figures_and_links(served, page):
     result, promotion = served.result, served.result.promotion
     page.goto(served.page(pages.run(experiment_of(served), result.run_id)))
-    beginning = page.locator("p", has_text="Winner:")
+    beginning = page.locator("p", has_text="Look at:")
+    beginning.wait_for()
     expect(beginning).to_contain_text(
         f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
         f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}), version 1 of small."
@@ -122,9 +123,12 @@ def test_the_story_is_told_with_its_scores_figures_and_links(served, page):
         beginning.get_by_role("link", name=promotion.trial).click()
     opened.value.get_by_role("heading", name=promotion.trial).wait_for()
     page.get_by_text("Show more").click()
-    for name in ("weights", "ridge", "lasso", "elasticnet"):
+    for name in ("ridge", "lasso", "elasticnet"):
         picture = page.locator(f"img[src*='figures%2F{name}.png']")
         page.wait_for_function("picture => picture.naturalWidth > 600", arg=picture.element_handle())
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="weights", exact=True).click()
+    opened.value.get_by_role("img", name="figures/weights.png").wait_for()
     best = result.trials.loc[result.trials.groupby("family")["r2_validation"].idxmax()]
     for _, row in best.iterrows():
         assert page.locator(f"table a[href*='{row['run_id']}']").count() == 1
@@ -133,7 +137,7 @@ def test_the_story_is_told_with_its_scores_figures_and_links(served, page):
 def test_a_trial_shows_its_stem_plot(served, page):
     run_id = served.result.best["run_id"]
     page.goto(served.page(pages.artifact(experiment_of(served), run_id, "weights.png")))
-    picture = page.get_by_role("main").locator("img[alt='weights.png'], img[src^='blob:']").first
+    picture = page.get_by_role("img", name="weights.png")
     page.wait_for_function("picture => picture.naturalWidth > 600", arg=picture.element_handle())
 
 

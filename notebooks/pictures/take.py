@@ -1,0 +1,84 @@
+"""Take the README's pictures of the UI, from the default search in a folder of its own.
+
+    python notebooks/pictures/take.py
+
+needs Chromium, and takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from search import SearchConfig, SearchResult, run_search
+from tracking import pages
+
+HERE = Path(__file__).parent
+ASSISTANT_SHUT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+UNCLUTTERED = "[data-assistant-ui] { display: none !important }"
+
+
+def take(page: Page, name: str, width: int, height: int) -> None:
+    """Save what is on the page, in 256 colours."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.add_style_tag(content=UNCLUTTERED)
+    page.wait_for_timeout(1500)  # charts are drawn anew after a change of size
+    shown = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    shown.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
+
+
+def take_all(page: Page, front: str, result: SearchResult) -> None:
+    """Go from page to page."""
+    root, experiment_id = front.partition("#")[0], re.search(r"experiments/(\d+)/", front)[1]
+    page.add_init_script(ASSISTANT_SHUT)
+    page.goto(front)
+    page.get_by_text(f"{len(result.trials)} matching runs").wait_for()
+    page.get_by_role("link", name=result.promotion.trial).wait_for()
+    take(page, "ui_table", 1560, 700)
+
+    page.goto(root + pages.run(experiment_id, result.run_id))
+    chart = page.get_by_role("link", name="ridge: R² against alpha").get_attribute("href")
+    page.get_by_text("Show more").click()
+    page.locator("img[src*=ridge]").wait_for()
+    host = page.locator("[data-component-type=tag]", has=page.get_by_title("host", exact=True)).last
+    host.evaluate("tag => tag.remove()")
+    take(page, "ui_story", 1440, 1108)
+
+    page.goto(root + chart)
+    page.locator(".js-plotly-plot").first.wait_for()
+    take(page, "ui_compare", 1440, 788)
+
+    page.goto(root + pages.artifact(experiment_id, result.best["run_id"], "weights.png"))
+    page.get_by_role("img", name="weights.png").wait_for()
+    path = page.get_by_text("Path:").locator("..")  # of the folder, which is gone by now
+    path.evaluate("line => line.style.visibility = 'hidden'")
+    take(page, "ui_trial", 1440, 560)
+
+    page.goto(root + pages.version(result.promotion.model, result.promotion.version))
+    page.get_by_role("heading", name="Where it comes from").wait_for()
+    take(page, "ui_model", 1280, 892)
+
+
+with TemporaryDirectory() as folder:
+    uri = f"sqlite:///{folder}/mlflow.db"
+    searched = run_search(SearchConfig.load("default"), tracking_uri=uri, storage=f"{folder}/optuna.journal")
+    command = [sys.executable, "-m", "search.cli", "ui", "--tracking-uri", uri]
+    ui = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        address = next(line for line in ui.stderr if line.startswith("open ")).split()[1]
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            take_all(chromium.new_page(viewport={"width": 1280, "height": 760}), address, searched)
+            chromium.close()
+    finally:
+        ui.send_signal(signal.SIGTERM)
+        ui.wait()
