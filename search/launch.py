@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
@@ -20,7 +19,7 @@ from data import Development
 from search import report
 from search.config import SearchConfig
 from search.driver import drive
-from search.engines import Engine, processes, thread
+from search.engines import Engine, EngineLostError, processes, thread
 from search.evaluate import Failure, Solved
 from search.penalty import Family
 from search.predecessor import predecessor
@@ -156,11 +155,8 @@ def _resumable() -> Iterator[None]:
     try:
         with quiet("mlflow.store", level=logging.CRITICAL):  # or MLflow prints the traceback of what is said below
             yield
-    except BrokenExecutor as error:
-        raise SearchStoppedError(
-            "a solver's process died, perhaps for want of memory; what was logged is kept, and the same command "
-            "resumes: with fewer --workers if that was it"
-        ) from error
+    except EngineLostError as error:
+        raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
     except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
         raise SearchStoppedError(
             f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
