@@ -68,8 +68,15 @@ def run(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Processes that solve. The trials are the same with any number.")
-    ] = 1,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Processes that solve. The trials are the same with any number."),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes here."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and touch nothing.")] = False,
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry alone.")
@@ -97,6 +104,7 @@ def run(
         tracking_uri=tracking_uri,
         storage=storage,
         workers=workers,
+        cluster=cluster,
         promote=not no_promote,
         progress="trials" if verbose else not quiet,
     )

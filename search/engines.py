@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -19,6 +19,10 @@ from search.penalty import Family
 Submit = Callable[[Family, Sequence[Mapping[str, float]]], Future[list[Solved | Failure]]]
 Engine = Callable[[Development, float], AbstractContextManager[Submit]]
 """Given the rows and the tolerance, a context in which paths can be submitted."""
+
+
+class EngineLostError(RuntimeError):
+    """What was solving has gone; the message says what, and what to do."""
 
 
 @contextmanager
@@ -43,8 +47,13 @@ def processes(workers: int) -> Engine:
             initializer=_become_worker,
             initargs=(development, tolerance, max(1, (os.cpu_count() or 1) // workers)),
         )
-        with _abandoned_on_error(pool) as executor:
-            yield lambda family, trials: executor.submit(_solve_here, family, trials)
+        try:
+            with _abandoned_on_error(pool) as executor:
+                yield lambda family, trials: executor.submit(_solve_here, family, trials)
+        except BrokenExecutor as error:
+            raise EngineLostError(
+                "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
+            ) from error
 
     return engine
 

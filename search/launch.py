@@ -7,8 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
@@ -18,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data import Development
 from search import report
-from search.config import SearchConfig
+from search.config import ConfigError, SearchConfig
 from search.driver import drive
-from search.engines import Engine, processes, thread
+from search.engines import Engine, EngineLostError, processes, thread
 from search.evaluate import Failure, Solved
 from search.penalty import Family
 from search.predecessor import predecessor
@@ -49,7 +48,8 @@ def run_search(
     *,
     tracking_uri: str | None = None,
     storage: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    cluster: str | None = None,
     promote: bool = True,
     progress: Shown = True,
 ) -> SearchResult:
@@ -62,8 +62,11 @@ def run_search(
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
         Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
-    workers : int
-        Processes that solve; 1 for a thread of this one.  The trials are the same with any number.
+    workers : int or None
+        Processes that solve; 1 or ``None`` for a thread of this one.  The trials are the same with any number.
+    cluster : str or None
+        The Dask cluster that solves instead: a scheduler's address, or ``local:4`` for one of four processes of this
+        machine.  The trials are the same here too.
     promote : bool
         Whether the winner is scored on the test rows, registered and made champion.
     progress : bool or "trials"
@@ -75,6 +78,8 @@ def run_search(
 
     Raises
     ------
+    ConfigError
+        If the cluster cannot be used; nothing has been written then.
     data.DataError, tracking.store.StoreError
         If the data or the store cannot be used; nothing has been written then.
     search.driver.TrialError
@@ -84,6 +89,7 @@ def run_search(
     SearchBusyError
         If another process is running it.
     """
+    connected = _engine(workers, cluster)
     request = request_of(config, promote=promote)
     store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
     if request and store:
@@ -97,8 +103,7 @@ def run_search(
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri)
     _close_orphans(store, progress)
-    engine = thread if workers == 1 else processes(workers)
-    with _alone(store, search_id), _resumable():
+    with _alone(store, search_id), _resumable(), connected as engine:
         earlier = predecessor(store, config, development.data_sha256)
         if earlier and progress:
             print(earlier, file=sys.stderr, flush=True)
@@ -122,6 +127,20 @@ def run_search(
         if request and (promotion or not promote):
             remember(run, request)
     return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
+
+
+def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
+    if cluster is None:
+        return nullcontext(thread if workers in (None, 1) else processes(workers))
+    if workers is not None:
+        raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
+    try:
+        from search.cluster import connect
+    except ImportError as error:
+        raise ConfigError(
+            f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
+        ) from error
+    return connect(cluster)
 
 
 def _close_orphans(store: Store, progress: Shown) -> None:
@@ -156,11 +175,8 @@ def _resumable() -> Iterator[None]:
     try:
         with quiet("mlflow.store", level=logging.CRITICAL):  # or MLflow prints the traceback of what is said below
             yield
-    except BrokenExecutor as error:
-        raise SearchStoppedError(
-            "a solver's process died, perhaps for want of memory; what was logged is kept, and the same command "
-            "resumes: with fewer --workers if that was it"
-        ) from error
+    except EngineLostError as error:
+        raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
     except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
         raise SearchStoppedError(
             f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"

@@ -1,0 +1,223 @@
+"""Where trials are solved beyond this machine: on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from distributed import Client, KilledWorker, LocalCluster, Worker, get_worker
+from distributed.comm.core import CommClosedError
+from distributed.worker_state_machine import TaskState
+from threadpoolctl import threadpool_limits
+
+from data import Development
+from search.config import ConfigError
+from search.engines import Engine, EngineLostError, Submit
+from search.evaluate import Evaluator, Failure, Solved
+from search.penalty import Family
+from tracking.store import quiet, reason
+
+_ANSWER_SECONDS = 10
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Engine]:
+    """Connect to a cluster, and yield an engine of its workers, those that come later included.
+
+    Parameters
+    ----------
+    address : str
+        A scheduler's, as ``tcp://scheduler:8786``, or ``local:4`` for a cluster of four processes of this machine,
+        which ends with the context.
+
+    Raises
+    ------
+    ConfigError
+        If the address is none, no scheduler answers there, it has no worker, or one of other software.
+    EngineLostError
+        If the scheduler, or every worker that had the rows, is lost in the context.
+    """
+    with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
+        _require_workers(client, address)
+        try:
+            yield partial(_engine, client)
+        except KilledWorker as error:
+            raise EngineLostError(
+                f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
+            ) from error
+        except (CancelledError, CommClosedError) as error:
+            lost = "every worker that had the rows" if client.status == "running" else "the connection to the scheduler"
+            raise EngineLostError(f"{lost} of {address} was lost") from error
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Client]:
+    if address.startswith("local:"):
+        if not re.fullmatch(r"local:[1-9]\d*", address):
+            raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
+        processes = LocalCluster(
+            n_workers=int(address.removeprefix("local:")),
+            threads_per_worker=1,
+            memory_limit=None,
+            security=True,  # or whoever has an account on this machine could have code run
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            preload=[__name__],
+        )
+        with processes, Client(processes, set_as_default=False) as client:
+            yield client
+        return
+    try:
+        client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"--cluster {address}: no Dask scheduler answers there ({reason(error)}); give the address that "
+            "`dask scheduler` prints, such as tcp://scheduler:8786, or local:4 for four processes of this machine"
+        ) from error
+    with client:
+        yield client
+
+
+def _require_workers(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise ConfigError(
+            f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
+            f"`dask worker {address} --nthreads 1`"
+        ) from error
+    ours = version("regsearch")
+    for worker, theirs in client.run(version, "regsearch", on_error="return").items():
+        if theirs != ours:
+            found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
+            raise ConfigError(
+                f"--cluster {address}: expected regsearch {ours} on every worker, found {found} on {worker}; "
+                "install the same there"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shipment:
+    """What every worker is sent once: the rows of a search, never the test rows, and how to know them again."""
+
+    development: Development
+    tolerance: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the penalty plane, and the solver that remembers what it has solved there."""
+
+    has_l1: bool
+    l2: float
+
+    @classmethod
+    def of(cls, family: Family, trials: Sequence[Mapping[str, float]]) -> _Row:
+        return cls(family in ("lasso", "elasticnet"), trials[0].get("l2_alpha", 0.0))
+
+    def distance(self, other: _Row) -> float:
+        """Return 0 for the same row, up to 1 for one of the same solver, and 2 for one of the other."""
+        if self.has_l1 != other.has_l1:
+            return 2.0
+        weak, strong = sorted((self.l2, other.l2))
+        return 1 - weak / strong if strong else 0.0
+
+
+@dataclass(eq=False)
+class _Path:
+    """A path that was sent to a worker, and whether it is still being solved."""
+
+    row: _Row
+    worker: str
+    is_open: bool = True
+
+    def close(self, _outcome: Future[list[Solved | Failure]]) -> None:
+        """Note that it is solved; of the outcome nothing is kept."""
+        self.is_open = False
+
+
+@contextmanager
+def _engine(client: Client, development: Development, tolerance: float) -> Iterator[Submit]:
+    """Have each path solved where its row, or else one near it, was: that worker's solver remembers it.
+
+    That is a preference: a worker that is lost, or has too much to do, has its paths solved by others.
+    """
+    shipment = client.scatter(_Shipment(development, tolerance, _sha256(development)), broadcast=True, hash=False)
+    executor = client.get_executor(pure=False, allow_other_workers=True)
+    sent: list[_Path] = []
+
+    def submit(family: Family, trials: Sequence[Mapping[str, float]]) -> Future[list[Solved | Failure]]:
+        row = _Row.of(family, trials)
+        workers = list(client.nthreads())
+        if not workers:
+            raise CancelledError
+        path = _Path(row, _place(row, workers, sent))
+        sent.append(path)
+        outcome: Future[list[Solved | Failure]] = executor.submit(
+            _solve, shipment.key, shipment, family, trials, workers=[path.worker]
+        )
+        outcome.add_done_callback(path.close)
+        return outcome
+
+    try:
+        yield submit
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
+    """Return the worker that solved this row; else of the least busy ones that which solved the nearest."""
+    nearest = dict.fromkeys(workers, 3.0)
+    busy = dict.fromkeys(workers, 0)
+    for path in sent:
+        if path.worker in nearest:
+            nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
+            busy[path.worker] += path.is_open
+    return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))
+
+
+_here: WeakKeyDictionary[TaskState, Evaluator] = WeakKeyDictionary()
+"""A worker's solvers, for as long as it has the rows: Dask drops them when the search ends, however it ends."""
+_alone = Lock()
+
+
+def _solve(
+    key: str, shipment: _Shipment, family: Family, trials: Sequence[Mapping[str, float]]
+) -> list[Solved | Failure]:
+    """Solve a path on this worker: one at a time, on as many BLAS threads as the worker has threads."""
+    worker = get_worker()
+    rows = worker.state.tasks[key]
+    with _alone, threadpool_limits(worker.state.nthreads, user_api="blas"):
+        if rows not in _here:
+            if _sha256(shipment.development) != shipment.sha256:
+                raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
+            _here[rows] = Evaluator(shipment.development, shipment.tolerance)
+        return _here[rows](family, trials)
+
+
+def dask_setup(_worker: Worker) -> None:
+    """Leave Ctrl-C to the driver; a local cluster's workers call this when they start."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _sha256(development: Development) -> str:
+    """Return the SHA-256 of the values of all rows."""
+    digest = hashlib.sha256()
+    folds = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
+    for rows in dict.fromkeys([*folds, development.model]):
+        for array in (rows.X, rows.y, rows.index):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

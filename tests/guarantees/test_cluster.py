@@ -1,0 +1,304 @@
+"""A cluster makes the table that one machine makes, whatever dies of it, and is never sent the test rows."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from distributed import Client
+
+from search import ConfigError, SearchConfig, run_search
+from search.launch import SearchStoppedError
+from tests.guarantees.conftest import TRIALS, assert_complete
+
+pytestmark = pytest.mark.slow
+
+REGSEARCH = [sys.executable, "-m", "search.cli", "run", "killed.toml"]
+DASK = [sys.executable, "-m", "dask"]
+
+
+class Cluster:
+    """A scheduler and workers over TCP, each a process of its own."""
+
+    def __init__(self, folder: Path, workers: int = 2, port: int = 0) -> None:
+        file = folder / f"scheduler{len(list(folder.iterdir()))}.json"
+        self._folder = folder
+        self.workers = []
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--scheduler-file", file)
+        until(file.exists, self.scheduler)
+        self.address = json.loads(file.read_text())["address"]
+        for _ in range(workers):
+            self.add_worker()
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def add_worker(self, *command: str) -> None:
+        options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--local-directory", self._folder)
+        self.workers.append(self._start("worker", self.address, *options, command=command or DASK))
+
+    def end(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+    def _start(self, *arguments, command=DASK) -> subprocess.Popen:
+        return subprocess.Popen(
+            [*command, *map(str, arguments), "--no-dashboard"],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def until(true, process=None, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None
+        time.sleep(0.01)
+
+
+@contextmanager
+def started(folder, **options):
+    cluster = Cluster(folder, **options)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Return a cluster that no test kills anything of."""
+    with started(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+class Relay:
+    """Stands between a client and a scheduler, keeps what the client sends, and may put other bytes in its place."""
+
+    def __init__(self, address: str, replace: tuple[bytes, bytes] = (b"", b"")) -> None:
+        host, port = address.removeprefix("tcp://").split(":")
+        self._upstream = (host, int(port))
+        self._replace = replace
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = [self._listener]
+        self._threads = []
+        self.sent = bytearray()
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self):
+        self._run(self._accept)
+        return self
+
+    def __exit__(self, *_):
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, target, *arguments):
+        thread = threading.Thread(target=target, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._upstream)
+            self._open += [client, server]
+            self._run(self._pump, client, server, True)
+            self._run(self._pump, server, client, False)
+
+    def _pump(self, source, sink, sending):
+        try:
+            while block := source.recv(1 << 16):
+                if sending:
+                    self.sent += block
+                    if self._replace[0]:
+                        block = block.replace(*self._replace)
+                sink.sendall(block)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+
+def trials_logged(folder):
+    return sum(1 for _ in folder.glob("mlruns/artifacts/*/artifacts/weights.npz"))
+
+
+def searched(**options):
+    return run_search(SearchConfig.load("killed.toml"), progress=False, **options)
+
+
+def solvers(address):
+    """Return how many solvers each worker holds."""
+
+    def count():
+        from search.cluster import _here
+
+        return len(_here)
+
+    with Client(address, set_as_default=False) as client:
+        return list(client.run(count).values())
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_a_cluster_of_this_machine_makes_the_same_table(workers, killed, undisturbed):
+    assert_complete(searched(cluster=f"local:{workers}"), undisturbed)
+
+
+def test_a_cluster_over_tcp_makes_the_same_table_and_is_sent_no_test_row(cluster, killed, recording, undisturbed):
+    trained, tested = recording.X[50].tobytes(), recording.X[130].tobytes()
+    with Relay(cluster.address) as relay:
+        result = searched(cluster=relay.address)
+        assert trained in relay.sent
+        assert relay.sent.count(trained) == 1
+        assert tested not in relay.sent
+        assert recording.y[120:124].tobytes() not in relay.sent
+    assert_complete(result, undisturbed)
+
+
+def test_workers_keep_their_solver_until_the_search_ends_however_it_ends(cluster, killed):
+    process = subprocess.Popen(
+        [*REGSEARCH, "--cluster", cluster.address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until(lambda: trials_logged(killed) >= 15, process)
+    process.send_signal(signal.SIGSTOP)
+    held = solvers(cluster.address)
+    process.kill()
+    process.wait()
+    assert held == [1, 1]
+    until(lambda: solvers(cluster.address) == [0, 0])
+
+
+def test_rows_that_arrive_changed_are_not_searched(cluster, killed, recording):
+    with (
+        Relay(cluster.address, (recording.X[50, :1].tobytes(), np.float64(1.0).tobytes())) as relay,
+        pytest.raises(SearchStoppedError, match=r"the rows that reached tcp://.* are not those that were sent"),
+    ):
+        searched(cluster=relay.address)
+
+
+def test_the_paths_of_a_killed_worker_are_solved_by_another(killed, undisturbed, tmp_path_factory):
+    with started(tmp_path_factory.mktemp("cluster")) as cluster:
+
+        def kill():
+            until(lambda: trials_logged(killed) >= 5)
+            cluster.workers[0].kill()
+            assert trials_logged(killed) < TRIALS
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        result = searched(cluster=cluster.address)
+        killer.join()
+        assert cluster.workers[0].wait() == -signal.SIGKILL
+    assert result.new_trials == TRIALS
+    assert_complete(result, undisturbed)
+
+
+@pytest.mark.parametrize("victim", ["scheduler", "workers"])
+def test_a_lost_cluster_stops_the_search_and_the_same_command_resumes(victim, killed, undisturbed, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cluster")
+    with started(folder) as cluster:
+        command = [*REGSEARCH, "--cluster", cluster.address]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until(lambda: trials_logged(killed) >= 5, process)
+        for one in [cluster.scheduler] if victim == "scheduler" else cluster.workers:
+            one.kill()
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 1, error
+    assert 5 <= trials_logged(killed) < TRIALS
+    assert "Traceback" not in error
+    *_, line = error.splitlines()
+    assert line.startswith("regsearch: ")
+    assert f"of {cluster.address} was lost; what was logged is kept, and the same command resumes" in line
+    if victim == "scheduler":
+        with started(folder, port=cluster.port):
+            again = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert again.returncode == 0, again.stderr
+    assert_complete(searched(), undisturbed)
+
+
+def test_local_workers_end_with_a_parent_that_is_killed(killed):
+    process = subprocess.Popen(
+        [*REGSEARCH, "--cluster", "local:2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until(lambda: trials_logged(killed), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert len(children) >= 2
+    until(lambda: not any(child.is_running() for child in children))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers there"),
+        (("--cluster", "local:0"), "expected a number of processes, as in local:4"),
+        (("--cluster", "nonsense://here"), "no Dask scheduler answers there"),
+        (("--cluster", "local:2", "--workers", "1"), "exclude each other"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_one_line(options, says, killed, invoke):
+    before = sorted(killed.rglob("weights.npz"))
+    code, out, error = invoke("run", "killed.toml", "--quiet", *options)
+    assert (code, out) == (2, "")
+    assert says in error
+    assert error.count("\n") == 1
+    assert sorted(killed.rglob("weights.npz")) == before
+
+
+def test_a_scheduler_without_workers_is_one_line(killed, tmp_path_factory):
+    with started(tmp_path_factory.mktemp("cluster"), workers=0) as cluster:
+        with pytest.raises(ConfigError, match="no worker has come within 10 s; start some with `dask worker tcp"):
+            searched(cluster=cluster.address)
+        hidden = (
+            "import sys, importlib.metadata as metadata; version = metadata.version;"
+            "metadata.version = lambda name: version('no-' + name if name == 'regsearch' else name);"
+            "from dask.__main__ import main; sys.exit(main())"
+        )
+        cluster.add_worker(sys.executable, "-c", hidden)
+        with pytest.raises(ConfigError, match=r"expected regsearch .* on every worker, found no regsearch on tcp://"):
+            searched(cluster=cluster.address)
+
+
+def test_without_dask_the_extra_is_named(killed):
+    hidden = "import sys; sys.modules['distributed'] = None; from search.cli import main; main()"
+    command = [sys.executable, "-c", hidden, "run", "killed.toml"]
+    asked = subprocess.run([*command, "--cluster", "local:2"], capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert asked.stderr == (
+        "regsearch: --cluster local:2: needs distributed, which is not installed; pip install 'regsearch[cluster]'\n"
+    )
+    assert subprocess.run([*command, "--dry-run"], capture_output=True, check=False).returncode == 0
+
+
+def test_ctrl_c_stops_a_search_on_a_cluster_like_any_other(killed, undisturbed):
+    process = subprocess.Popen(
+        [*REGSEARCH, "--cluster", "local:2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    until(lambda: trials_logged(killed) >= 5, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert error.splitlines()[-1].startswith("regsearch: stopped; resume with: regsearch run killed.toml --cluster")
+    assert_complete(searched(), undisturbed)
