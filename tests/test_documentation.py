@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -24,7 +23,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 ANY = "…"
-BLOCK = re.compile(r"(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 SMALL_PRESET = """
@@ -185,7 +186,7 @@ def rows_of(page, heading):
 
 
 def keys(schema, section, prefix=""):
-    """Yield key, default and meaning of everything that a section of a configuration may hold, as the table says them."""
+    """Yield key, default and meaning of all that a section of a configuration may hold, as the table says them."""
     for key, value in section["properties"].items():
         if value is False:
             continue
@@ -225,7 +226,7 @@ def test_what_is_logged_of_a_trial_is_explained():
 
 
 def test_every_figure_and_tag_of_a_search_is_explained(result):
-    client = mlflow.MlflowClient(f"sqlite:///{os.getcwd()}/mlruns/mlflow.db")
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd()}/mlruns/mlflow.db")
     drawn = {Path(file.path).stem for file in client.list_artifacts(result.run_id, "figures")}
     said = {re.match(r"`(\w+)", row[0])[1] for row in rows_of("reading-results.md", "## Figures")}
     assert drawn - {"ridge", "lasso"} == said - {"alpha"}
@@ -250,7 +251,8 @@ def messages():
 
 
 def test_an_error_that_is_quoted_without_being_made_is_in_the_source():
-    quoted = [line for block in blocks(ROOT / "docs" / "troubleshooting.md", "text") for line in block.text.splitlines()]
+    page = blocks(ROOT / "docs" / "troubleshooting.md", "text")
+    quoted = [line for block in page for line in block.text.splitlines()]
     assert quoted
     for line in quoted:
         assert any(line in message for message in messages()), line
