@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tracking import registry
+from tracking.model import linear_model, save
 from tracking.store import open_store
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -88,8 +89,11 @@ def test_the_service_answers_as_the_champion_and_follows_the_alias(result, recor
 
         baseline = result.trials.loc[result.trials["family"] == "none", "run_id"].item()
         coef, intercept = _weights(store, baseline)
-        named = registry.linear_model(coef, intercept, tuple(f"column {number}" for number in range(len(coef))))
-        registry.crown(store, "small", registry.register(store, "small", baseline, named, recording.X.dtype, {}, ""))
+        named = linear_model(coef, intercept, tuple(f"column {number}" for number in range(len(coef))))
+        version = registry.register(
+            store, "small", baseline, lambda folder: {"sha": save(named, recording.X.dtype, folder)}, {}, ""
+        )
+        registry.crown(store, "small", str(version.version))
         answer = requests.post(address, json={"rows": rows.tolist()}, timeout=60).json()
         assert answer["version"] == "2"
         np.testing.assert_allclose(answer["predictions"], rows @ coef + intercept)
