@@ -28,6 +28,7 @@ from search.promote import PromotionRefusedError, promote_winner
 from search.recall import recall, remember, request_of
 from search.result import SearchResult
 from search.rows import read_rows
+from search.samplers import require_sampler
 from search.select import remarks, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
 from tracking.orphans import close_orphans
@@ -79,7 +80,7 @@ def run_search(
     Raises
     ------
     ConfigError
-        If the cluster cannot be used; nothing has been written then.
+        If the sampler or the cluster cannot be used; nothing has been written then.
     data.DataError, tracking.store.StoreError
         If the data or the store cannot be used; nothing has been written then.
     search.driver.TrialError
@@ -97,6 +98,7 @@ def run_search(
         if known is not None:
             _close_orphans(store, progress)
             return known
+    require_sampler(config)
     if progress:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
     development, sealed = read_rows(config, progress=bool(progress))
@@ -116,7 +118,7 @@ def run_search(
             new_trials = _drive(config, studies, run, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
-            if not report.is_current(run, trials, best):
+            if not report.is_current(run, config, trials, best):
                 report.summarise(run, config, development, trials, best)
         promotion, notes = None, remarks(trials, best, config)
         if promote:
@@ -200,6 +202,7 @@ def _drive(
         recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             drive(studies, submit, recorder, logged)
+        bar.finish()
     return len(logged) - already
 
 

@@ -28,7 +28,14 @@ EXPERIMENT = (
 """The description of an experiment."""
 
 _SCORES = ("metrics.r2_validation", "metrics.r2_train", "metrics.n_nonzero", "metrics.sparsity")
-_PROPOSED = {"tpe": "proposed by TPE", "random": "proposed at random", "grid": "on a grid"}
+_PROPOSED = {
+    "tpe": "proposed by TPE",
+    "random": "proposed at random",
+    "grid": "on a grid",
+    "gp": "proposed by a Gaussian process",
+    "cmaes": "proposed by CMA-ES",
+    "nsgaii": "proposed by NSGA-II",
+}
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -252,8 +259,12 @@ def _use(uri: str, development: Development) -> list[str]:
 
 
 def _trials(config: SearchConfig) -> str:
-    families = ", ".join(f"{family} ({settings.n_trials})" for family, settings in config.families.searched.items())
-    return f"{config.n_trials} trials: the unregularised baseline, {families}"
+    families = ", ".join(
+        f"{family} ({'up to ' if settings.patience else ''}{settings.n_trials})"
+        for family, settings in config.families.searched.items()
+    )
+    most = "up to " if config.may_stop_early else ""
+    return f"{most}{config.n_trials} trials: the unregularised baseline, {families}"
 
 
 def _strengths(config: SearchConfig) -> list[str]:
