@@ -115,6 +115,7 @@ def run_search(
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running():
             run.write({"config.toml": config.to_toml().encode()})
+            run.keep_environment()
             new_trials = _drive(config, studies, run, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
