@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from search.penalty import Family
 from search.schema import TomlSchema, ranges_or_arrays
+
+if TYPE_CHECKING:
+    from data import Recording
 
 PRESETS = ("default", "tutorial")
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
@@ -344,6 +347,11 @@ class SearchConfig(_Frozen):
             values["data"].pop("split", None)
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
         return self._checked(values, "--data")
+
+    def of(self, recording: Recording) -> Self:
+        """Return a copy that says of its data what a recording at hand does: where it came from, and its target."""
+        said = {"source": recording.source, "target": recording.target}
+        return self.model_copy(update={"data": self.data.model_copy(update=said)})
 
     @classmethod
     def _checked(cls, values: Mapping[str, Any], source: str) -> Self:

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from data import Development
+from data import Development, Recording
 from search import report
 from search.config import ConfigError, SearchConfig
 from search.driver import drive
@@ -47,6 +47,7 @@ class SearchStoppedError(RuntimeError):
 def run_search(
     config: SearchConfig,
     *,
+    data: Recording | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -59,6 +60,8 @@ def run_search(
     Parameters
     ----------
     config : SearchConfig
+    data : Recording or None
+        What is searched instead of the configuration's source: see `data.from_frame` and `data.from_arrays`.
     tracking_uri : str or None
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
@@ -91,7 +94,8 @@ def run_search(
         If another process is running it.
     """
     connected = _engine(workers, cluster)
-    request = request_of(config, promote=promote)
+    config = config.of(data) if data else config
+    request = request_of(config, data, promote=promote)
     store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
@@ -99,9 +103,9 @@ def run_search(
             _close_orphans(store, progress)
             return known
     require_sampler(config)
-    if progress:
+    if progress and not data:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
-    development, sealed = read_rows(config, progress=bool(progress))
+    development, sealed = read_rows(config, data, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri)
     _close_orphans(store, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from data import Development
+from data import MEMORY, Development
 from search.config import PRESETS, Range, SearchConfig
 from search.penalty import PARAMETERS, Family
 from tracking import pages
@@ -173,7 +173,10 @@ def story(
         )
         outcome += [str(tested), model]
     else:
-        test_rows = f"Nothing has read them. To open them, once: `regsearch promote {subject.search_id}`."
+        promote = (
+            f'promote("{subject.search_id}", data=…)' if _given(config) else f"regsearch promote {subject.search_id}"
+        )
+        test_rows = f"Nothing has read them. To open them, once: `{promote}`."
     return _paragraphs(
         f"{_look(subject)}<br>{', '.join(outcome)}.",
         *(f"Note: {note}." for note in notes),
@@ -329,7 +332,13 @@ def _again(subject: Subject) -> str:
     preset = next((name for name in PRESETS if SearchConfig.from_preset(name) == config), None)
     if preset:
         return f"`regsearch run {preset}`"
-    return f"With its {_link('config.toml', pages.content(subject.run_id, 'config.toml'))}: `regsearch run config.toml`"
+    run = 'run_search(SearchConfig.load("config.toml"), data=…)' if _given(config) else "regsearch run config.toml"
+    return f"With its {_link('config.toml', pages.content(subject.run_id, 'config.toml'))}: `{run}`"
+
+
+def _given(config: SearchConfig) -> bool:
+    """Return whether the data were given from Python, so that no command can read them."""
+    return config.data.source == MEMORY
 
 
 def _charts(family: Family) -> tuple[Chart, ...]:
