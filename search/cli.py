@@ -54,7 +54,13 @@ def run(
     config: Config = "default",
     data: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="twin, stringer, or a .npz, .csv, .parquet file, instead of the config's."),
+        typer.Option(
+            metavar="SOURCE",
+            help="twin, stringer, or a .npz, .csv, .parquet file, which has rows and a name of its own.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The array or column to predict, instead of the config's.")
     ] = None,
     trials: Annotated[
         int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
@@ -94,7 +100,7 @@ def run(
     wanted = SearchConfig.load(config)
     if data is not None:
         wanted = wanted.on(data)
-    wanted = wanted.updated(seed=seed, trials=trials)
+    wanted = wanted.updated(seed=seed, trials=trials, target=target)
     if dry_run:
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
         _print(planned, summary.plan_text(planned), as_json=as_json)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from data import Recording
 
 PRESETS = ("default", "tutorial")
+RECORDINGS = ("twin", "stringer")
+"""Sources that are names, not paths."""
+
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
 
 
@@ -202,7 +205,7 @@ class SearchConfig(_Frozen):
         Field(
             min_length=1,
             max_length=200,
-            pattern=r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$',
+            pattern=_NAME,
             description="experiment and model",
         ),
     ]
@@ -306,27 +309,29 @@ class SearchConfig(_Frozen):
 
     @classmethod
     def load(cls, name_or_path: str) -> Self:
-        """Read a preset by its name or a TOML file by its path."""
+        """Read a preset by its name or a TOML file by its path; a relative path in it starts at the file's folder."""
         if name_or_path in PRESETS:
             return cls.from_preset(name_or_path)
         path = Path(name_or_path)
         try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)
+            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)._beside(path)
         except FileNotFoundError as error:
-            raise ConfigError(
-                f"{name_or_path}: no such configuration; give a TOML file or one of {', '.join(PRESETS)}"
-            ) from error
+            nearest = difflib.get_close_matches(name_or_path, PRESETS, n=1)
+            advice = f"did you mean {nearest[0]!r}?" if nearest else f"give a TOML file or one of {', '.join(PRESETS)}"
+            raise ConfigError(f"{name_or_path}: no such configuration; {advice}") from error
         except (OSError, UnicodeDecodeError) as error:
             found = getattr(error, "strerror", None) or "bytes that are not UTF-8"
             raise ConfigError(
                 f"{name_or_path}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
             ) from error
 
-    def updated(self, *, seed: int | None = None, trials: int | None = None) -> Self:
-        """Return a copy with another seed, or with `trials` wanted of every family that is searched by range."""
+    def updated(self, *, seed: int | None = None, trials: int | None = None, target: str | None = None) -> Self:
+        """Return a copy with another seed or target, or with `trials` wanted of every family searched by range."""
         values = self.model_dump(exclude_none=True)
         if seed is not None:
             values["seed"] = seed
+        if target is not None:
+            values["data"]["target"] = target
         if trials is not None:
             sampled = [family for family, settings in self.families.searched.items() if not settings.is_grid]
             if not sampled:
@@ -343,7 +348,7 @@ class SearchConfig(_Frozen):
         """
         values = self.model_dump(exclude_none=True)
         values["data"]["source"] = source
-        if source not in ("twin", "stringer") and Path(source).suffix != ".npy":
+        if source not in RECORDINGS and Path(source).suffix != ".npy":
             values["data"].pop("split", None)
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
         return self._checked(values, "--data")
@@ -352,6 +357,13 @@ class SearchConfig(_Frozen):
         """Return a copy that says of its data what a recording at hand does: where it came from, and its target."""
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
+
+    def _beside(self, path: Path) -> Self:
+        """Return a copy whose relative source starts at the folder of a configuration's file."""
+        if self.data.source in (*RECORDINGS, "memory"):  # which are no paths
+            return self
+        source = str(path.parent / self.data.source)
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
     @classmethod
     def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -390,7 +402,9 @@ def _shown(value: Any) -> str:
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     """Say in one line what the first of a validation's errors is."""
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # a required key that is missing may be there under another spelling
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
     place = ".".join(path)
     message = problem["msg"].removeprefix("Value error, ")
@@ -421,7 +435,7 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
     schema = model.model_json_schema()
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        options = [node, *node.get("anyOf", [])]
+        options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
         name = next((option["$ref"] for option in options if "$ref" in option), None)
         return schema["$defs"][name.rsplit("/", 1)[-1]] if name else node
 
