@@ -42,17 +42,17 @@ def dashboard(tmp_path):
 
 def test_the_dashboard_shows_the_studies_and_goes_on_with_a_search_that_goes_on(dashboard, tmp_path):
     journal, logged = tmp_path / "optuna.journal", set()
-    table = run(journal, config("random", trials=12), logged)
+    run(journal, config("random", trials=12), logged)
     api = dashboard(journal)
     shown = requests.get(api, timeout=10).json()["study_summaries"]
     assert [study["study_name"] for study in shown] == ["s/abc/none", "s/abc/elasticnet"]
+    table = run(journal, config("random", trials=15), logged)
     study = requests.get(f"{api}/{shown[1]['study_id']}", timeout=10).json()
     seen = [
         (one["number"], {each["name"]: each["param_internal_value"] for each in one["params"]}, one["values"][0])
         for one in study["trials"]
     ]
     assert seen == table
+    assert len(seen) == 15
     assert [one["number"] for one in study["best_trials"]] == [max(table, key=lambda row: row[2])[0]]
-    run(journal, config("random", trials=15), logged)
-    assert len(requests.get(f"{api}/{shown[1]['study_id']}", timeout=10).json()["trials"]) == 15
     assert open_study(journal, config("random", trials=15)).ask(logged) == []
