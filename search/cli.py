@@ -149,9 +149,9 @@ def models(
     from search.promote import rollback as restore
     from tracking import registry
     from tracking.orphans import close_orphans
-    from tracking.store import open_store
+    from tracking.store import existing_store
 
-    store = open_store(tracking_uri)
+    store = existing_store(tracking_uri)
     close_orphans(store)
     known = registry.names(store)
     if name is not None and name not in known:
@@ -223,6 +223,7 @@ def data_command(
 def main() -> NoReturn:
     """Run the command; every expected failure is one line on standard error."""
     received: list[int] = []
+    code = 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     try:
@@ -231,7 +232,7 @@ def main() -> NoReturn:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         if not received:  # else a library made this of the interruption
             code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
-    if received:
+    if received and code:  # the UI is served until it is interrupted, and has ended well then
         code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     sys.exit(code)
 

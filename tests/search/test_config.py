@@ -176,9 +176,7 @@ def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_pa
     (tmp_path / "configs" / "two.toml").write_text(BASE)
     monkeypatch.chdir(tmp_path)
     assert SearchConfig.load("configs/one.toml").data.source == "configs/../recording.npz"
-    assert (
-        SearchConfig.load(str(tmp_path / "configs" / "one.toml")).data.source == f"{tmp_path}/configs/../recording.npz"
-    )
+    assert SearchConfig.load(f"{tmp_path}/configs/one.toml").data.source == f"{tmp_path}/configs/../recording.npz"
     assert SearchConfig.load("configs/two.toml").data.source == "twin"
     monkeypatch.chdir(tmp_path / "configs")
     assert SearchConfig.load("one.toml").data.source == "../recording.npz"
