@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from data.files import file_shape, read_file
+from data.frames import MEMORY, from_arrays, from_frame
 from data.recording import DataError, Recording
 from data.seal import Development, FoldRows, Rows, SealedTest, seal
 from data.split import Fold, Split
@@ -13,6 +14,7 @@ from data.twin import SHA256 as TWIN_SHA256
 from data.twin import SHAPE, twin
 
 __all__ = [
+    "MEMORY",
     "DataError",
     "Development",
     "Fold",
@@ -22,6 +24,8 @@ __all__ = [
     "SealedTest",
     "Split",
     "fingerprint",
+    "from_arrays",
+    "from_frame",
     "load",
     "seal",
     "shape",
@@ -48,6 +52,11 @@ def load(source: str, target: str = "y", *, progress: bool = True) -> Recording:
     DataError
         If there is no such source or what is there cannot be searched.
     """
+    if source == MEMORY:
+        raise DataError(
+            "memory: these data were given from Python and are in no file; give them again: "
+            "run_search(config, data=…) or promote(search_id, data=…)"
+        )
     if source == "twin":
         return twin()
     if source == "stringer":

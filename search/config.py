@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from search.penalty import Family
 from search.schema import TomlSchema, ranges_or_arrays
+
+if TYPE_CHECKING:
+    from data import Recording
 
 PRESETS = ("default", "tutorial")
 RECORDINGS = ("twin", "stringer")
@@ -59,15 +62,20 @@ Strengths = Annotated[
 Trials = Annotated[
     int | None, Field(gt=0, strict=True, description="trials wanted in all, where the strengths are ranges")
 ]
+Patience = Annotated[
+    int | None,
+    Field(gt=0, strict=True, description="left out: never; else stop after so many trials without a better score"),
+]
 
 
 class _SearchedFamily(_Frozen):
     trials: Trials = None
+    patience: Patience = None
 
     @property
     def strengths(self) -> dict[str, Range | tuple[float, ...]]:
         """The range or the grid of each hyperparameter."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "trials"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in ("trials", "patience")}
 
     @property
     def is_grid(self) -> bool:
@@ -76,7 +84,7 @@ class _SearchedFamily(_Frozen):
 
     @property
     def n_trials(self) -> int:
-        """How many trials the family wants in all."""
+        """How many trials the family wants in all, or at most where it has `patience`."""
         if self.trials is not None:
             return self.trials
         return math.prod(len(strength) for strength in self.strengths.values() if not isinstance(strength, Range))
@@ -90,6 +98,8 @@ class _SearchedFamily(_Frozen):
                 raise ValueError(f"{name} repeats a value; list each value once")
         if self.is_grid and self.trials is not None:
             raise ValueError("arrays are an exact grid and take no trials; leave `trials` out or give ranges")
+        if self.is_grid and self.patience is not None:
+            raise ValueError("arrays are an exact grid and are tried whole; leave `patience` out or give ranges")
         if not self.is_grid and self.trials is None:
             raise ValueError("a range needs `trials`, the number of points to try")
         return self
@@ -200,7 +210,9 @@ class SearchConfig(_Frozen):
         ),
     ]
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="of the proposals")] = 0
-    sampler: Annotated[Literal["tpe", "random", "grid"], Field(description="how ranges are searched")] = "tpe"
+    sampler: Annotated[
+        Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"], Field(description="how ranges are searched")
+    ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
         Literal["best", "one-se"],
@@ -210,8 +222,13 @@ class SearchConfig(_Frozen):
     families: Annotated[Families, Field(description="what to search; the unregularised baseline is always added")]
 
     @model_validator(mode="after")
-    def _grids_are_square(self) -> Self:
+    def _grids_are_square_and_whole(self) -> Self:
         for family, settings in self.families.searched.items():
+            if self.sampler == "grid" and settings.patience is not None:
+                raise ValueError(
+                    f'families.{family}: sampler = "grid" tries its points from strong to weak, all of them; '
+                    "leave `patience` out or choose another sampler"
+                )
             if self.sampler == "grid" and not settings.is_grid:
                 side = round(settings.n_trials ** (1 / len(settings.strengths)))
                 if side ** len(settings.strengths) != settings.n_trials:
@@ -223,14 +240,19 @@ class SearchConfig(_Frozen):
 
     @property
     def n_trials(self) -> int:
-        """How many trials the search wants in all, the baseline included."""
+        """How many trials the search wants in all, or at most where a family has `patience`; the baseline included."""
         return 1 + sum(settings.n_trials for settings in self.families.searched.values())
+
+    @property
+    def may_stop_early(self) -> bool:
+        """Whether a family has `patience`, so that `n_trials` is an upper limit."""
+        return any(settings.patience is not None for settings in self.families.searched.values())
 
     def search_id(self, data_sha256: str) -> str:
         """Return the search's identity: a hash of the data's values and of all that decides which trials are made.
 
-        Where the data came from, how many trials are wanted and how the winner is chosen do not: a moved file is the
-        same search, and more trials continue it.
+        Where the data came from, how many trials are wanted, when to stop early and how the winner is chosen do not: a
+        moved file is the same search, and more trials continue it.
         """
         text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -244,8 +266,9 @@ class SearchConfig(_Frozen):
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
         decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}, "select": True})
-        for settings in decisive["families"].values():
-            if settings is not None and self.sampler != "grid":
+        for settings in filter(None, decisive["families"].values()):
+            settings.pop("patience")
+            if self.sampler != "grid":
                 settings.pop("trials")
         return decisive
 
@@ -330,9 +353,14 @@ class SearchConfig(_Frozen):
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
         return self._checked(values, "--data")
 
+    def of(self, recording: Recording) -> Self:
+        """Return a copy that says of its data what a recording at hand does: where it came from, and its target."""
+        said = {"source": recording.source, "target": recording.target}
+        return self.model_copy(update={"data": self.data.model_copy(update=said)})
+
     def _beside(self, path: Path) -> Self:
         """Return a copy whose relative source starts at the folder of a configuration's file."""
-        if self.data.source in RECORDINGS:
+        if self.data.source in (*RECORDINGS, "memory"):  # which are no paths
             return self
         source = str(path.parent / self.data.source)
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})

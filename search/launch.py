@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from data import Development
+from data import Development, Recording
 from search import report
 from search.config import ConfigError, SearchConfig
 from search.driver import drive
@@ -28,6 +28,7 @@ from search.promote import PromotionRefusedError, promote_winner
 from search.recall import recall, remember, request_of
 from search.result import SearchResult
 from search.rows import read_rows
+from search.samplers import require_sampler
 from search.select import remarks, winner
 from search.study import FamilyStudy, Proposal, open_storage, open_studies
 from tracking.orphans import close_orphans
@@ -46,6 +47,7 @@ class SearchStoppedError(RuntimeError):
 def run_search(
     config: SearchConfig,
     *,
+    data: Recording | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -58,6 +60,8 @@ def run_search(
     Parameters
     ----------
     config : SearchConfig
+    data : Recording or None
+        What is searched instead of the configuration's source: see `data.from_frame` and `data.from_arrays`.
     tracking_uri : str or None
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
@@ -79,7 +83,7 @@ def run_search(
     Raises
     ------
     ConfigError
-        If the cluster cannot be used; nothing has been written then.
+        If the sampler or the cluster cannot be used; nothing has been written then.
     data.DataError, tracking.store.StoreError
         If the data or the store cannot be used; nothing has been written then.
     search.driver.TrialError
@@ -90,16 +94,18 @@ def run_search(
         If another process is running it.
     """
     connected = _engine(workers, cluster)
-    request = request_of(config, promote=promote)
+    config = config.of(data) if data else config
+    request = request_of(config, data, promote=promote)
     store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
             _close_orphans(store, progress)
             return known
-    if progress:
+    require_sampler(config)
+    if progress and not data:
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
-    development, sealed = read_rows(config, progress=bool(progress))
+    development, sealed = read_rows(config, data, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri)
     _close_orphans(store, progress)
@@ -113,10 +119,11 @@ def run_search(
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running():
             run.write({"config.toml": config.to_toml().encode()})
+            run.keep_environment()
             new_trials = _drive(config, studies, run, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
-            if not report.is_current(run, trials, best):
+            if not report.is_current(run, config, trials, best):
                 report.summarise(run, config, development, trials, best)
         promotion, notes = None, remarks(trials, best, config)
         if promote:
@@ -200,6 +207,7 @@ def _drive(
         recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             drive(studies, submit, recorder, logged)
+        bar.finish()
     return len(logged) - already
 
 

@@ -11,6 +11,7 @@ from search.config import Range, SearchConfig
 from search.estimate import estimate
 from search.penalty import Family
 from search.rows import split_of
+from search.samplers import require_sampler
 from tracking.store import home, without_secrets
 from tracking.store import tracking_uri as uri_of
 
@@ -28,9 +29,12 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
 
     Raises
     ------
+    ConfigError
+        If the sampler is not installed.
     data.DataError
         If there is no such recording, or the split does not fit it.
     """
+    require_sampler(config)
     shape = data.shape(config.data.source, config.data.target)
     n_rows, n_features = shape or (None, None)
     split = split_of(config, n_rows or 0) if config.data.split or n_rows else None
@@ -51,6 +55,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
             **{
                 family: {
                     "trials": settings.n_trials,
+                    **({"patience": settings.patience} if settings.patience else {}),
                     **{
                         name: [strength.low, strength.high] if isinstance(strength, Range) else list(strength)
                         for name, strength in settings.strengths.items()

@@ -25,7 +25,7 @@ class Progress:
     Parameters
     ----------
     total, already : int
-        Trials wanted in all, and those that were there before.
+        Trials wanted in all, or at most, and those that were there before.
     shown : bool or "trials"
         Whether to say anything, or to write a line for every trial instead.
     every : float
@@ -70,6 +70,11 @@ class Progress:
             self._unsaid = True
             if time.monotonic() - self._said >= self._every:
                 self._say()
+
+    def finish(self) -> None:
+        """Take the trials that are there for all: families that stopped early want no more."""
+        self._total = self._bar.total = self._done
+        self._bar.refresh()
 
     @property
     def _best_shown(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from data import Development, SealedTest
+from data import Development, Recording, SealedTest
 from search import story
 from search.bootstrap import resampled_r2
 from search.config import SearchConfig
@@ -38,12 +38,21 @@ class PromotionRefusedError(RuntimeError):
     """The winner may not become champion: the message says why, and what would allow it."""
 
 
-def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = False, force: bool = False) -> Promotion:
+def promote(
+    search_id: str,
+    *,
+    data: Recording | None = None,
+    tracking_uri: str | None = None,
+    again: bool = False,
+    force: bool = False,
+) -> Promotion:
     """Promote the winner of a finished search.
 
     Parameters
     ----------
     search_id : str
+    data : Recording or None
+        What was searched, where it cannot be read again or has moved.
     tracking_uri : str or None
         Where the search was tracked.
     again : bool
@@ -64,11 +73,10 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
-    development, sealed = read_rows(config)
+    development, sealed = read_rows(config, data)
     if config.search_id(development.data_sha256) != search_id:
-        raise PromotionRefusedError(
-            f"{config.data.source} no longer holds the values that search {search_id} was run on"
-        )
+        source = "what was given" if data else config.data.source
+        raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
     return promote_winner(run, config, development, sealed, again=again, force=force)
 
 

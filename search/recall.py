@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import data
+from data import Recording
 from search.config import SearchConfig
 from search.penalty import trial_name
 from search.result import Promotion, SearchResult
@@ -17,12 +18,12 @@ from tracking.store import Store
 _TAG = "request"
 
 
-def request_of(config: SearchConfig, *, promote: bool) -> str | None:
+def request_of(config: SearchConfig, given: Recording | None = None, *, promote: bool) -> str | None:
     """Return what identifies a call of `run_search`: its configuration, and the data's state without reading them.
 
-    ``None`` if there are no such data.
+    Of data that were given that is their values' SHA-256.  ``None`` if there are no such data.
     """
-    state = data.fingerprint(config.data.source)
+    state = given.sha256 if given else data.fingerprint(config.data.source)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 

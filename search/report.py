@@ -19,7 +19,7 @@ from search.config import SearchConfig
 from search.evaluate import Solved, predict
 from search.importance import strength_importance
 from search.penalty import PARAMETERS, Family, penalty_of, trial_name
-from search.select import NoWinnerError, edges, winner
+from search.select import NoWinnerError, edges, stops, winner
 from search.study import Proposal
 from tracking import figures
 from tracking.runs import SearchRecord, SearchRun, TrialRecord
@@ -98,10 +98,10 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
         return Weights(archive["coef"], float(archive["intercept"]), predicted)
 
 
-def is_current(run: SearchRun, trials: pd.DataFrame, best: pd.Series) -> bool:
+def is_current(run: SearchRun, config: SearchConfig, trials: pd.DataFrame, best: pd.Series) -> bool:
     """Return whether the parent run already shows these trials and this winner."""
     known = run.run.data.tags.get("summary_of")
-    return known == _summary_of(trials, best) and run.store.holds(run.run_id, "trials.csv")
+    return known == _summary_of(config, trials, best) and run.store.holds(run.run_id, "trials.csv")
 
 
 def summarise(
@@ -128,7 +128,7 @@ def summarise(
         tags={"best": name, "best_run_id": best["run_id"], "edges": "; ".join(edges(best, config))},
     )
     tell(run, config, development, trials, best)
-    run.annotate(tags={"summary_of": _summary_of(trials, best)})
+    run.annotate(tags={"summary_of": _summary_of(config, trials, best)})
 
 
 def tell(
@@ -141,12 +141,13 @@ def tell(
     version: str = "",
 ) -> None:
     """Write the parent run's description, unless it is already of these trials, this winner and this version."""
-    told_of = f"{_summary_of(trials, best)}, version {version or 'none'}"
+    told_of = f"{_summary_of(config, trials, best)}, version {version or 'none'}"
     if run.run.data.tags.get("story_of") == told_of:
         return
     ranked = trials.sort_values("r2_validation", ascending=False, kind="stable").drop_duplicates("family")
     families = [told(row) for _, row in ranked.iterrows()]
-    text = story.story(subject(run, config, development), told(best), families, edges(best, config), tested, version)
+    notes = [*edges(best, config), *stops(trials, config)]
+    text = story.story(subject(run, config, development), told(best), families, notes, tested, version)
     run.annotate(tags={MLFLOW_RUN_NOTE: text, "story_of": told_of})
 
 
@@ -162,8 +163,8 @@ def told(row: pd.Series) -> story.Told:
     return story.Told(trial_name(row["family"], row), row["run_id"], *scores)
 
 
-def _summary_of(trials: pd.DataFrame, best: pd.Series) -> str:
-    return f"{len(trials)} trials, winner {best['run_id']}"
+def _summary_of(config: SearchConfig, trials: pd.DataFrame, best: pd.Series) -> str:
+    return f"{len(trials)} of {config.n_trials} trials, winner {best['run_id']}"
 
 
 def _search_figures(config: SearchConfig, trials: pd.DataFrame) -> dict[str, Figure]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import data
-from data import Development, SealedTest, Split
+from data import Development, Recording, SealedTest, Split
 from search.config import FoldsConfig, SearchConfig
 
 
-def read_rows(config: SearchConfig, *, progress: bool = True) -> tuple[Development, SealedTest]:
+def read_rows(
+    config: SearchConfig, given: Recording | None = None, *, progress: bool = True
+) -> tuple[Development, SealedTest]:
     """Read a configuration's recording and cut it by its split; the recording itself is let go of.
 
     Parameters
     ----------
     config : SearchConfig
+    given : Recording or None
+        What is at hand already, instead of the configuration's source.
     progress : bool
         Whether a download draws a progress bar in a terminal.
 
@@ -21,7 +25,7 @@ def read_rows(config: SearchConfig, *, progress: bool = True) -> tuple[Developme
     data.DataError
         If there is no such recording, or the split does not fit it.
     """
-    recording = data.load(config.data.source, config.data.target, progress=progress)
+    recording = given or data.load(config.data.source, config.data.target, progress=progress)
     return data.seal(recording, split_of(config, len(recording.y)))
 
 

@@ -31,7 +31,7 @@ class TomlSchema(GenerateJsonSchema):
 
 
 def ranges_or_arrays(*strengths: str) -> dict[str, Any]:
-    """Return the rule that strengths are all ranges, with `trials`, or all arrays, without.
+    """Return the rule that strengths are all ranges, with `trials`, or all arrays, without it and `patience`.
 
     Parameters
     ----------
@@ -43,5 +43,5 @@ def ranges_or_arrays(*strengths: str) -> dict[str, Any]:
     return {
         "if": {"properties": ranges},
         "then": {"required": ["trials"]},
-        "else": {"properties": {**arrays, "trials": False}},
+        "else": {"properties": {**arrays, "trials": False, "patience": False}},
     }

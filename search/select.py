@@ -52,10 +52,20 @@ def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se
 
 
 def remarks(trials: pd.DataFrame, best: pd.Series, config: SearchConfig) -> list[str]:
-    """Say what a person should know of a finished search: a winner at the edge of its range, fits without proof."""
+    """Say what a person should know of a finished search: an edge, fits without proof, families that stopped early."""
     uncertified = int((trials["duality_gap"] > config.tolerance).sum())
     doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
-    return [*edges(best, config), *([doubt] if uncertified else [])]
+    return [*edges(best, config), *([doubt] if uncertified else []), *stops(trials, config)]
+
+
+def stops(trials: pd.DataFrame, config: SearchConfig) -> list[str]:
+    """Say which families of a finished search stopped early, for want of a better score."""
+    made = trials["family"].value_counts()
+    return [
+        f"{family} stopped after {made[family]} of {settings.n_trials} trials: no better for {settings.patience}"
+        for family, settings in config.families.searched.items()
+        if settings.patience is not None and made[family] < settings.n_trials
+    ]
 
 
 def edges(best: pd.Series, config: SearchConfig) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from data import Development
+from data import MEMORY, Development
 from search.config import PRESETS, Range, SearchConfig
 from search.penalty import PARAMETERS, Family
 from tracking import pages
@@ -29,7 +29,14 @@ EXPERIMENT = (
 """The description of an experiment."""
 
 _SCORES = ("metrics.r2_validation", "metrics.r2_train", "metrics.n_nonzero", "metrics.sparsity")
-_PROPOSED = {"tpe": "proposed by TPE", "random": "proposed at random", "grid": "on a grid"}
+_PROPOSED = {
+    "tpe": "proposed by TPE",
+    "random": "proposed at random",
+    "grid": "on a grid",
+    "gp": "proposed by a Gaussian process",
+    "cmaes": "proposed by CMA-ES",
+    "nsgaii": "proposed by NSGA-II",
+}
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -169,7 +176,10 @@ def story(
         )
         outcome += [str(tested), model]
     else:
-        test_rows = f"Nothing has read them. To open them, once: `regsearch promote {subject.search_id}`."
+        promote = (
+            f'promote("{subject.search_id}", data=…)' if _given(config) else f"regsearch promote {subject.search_id}"
+        )
+        test_rows = f"Nothing has read them. To open them, once: `{promote}`."
     return _paragraphs(
         f"{_look(subject)}<br>{', '.join(outcome)}.",
         *(f"Note: {note}." for note in notes),
@@ -255,8 +265,12 @@ def _use(uri: str, development: Development) -> list[str]:
 
 
 def _trials(config: SearchConfig) -> str:
-    families = ", ".join(f"{family} ({settings.n_trials})" for family, settings in config.families.searched.items())
-    return f"{config.n_trials} trials: the unregularised baseline, {families}"
+    families = ", ".join(
+        f"{family} ({'up to ' if settings.patience else ''}{settings.n_trials})"
+        for family, settings in config.families.searched.items()
+    )
+    most = "up to " if config.may_stop_early else ""
+    return f"{most}{config.n_trials} trials: the unregularised baseline, {families}"
 
 
 def _strengths(config: SearchConfig) -> list[str]:
@@ -321,7 +335,13 @@ def _again(subject: Subject) -> str:
     preset = next((name for name in PRESETS if SearchConfig.from_preset(name) == config), None)
     if preset:
         return f"`regsearch run {preset}`"
-    return f"With its {_link('config.toml', pages.content(subject.run_id, 'config.toml'))}: `regsearch run config.toml`"
+    run = 'run_search(SearchConfig.load("config.toml"), data=…)' if _given(config) else "regsearch run config.toml"
+    return f"With its {_link('config.toml', pages.content(subject.run_id, 'config.toml'))}: `{run}`"
+
+
+def _given(config: SearchConfig) -> bool:
+    """Return whether the data were given from Python, so that no command can read them."""
+    return config.data.source == MEMORY
 
 
 def _charts(family: Family) -> tuple[Chart, ...]:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import optuna
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.config import ConfigError, OneStrength, Range, SearchConfig, TwoStrengths
+from search.config import ConfigError, SearchConfig
 from search.penalty import Family
+from search.samplers import BATCH, GridOrder, distributions, sampler_of
 from tracking.store import reason, without_secrets
 
-BATCH = 10
-"""Trials proposed together, but for grids: as many as TPE draws at random before it starts to model."""
-
+_GAIN = 1e-4  # a score is better if it differs in the digits that tables show
 _LOCKED_SECONDS = 20  # MLflow waits as long for a database that another process has locked
 
 
@@ -59,6 +54,8 @@ class FamilyStudy:
     n_trials : int
         How many trials are wanted in all.
     distributions : mapping of str to FloatDistribution
+    patience : int or None
+        After how many trials without a better score no more are wanted; looked at between batches.
 
     Attributes
     ----------
@@ -67,16 +64,22 @@ class FamilyStudy:
     """
 
     def __init__(
-        self, study: optuna.Study, family: Family, n_trials: int, distributions: Mapping[str, FloatDistribution]
+        self,
+        study: optuna.Study,
+        family: Family,
+        n_trials: int,
+        distributions: Mapping[str, FloatDistribution],
+        patience: int | None = None,
     ) -> None:
         self.study = study
-        self.is_grid = isinstance(study.sampler, _GridOrder)
+        self.is_grid = isinstance(study.sampler, GridOrder)
         self.family = family
         self.n_trials = n_trials
+        self.patience = patience
         self._distributions: dict[str, BaseDistribution] = dict(distributions)
 
     def ask(self, logged: Set[int]) -> list[Proposal]:
-        """Return the next batch: empty when all that is wanted has been told and logged.
+        """Return the next batch: empty when all that is wanted has been told and logged, or patience is at its end.
 
         A batch that was interrupted is taken up where it stopped: a trial that Optuna holds as running keeps its
         parameters, one that was told but never logged is solved again for its run.
@@ -92,6 +95,8 @@ class FamilyStudy:
         if lost:
             return [Proposal(trial.number, trial.params, told=True) for trial in lost[:size]]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        if not running and self.patience and stagnation(trial.value for trial in trials) >= self.patience:
+            return []
         batch = (running[0].number if running else len(trials)) // size
         proposals = [Proposal(trial.number, self._complete(trial)) for trial in running]
         partly_told = (
@@ -118,6 +123,17 @@ class FamilyStudy:
             return trial.params
         live = optuna.trial.Trial(self.study, trial._trial_id)
         return {name: live._suggest(name, distribution) for name, distribution in self._distributions.items()}
+
+
+def stagnation(scores: Iterable[float | None]) -> int:
+    """Return how many scores follow the last one that was better than all before it, by more than 0.0001."""
+    best, since = float("-inf"), 0
+    for score in scores:
+        if score is not None and score > best + _GAIN:
+            best, since = score, 0
+        else:
+            since += 1
+    return since
 
 
 def open_storage(url: str | None, home: Path) -> BaseStorage:
@@ -171,124 +187,24 @@ def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage) -> 
     search_id : str
     storage : optuna.storages.BaseStorage
     """
-    studies = [_open(config, search_id, storage, "none", 1, {}, _GridOrder([{}]))]
+    studies = [FamilyStudy(_open(config, search_id, storage, "none", GridOrder([{}])), "none", 1, {})]
     for family, settings in config.families.searched.items():
-        sampler = _sampler(config, family, settings)
-        studies.append(_open(config, search_id, storage, family, settings.n_trials, _distributions(settings), sampler))
+        study = _open(config, search_id, storage, family, sampler_of(config, family, settings))
+        studies.append(FamilyStudy(study, family, settings.n_trials, distributions(settings), settings.patience))
     return studies
 
 
-def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
-    """Return every combination of a family's strengths, each L2 row from the strongest L1 to the weakest.
-
-    A range stands for as many points, evenly spaced on a log scale, as make `n_trials` in all.
-    """
-    side = round(settings.n_trials ** (1 / len(settings.strengths)))
-    axes = {
-        name: np.geomspace(strength.low, strength.high, side).tolist() if isinstance(strength, Range) else strength
-        for name, strength in settings.strengths.items()
-    }
-    slowest_last = list(axes)[::-1]
-    combinations = product(*(sorted(axes[name], reverse=True) for name in slowest_last))
-    return [dict(zip(slowest_last, values, strict=True)) for values in combinations]
-
-
 def _open(
-    config: SearchConfig,
-    search_id: str,
-    storage: BaseStorage,
-    family: Family,
-    n_trials: int,
-    distributions: Mapping[str, FloatDistribution],
-    sampler: BaseSampler,
-) -> FamilyStudy:
+    config: SearchConfig, search_id: str, storage: BaseStorage, family: Family, sampler: BaseSampler
+) -> optuna.Study:
     with quiet_optuna():
-        study = optuna.create_study(
+        return optuna.create_study(
             storage=storage,
             study_name=f"{config.name}/{search_id}/{family}",
             sampler=sampler,
             direction="maximize",
             load_if_exists=True,
         )
-    return FamilyStudy(study, family, n_trials, distributions)
-
-
-def _sampler(config: SearchConfig, family: Family, settings: OneStrength | TwoStrengths) -> BaseSampler:
-    if settings.is_grid or config.sampler == "grid":
-        return _GridOrder(grid_points(settings))
-    make: Callable[[int], BaseSampler] = {
-        "tpe": lambda seed: TPESampler(seed=seed),
-        "random": lambda seed: RandomSampler(seed=seed),
-    }[config.sampler]
-    return _SeededPerTrial(make, (config.seed, zlib.crc32(family.encode())))
-
-
-def _distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistribution]:
-    ends = {
-        name: (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
-        for name, strength in settings.strengths.items()
-    }
-    return {name: FloatDistribution(low, high, log=True) for name, (low, high) in ends.items()}
-
-
-class _GridOrder(BaseSampler):
-    """Proposes the points of a grid by trial number."""
-
-    def __init__(self, points: Sequence[Mapping[str, float]]) -> None:
-        self._points = points
-
-    def infer_relative_search_space(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-    ) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, BaseDistribution],  # noqa: ARG002
-    ) -> dict[str, Any]:
-        return {}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
-    ) -> float:
-        return self._points[trial.number][param_name]
-
-
-class _SeededPerTrial(BaseSampler):
-    """Asks a sampler that is made anew, with a seed of its own, for every trial and parameter.
-
-    What is proposed then depends on the seed and on the trials told so far, and on nothing that an interruption
-    could change: not on how many numbers were drawn before, nor on which parameters of the trial are already stored.
-    """
-
-    def __init__(self, make: Callable[[int], BaseSampler], seed: tuple[int, ...]) -> None:
-        self._make = make
-        self._seed = seed
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._for(trial).infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return self._for(trial).sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        return self._for(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
-
-    def _for(self, trial: FrozenTrial, param_name: str = "") -> BaseSampler:
-        entropy = (*self._seed, trial.number, zlib.crc32(param_name.encode()))
-        return self._make(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
 
 class _JournalLock(JournalFileSymlinkLock):

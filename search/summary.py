@@ -51,17 +51,20 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         strengths = ", ".join(
             f"{name} {values if settings['proposed_by'] == 'exact grid' else '{:g}–{:g}'.format(*values)}"
             for name, values in settings.items()
-            if name not in ("trials", "proposed_by")
+            if name not in ("trials", "patience", "proposed_by")
         )
-        table.add_row(family, str(settings["trials"]), settings.get("proposed_by", "baseline"), strengths)
+        trials = f"{'up to ' if 'patience' in settings else ''}{settings['trials']}"
+        table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
     rows, features = plan["recording"]["rows"], plan["recording"]["features"]
     size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
     split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
     takes = "cannot be said before the recording is read"
     if plan["seconds"] is not None:
-        takes = f"about {_duration(plan['seconds'])} and {plan['peak_mb'] / 1000:.1f} GB of memory, on two cores"
+        duration, gigabytes = _duration(plan["seconds"]), plan["peak_mb"] / 1000
+        takes = f"{most or 'about '}{duration} and {gigabytes:.1f} GB of memory, on two cores"
     return _rendered(
-        Text(f"{plan['name']}: {plan['trials']} trials, seed {plan['seed']}"),
+        Text(f"{plan['name']}: {most}{plan['trials']} trials, seed {plan['seed']}"),
         table,
         Text(f"recording  {plan['source']}, {size}; {split}"),
         Text(f"takes      {takes}"),

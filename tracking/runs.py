@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import getpass
+import hashlib
 import socket
-import subprocess
 import tempfile
 import time
 import traceback
@@ -18,18 +17,12 @@ from typing import Any, Literal
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import (
-    MLFLOW_GIT_COMMIT,
-    MLFLOW_PARENT_RUN_ID,
-    MLFLOW_RUN_NAME,
-    MLFLOW_RUN_NOTE,
-    MLFLOW_SOURCE_NAME,
-    MLFLOW_USER,
-)
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracking.orphans import HOST
 from tracking.pages import View, view_tags
+from tracking.provenance import checkout, environment, origin
 from tracking.store import Store
 
 METRICS = (
@@ -124,7 +117,7 @@ class SearchRun:
     def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
         """Return the search's run in an experiment, reopened where there is one."""
         experiment_id = store.experiment(experiment, record.about, view_tags(record.views))
-        tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
+        tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **origin()}
         found = _parents(store, [experiment_id], record.search_id)
         if found:
             store.client.set_tag(found[0].info.run_id, HOST, socket.gethostname())
@@ -133,7 +126,13 @@ class SearchRun:
         run = store.client.create_run(
             experiment_id,
             run_name=record.name,
-            tags={**tags, "role": "search", HOST: socket.gethostname(), MLFLOW_RUN_NOTE: record.description},
+            tags={
+                **tags,
+                **checkout(),
+                "role": "search",
+                HOST: socket.gethostname(),
+                MLFLOW_RUN_NOTE: record.description,
+            },
         )
         search = cls(store, experiment_id, run.info.run_id, tags)
         store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in record.params.items()])
@@ -165,7 +164,7 @@ class SearchRun:
     def of(cls, store: Store, parent: Run) -> SearchRun:
         """Return the search that a parent run is of."""
         tags = {key: parent.data.tags[key] for key in ("search_id", "data_sha256")}
-        return cls(store, parent.info.experiment_id, parent.info.run_id, {**tags, **_provenance()})
+        return cls(store, parent.info.experiment_id, parent.info.run_id, {**tags, **origin()})
 
     @property
     def search_id(self) -> str:
@@ -254,6 +253,15 @@ class SearchRun:
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write artifacts of the search itself."""
         self._write(self.run_id, files)
+
+    def keep_environment(self) -> None:
+        """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on."""
+        files = environment()
+        digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
+        known = self.run.data.tags.get("environments", "").split()
+        if digest not in known:
+            self.write({f"environment/{len(known) + 1}/{name}": content for name, content in files.items()})
+            self.annotate(tags={"environments": " ".join([*known, digest])})
 
     def read(self, run_id: str, name: str) -> bytes:
         """Return an artifact of one of the search's runs."""
@@ -370,19 +378,3 @@ def _parents(store: Store, experiments: list[str], search_id: str) -> list[Run]:
         max_results=10,
     )
     return list(found)
-
-
-def _provenance() -> dict[str, str]:
-    """Return MLflow's own tags for who started a search, with what, and at which git commit."""
-    tags = {MLFLOW_SOURCE_NAME: "regsearch", MLFLOW_USER: getpass.getuser()}
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return tags
-    return {**tags, MLFLOW_GIT_COMMIT: commit}

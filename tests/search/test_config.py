@@ -64,7 +64,12 @@ def test_the_presets_are_the_designed_ones():
         (("low = 0.01", "low = nan"), "families.ridge.alpha.low: Input should be a finite number, found nan"),
         (("trials = 30", "trials = 0"), "families.ridge.trials: Input should be greater than 0, found 0"),
         (("trials = 30", ""), "families.ridge: a range needs `trials`"),
-        (('sampler = "tpe"', 'sampler = "foo"'), "sampler: Input should be 'tpe', 'random' or 'grid', found 'foo'"),
+        (('sampler = "tpe"', 'sampler = "foo"'), "sampler: Input should be 'tpe', 'random', 'grid', 'gp', 'cmaes' or"),
+        (
+            ("trials = 30", "trials = 30\npatience = 0"),
+            "ridge.patience: Input should be greater than 0, found 0",
+        ),
+        (("l1_alpha = [", "patience = 9\nl1_alpha = ["), "families.elasticnet: arrays are an exact grid and are tried"),
         (("0.0005,", "0.0,"), "families.elasticnet.l1_alpha: Input should be greater than 0, found 0.0"),
         (("0.0005,", "0.001,"), "families.elasticnet: l1_alpha repeats a value"),
         (("l1_alpha = [", "trials = 9\nl1_alpha = ["), "families.elasticnet: arrays are an exact grid and take no"),
@@ -113,6 +118,19 @@ def test_a_grid_over_two_ranges_needs_a_square():
     trials = 30
     """
     with pytest.raises(ConfigError, match="found 30; use 25 or 36"):
+        SearchConfig.from_toml(text)
+
+
+def test_a_grid_is_tried_whole():
+    text = """
+    name = "x"
+    sampler = "grid"
+    [families.ridge]
+    alpha = { low = 0.1, high = 1 }
+    trials = 30
+    patience = 5
+    """
+    with pytest.raises(ConfigError, match=r'families.ridge: sampler = "grid" tries its points'):
         SearchConfig.from_toml(text)
 
 
@@ -171,6 +189,7 @@ def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_pa
         (("seed = 0", "seed = 7"), ["seed was 0, now 7"]),
         (("    5000,", "    4000,"), ["data.split.train was [5000, 7000], now [4000, 7000]"]),
         (("trials = 30", "trials = 60"), []),
+        (("trials = 30", "trials = 30\npatience = 20"), []),
         (('source = "twin"', 'source = "moved.npz"'), []),
         (('select = "best"', 'select = "one-se"'), []),
     ],

@@ -10,9 +10,10 @@ from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
 import data
-from search import SearchConfig, run_search
+from search import SearchConfig, load_champion, run_search
 from search.launch import SearchBusyError
 from search.penalty import PARAMETERS
+from search.promote import PromotionRefusedError, promote
 from search.study import open_storage
 from tracking import registry
 from tracking.runs import METRICS, SearchRun
@@ -200,3 +201,20 @@ def test_trials_that_miss_the_tolerance_are_marked_and_cannot_win(small_config):
     assert 0 < len(missed) < len(result.trials)
     assert result.best["duality_gap"] <= 1e-17
     assert any(f"{len(missed)} trial(s) did not reach the duality gap 1e-17" in note for note in result.notes)
+
+
+def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(small_config, recording):
+    frame = pd.DataFrame(recording.X).rename(columns="unit {}".format).assign(speed=recording.y)
+    given = data.from_frame(frame, target="speed")
+    searched = run_search(small_config, data=given, promote=False, progress=False)
+    assert searched.search_id == small_config.search_id(given.sha256)
+    assert run_search(small_config, data=given, promote=False, progress=False).new_trials == 0
+    other = data.from_frame(frame.assign(speed=2 * frame["speed"]), target="speed")
+    with pytest.raises(PromotionRefusedError, match="what was given no longer holds the values"):
+        promote(searched.search_id, data=other)
+    with pytest.raises(data.DataError, match="are in no file; give them again"):
+        promote(searched.search_id)
+    assert promote(searched.search_id, data=given).r2_validation == searched.best["r2_validation"]
+    assert load_champion("small").feature_names_in_.tolist() == [name for name in frame.columns if name != "speed"]
+    told = open_store().client.get_run(searched.run_id).data.tags["mlflow.note.content"]
+    assert 'run_search(SearchConfig.load("config.toml"), data=…)' in told

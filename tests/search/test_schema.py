@@ -56,6 +56,8 @@ def test_every_form_of_the_rows_is_accepted(validation):
         ("tolerance = 1e-06", "tolerance = 1"),
         ("trials = 30", "trails = 30"),
         ("trials = 30", "trials = 0"),
+        ("trials = 30", "trials = 30\npatience = 0"),
+        ("l1_alpha = [", "patience = 9\nl1_alpha = ["),
         ("trials = 30", ""),
         ("[families.ridge", "[families.rigde"),
         ("low = 0.01", "lo = 0.01"),

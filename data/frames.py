@@ -1,0 +1,119 @@
+"""A recording that is already in memory: a pandas table, or arrays as scikit-learn takes them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data.recording import DataError, Recording
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEMORY = "memory"
+"""The source of such a recording, which cannot be read again."""
+
+_SMALL = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
+
+
+def from_frame(frame: pd.DataFrame, target: str = "y") -> Recording:
+    """Return a table as a recording; its values are copied.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per moment, in time order; every column but `target` is a feature.  The index is not used.
+    target : str
+        The column to predict.
+
+    Returns
+    -------
+    Recording
+        `X` float32 where every feature has 32 bits or fewer of floating point, else float64.
+
+    Raises
+    ------
+    DataError
+        If a column has no name of its own or holds something other than finite numbers, or there is no such target.
+    """
+    names = _names(frame)
+    if target not in names:
+        nearest = difflib.get_close_matches(str(target), names, n=1, cutoff=0)
+        raise _refusal(f"the column {target!r}", f"{len(names)} other(s){_but(nearest)}", "name the column to predict")
+    return from_arrays(frame.drop(columns=target), frame[target])
+
+
+def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> Recording:
+    """Return features and target as a recording; their values are copied.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame, shape (n_rows, n_features)
+        Of a DataFrame the columns' names are kept.
+    y : array-like or Series, shape (n_rows,)
+        Of a Series the name is kept.
+
+    Returns
+    -------
+    Recording
+        `X` float32 where every feature has 32 bits or fewer of floating point, else float64.
+
+    Raises
+    ------
+    DataError
+        If they are not finite numbers, of the same length, and of the same index where both have one.
+    """
+    import pandas as pd
+
+    names: tuple[str, ...] = ()
+    target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
+    if isinstance(X, pd.DataFrame):
+        names = _names(X)
+        if isinstance(y, pd.Series) and not X.index.equals(y.index):
+            raise _refusal("X and y with the same index", "two that differ", "align them, or give y.to_numpy()")
+    return Recording(_numbers(X, "X"), _numbers(y, target).astype(np.float64), MEMORY, names, target)
+
+
+def _names(frame: pd.DataFrame) -> tuple[str, ...]:
+    if frame.columns.nlevels > 1:
+        do = "join the levels: frame.columns = frame.columns.map('.'.join)"
+        raise _refusal("one name for each column", f"{frame.columns.nlevels} levels of them", do)
+    other = next((name for name in frame.columns if not isinstance(name, str)), None)
+    if other is not None:
+        found = f"{other!r} of type {type(other).__name__}"
+        raise _refusal("names of columns that are text", found, "frame.columns = frame.columns.astype(str)")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise _refusal("names of columns that differ", f"{twice!r} more than once", "rename or drop one")
+    return tuple(frame.columns)
+
+
+def _numbers(values: Any, what: str) -> NDArray[np.floating]:
+    """Return a copy of a table's or an array's values that nobody else can change."""
+    import pandas as pd
+
+    if isinstance(values, pd.DataFrame):
+        kinds = {f"column {name!r}": dtype for name, dtype in values.dtypes.items()}
+    else:
+        values = values if isinstance(values, pd.Series) else np.asarray(values)
+        kinds = {what: values.dtype}
+    for name, dtype in kinds.items():
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
+            raise _refusal("real numbers", f"{name} of type {dtype}", "write it as numbers or drop it")
+    wanted = np.float32 if all(str(dtype).lower() in _SMALL for dtype in kinds.values()) else np.float64
+    if not isinstance(values, np.ndarray):
+        values = values.to_numpy(wanted, na_value=np.nan)
+    copied: NDArray[np.floating] = np.array(values, wanted, order="C")
+    copied.flags.writeable = False
+    return copied
+
+
+def _but(nearest: list[str]) -> str:
+    return f"; the nearest is {nearest[0]!r}" if nearest else ""
+
+
+def _refusal(expected: str, found: str, do: str) -> DataError:
+    return DataError(f"{MEMORY}: expected {expected}, found {found}; {do}")

@@ -1,0 +1,87 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import data
+from data import DataError, Recording, from_arrays, from_frame
+
+FRAME = pd.DataFrame({"a": [1.0, 2.0, 4.0], "speed": [0.5, 1.5, 1.0], "b": [3, 4, 9]})
+
+
+def test_a_table_is_its_features_and_its_target():
+    recording = from_frame(FRAME, target="speed")
+    np.testing.assert_array_equal(recording.X, [[1, 3], [2, 4], [4, 9]])
+    np.testing.assert_array_equal(recording.y, [0.5, 1.5, 1.0])
+    assert (recording.feature_names, recording.target, recording.source) == (("a", "b"), "speed", "memory")
+
+
+def test_a_table_in_memory_is_the_same_recording_as_in_a_file(tmp_path):
+    FRAME.to_parquet(tmp_path / "frame.parquet")
+    assert from_frame(FRAME, "speed").sha256 == data.load(str(tmp_path / "frame.parquet"), "speed").sha256
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "Float32", "float[pyarrow]"])
+def test_what_has_32_bits_stays_so(dtype):
+    features = FRAME[["a", "b"]].astype(dtype)
+    assert from_arrays(features, FRAME["speed"]).X.dtype == np.float32
+
+
+def test_arrays_have_no_names_and_frames_and_series_do():
+    X, y = FRAME[["a", "b"]], FRAME["speed"]
+    bare = from_arrays(X.to_numpy(), y.tolist())
+    assert (bare.feature_names, bare.target) == ((), "y")
+    named = from_arrays(X, y)
+    assert (named.feature_names, named.target) == (("a", "b"), "speed")
+    assert bare.sha256 == named.sha256 == Recording(X.to_numpy(), y.to_numpy(), "here").sha256
+
+
+@pytest.mark.parametrize("make", [lambda frame: frame, lambda frame: frame.to_numpy()])
+def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make):
+    features = FRAME[["a", "b"]].astype(float)
+    given = make(features)
+    recording = from_arrays(given, FRAME["speed"])
+    if isinstance(given, pd.DataFrame):
+        given.iloc[0, 0] = 7.0
+    else:
+        given[0, 0] = 7.0
+    assert recording.X[0, 0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        recording.X[0, 0] = 7.0
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (FRAME.assign(b=["x", "y", "z"]), r"expected real numbers, found column 'b' of type (str|object); write it as"),
+        (FRAME.assign(b=pd.date_range("2020", periods=3)), "found column 'b' of type datetime64"),
+        (FRAME.assign(b=[1j, 2, 3]), "found column 'b' of type complex128"),
+        (FRAME.assign(b=[1.0, np.nan, 2.0]), "X has 1 value.s. that are NaN or infinite, the first at row 1, column 1"),
+        (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are NaN"),
+        (FRAME.rename(columns={"b": "a"}), "expected names of columns that differ, found 'a' more than once"),
+        (
+            FRAME.rename(columns={"b": 7}),
+            "expected names of columns that are text, found 7 of type int; frame.c",
+        ),
+        (
+            FRAME.rename(columns={"speed": "sped"}),
+            "expected the column 'speed', found 3 other.s.; the nearest is .sped",
+        ),
+        (pd.concat({"one": FRAME}, axis=1), "expected one name for each column, found 2 levels of them"),
+        (FRAME[["speed"]], "X must be a table of rows and columns"),
+        (FRAME[:0], "found 0 row"),
+    ],
+)
+def test_what_is_no_recording_is_refused_in_one_line(frame, says):
+    with pytest.raises(DataError, match=says) as caught:
+        from_frame(frame, "speed")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_target_that_belongs_to_other_rows_is_refused():
+    with pytest.raises(DataError, match="expected X and y with the same index, found two that differ"):
+        from_arrays(FRAME[["a", "b"]], FRAME["speed"].sort_values())
+
+
+def test_what_was_in_memory_cannot_be_read_again():
+    with pytest.raises(DataError, match=r"are in no file; give them again: run_search\(config, data=…\)"):
+        data.load("memory")
