@@ -86,7 +86,7 @@ def until(true: Callable[[], object], process: subprocess.Popen | None = None, s
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
-        assert process is None or process.poll() is None
+        assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.01)
 
 

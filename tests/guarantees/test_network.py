@@ -21,6 +21,7 @@ from tests.guarantees.network import Network
 pytestmark = [pytest.mark.slow, pytest.mark.namespaces]
 
 CUT_SECONDS = 30
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
 PORT = 8786
 ADDRESS = f"tcp://10.0.0.1:{PORT}"
 
@@ -187,7 +188,7 @@ def test_a_tracking_server_that_is_restarted(killed, undisturbed, tmp_path_facto
         ExitStack() as stack,
     ):
         with tracking(network, server):
-            process = stack.enter_context(driving(network, MLFLOW_TRACKING_URI="http://10.0.0.1:5000"))
+            process = stack.enter_context(driving(network, MLFLOW_TRACKING_URI="http://10.0.0.1:5000", **IMPATIENT))
             until(lambda: logged() >= 5, process)
         assert process.poll() is None
         with tracking(network, server):
