@@ -184,6 +184,14 @@ def test_a_stop_is_the_same_after_any_interruption_and_more_trials_do_not_undo_i
     assert [one.number for one in open_study(path, patient(40)).ask(logged)] == list(range(40, 50))
 
 
+def test_patience_that_ends_within_an_interrupted_batch_leaves_no_trial_of_it_open(tmp_path):
+    study, logged = open_study(tmp_path / "a", patient(8)), set()
+    for proposal in study.ask(logged)[:9]:
+        study.tell(proposal.number, 0.5)
+        logged.add(proposal.number)
+    assert [proposal.number for proposal in open_study(tmp_path / "a", patient(8)).ask(logged)] == [9]
+
+
 def test_a_score_is_better_by_more_than_the_last_digit_that_is_shown():
     assert stagnation([0.5, 0.50009, 0.5001, 0.50011]) == 0
     assert stagnation([0.5, 0.50009, 0.5001]) == 2
