@@ -64,7 +64,8 @@ def run(
     storage: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Optuna's: a database URL or a journal file. Default: ./mlruns/optuna.journal."
+            metavar="URL",
+            help="Optuna's: a database URL or a journal. Default: $REGSEARCH_STORAGE, else ./mlruns/optuna.journal.",
         ),
     ] = None,
     workers: Annotated[

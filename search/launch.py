@@ -29,10 +29,10 @@ from search.recall import recall, remember, request_of
 from search.result import SearchResult
 from search.rows import read_rows
 from search.select import remarks, winner
-from search.study import FamilyStudy, Proposal, open_storage, open_studies
+from search.study import FamilyStudy, Proposal, open_studies, storage_at
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
-from tracking.store import Store, home, is_there, open_store, quiet, reason
+from tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
 
 
 class SearchBusyError(RuntimeError):
@@ -61,7 +61,8 @@ def run_search(
     tracking_uri : str or None
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
-        Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
+        Optuna's: a database URL or the path of a journal file; ``None`` for ``REGSEARCH_STORAGE``, or else the journal
+        in ``mlruns``.
     workers : int or None
         Processes that solve; 1 or ``None`` for a thread of this one.  The trials are the same with any number.
     cluster : str or None
@@ -103,11 +104,16 @@ def run_search(
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri)
     _close_orphans(store, progress)
-    with _alone(store, search_id), _resumable(), connected as engine:
+    with (
+        _alone(store, search_id),
+        _resumable(),
+        connected as engine,
+        storage_at(storage_url(storage), home()) as optuna_storage,
+    ):
         earlier = predecessor(store, config, development.data_sha256)
         if earlier and progress:
             print(earlier, file=sys.stderr, flush=True)
-        studies = open_studies(config, search_id, open_storage(storage, home()))
+        studies = open_studies(config, search_id, optuna_storage)
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})

@@ -133,6 +133,18 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
         ) from error
 
 
+@contextmanager
+def storage_at(url: str | None, home: Path) -> Iterator[BaseStorage]:
+    """Open Optuna's storage as `open_storage` does, and close its connections in the end."""
+    storage = open_storage(url, home)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
+
 def _open_journal(path: Path) -> BaseStorage:
     """Open a journal, cutting off a line that its writer did not live to end: what it held is proposed again."""
     lock = _JournalLock(path)

@@ -118,6 +118,11 @@ def tracking_uri(explicit: str | None = None) -> str:
     return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def storage_url(explicit: str | None = None) -> str | None:
+    """Return Optuna's storage to use: the explicit one, else ``REGSEARCH_STORAGE``, else ``None`` for the journal."""
+    return explicit or os.environ.get("REGSEARCH_STORAGE") or None
+
+
 def is_there(uri: str | None = None) -> bool:
     """Return whether a tracking store can be there: an embedded one only if its file is."""
     database = _sqlite_file(tracking_uri(uri))

@@ -83,7 +83,29 @@ def kill(*arguments):
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
 
 
-@pytest.mark.parametrize(("where", "moment", "count"), [pytest.param(*rest, id=name) for name, *rest in BOUNDARIES])
+OF_THE_STORE = {  # where a database or a server answers otherwise than a file might
+    "the first study is created",
+    "a batch is half asked",
+    "a later trial has one of its two parameters",
+    "the parent run is created",
+    "a trial's metrics are written",
+    "a trial's artifacts are written",
+    "a batch is half told",
+    "the opening of the test rows is noted",
+    "the version is about to be registered",
+    "the alias is about to be set",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "where", "moment", "count"),
+    [
+        pytest.param(place, *rest, id=f"{place}: {name}")
+        for name, *rest in BOUNDARIES
+        for place in (["embedded", "servers"] if name in OF_THE_STORE else ["embedded"])
+    ],
+    indirect=["place"],
+)
 def test_killed_at_a_boundary(where, moment, count, killed, undisturbed):
     kill(where, moment, count)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
