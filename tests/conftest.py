@@ -81,8 +81,8 @@ def postgresql() -> Iterator[PostgreSQL]:
     """Return a PostgreSQL that knows two templates, to be copied: migrating a database takes seconds."""
     server = PostgreSQL()
     try:
-        open_store(server.renew("mlflow_template"))
-        with storage_at(server.renew("optuna_template"), Path()):
+        store = open_store(server.renew("mlflow_template"))
+        with storage_at(server.renew("optuna_template"), Path(), store.locks):
             pass
         yield server
     finally:

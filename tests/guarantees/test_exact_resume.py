@@ -143,9 +143,7 @@ def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_li
     assert sum(run.info.status == "RUNNING" for run in runs) == 2
     (search_id,) = {run.data.tags["search_id"] for run in runs}
 
-    from filelock import FileLock
-
-    with FileLock(store.lock_of(search_id)):
+    with store.locks.hold(search_id):
         assert close_orphans(store) == []
     assert close_orphans(store) == [search_id]
     runs = store.client.search_runs([store.experiment("killed")])
