@@ -80,6 +80,11 @@ class PostgreSQL:
         self.rule(f"CREATE DATABASE {database} OWNER {self.user} TEMPLATE {template}")
         return self.url(database)
 
+    def dump(self, database: str) -> bytes:
+        """Return all that a database holds, as text."""
+        where = ("--host", str(self._folder), "--port", str(self.port), "--username", "postgres")
+        return subprocess.run([_program("pg_dump"), *where, database], check=True, capture_output=True).stdout
+
     def start(self) -> None:
         """Start it, and wait until it takes connections; nothing if it runs."""
         if self._process is not None and self._process.poll() is None:
