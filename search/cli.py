@@ -45,6 +45,12 @@ Storage = Annotated[
         help="Optuna's: a database URL or a journal. Default: $REGSEARCH_STORAGE, else ./mlruns/optuna.journal.",
     ),
 ]
+SharedStorage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Optuna's: where it is PostgreSQL, it keeps machines apart. Default: $REGSEARCH_STORAGE."
+    ),
+]
 Config = Annotated[
     str,
     typer.Argument(
@@ -121,7 +127,7 @@ def promote(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a champion that is better or of other data.")] = False,
     tracking_uri: TrackingUri = None,
-    storage: Storage = None,
+    storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a search's winner on the test rows, once, and make it champion."""
@@ -139,7 +145,7 @@ def models(
     ),
     name: Annotated[str | None, typer.Option(metavar="MODEL", help="Only this registered model.")] = None,
     tracking_uri: TrackingUri = None,
-    storage: Storage = None,
+    storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """List the registered models, their scores, and who was champion when."""

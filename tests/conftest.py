@@ -159,7 +159,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(None, None, tmp_path / "mlruns" / "artifacts")
     postgresql: PostgreSQL = request.getfixturevalue("postgresql")
     server: TrackingServer = request.getfixturevalue("tracking_server")
-    postgresql.start()
     server.start()
     postgresql.renew("mlflow", template="mlflow_template")
     storage = postgresql.renew("optuna", template="optuna_template")

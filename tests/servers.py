@@ -74,6 +74,7 @@ class PostgreSQL:
 
     def renew(self, database: str, template: str = "template0") -> str:
         """Make a database a new copy of its template, whoever is connected, and return its address."""
+        self.start()
         for name in (database, template):
             self.rule(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         self.rule(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")

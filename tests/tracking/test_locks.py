@@ -23,7 +23,6 @@ with Locks(Path(sys.argv[1]), tuple(sys.argv[2:])).hold("name"):
 @pytest.fixture
 def database(postgresql):
     """Return the address of an empty database."""
-    postgresql.start()
     return postgresql.renew("locks")
 
 
