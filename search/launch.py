@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
-from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
@@ -30,10 +27,13 @@ from search.result import SearchResult
 from search.rows import read_rows
 from search.samplers import require_sampler
 from search.select import remarks, winner
-from search.study import FamilyStudy, Proposal, open_storage, open_studies
+from search.study import FamilyStudy, Proposal, open_studies, storage_at
+from tracking.locks import Held, HeldError
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
-from tracking.store import Store, home, is_there, open_store, quiet, reason
+from tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
+
+_MOMENT = 1.0  # seconds in which a database may not have noticed yet that a holder died
 
 
 class SearchBusyError(RuntimeError):
@@ -65,7 +65,8 @@ def run_search(
     tracking_uri : str or None
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
-        Optuna's: a database URL or the path of a journal file; ``None`` for the journal in ``mlruns``.
+        Optuna's: a database URL or the path of a journal file; ``None`` for ``REGSEARCH_STORAGE``, or else the journal
+        in ``mlruns``.
     workers : int or None
         Processes that solve; 1 or ``None`` for a thread of this one.  The trials are the same with any number.
     cluster : str or None
@@ -96,7 +97,7 @@ def run_search(
     connected = _engine(workers, cluster)
     config = config.of(data) if data else config
     request = request_of(config, data, promote=promote)
-    store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
+    store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
@@ -107,20 +108,25 @@ def run_search(
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
     development, sealed = read_rows(config, data, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
-    store = store or open_store(tracking_uri)
+    store = store or open_store(tracking_uri, storage)
     _close_orphans(store, progress)
-    with _alone(store, search_id), _resumable(), connected as engine:
+    with (
+        _alone(store, search_id) as held,
+        _resumable(),
+        connected as engine,
+        storage_at(storage_url(storage), home(), store.locks) as opened,
+    ):
         earlier = predecessor(store, config, development.data_sha256)
         if earlier and progress:
             print(earlier, file=sys.stderr, flush=True)
-        studies = open_studies(config, search_id, open_storage(storage, home()))
+        studies = open_studies(config, search_id, opened)
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
-        with run.running():
+        with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
-            new_trials = _drive(config, studies, run, development, engine, progress=progress)
+            new_trials = _drive(config, studies, run, held, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
             if not report.is_current(run, config, trials, best):
@@ -157,23 +163,16 @@ def _close_orphans(store: Store, progress: Shown) -> None:
 
 
 @contextmanager
-def _alone(store: Store, search_id: str) -> Iterator[None]:
-    """Hold the search's lock, which the system lets go of if this process dies."""
-    lock = FileLock(store.lock_of(search_id), timeout=0)
-    holder = store.lock_of(search_id).with_suffix(".holder")
-    try:
-        lock.acquire()
-    except Timeout as error:
-        who = holder.read_text() if holder.exists() else "another process"
-        raise SearchBusyError(
-            f"search {search_id} is being run by {who}; wait for it to end, or stop it first"
-        ) from error
-    try:
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+def _alone(store: Store, search_id: str) -> Iterator[Held]:
+    """Hold the search's lock, which is let go of if this process dies."""
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(store.locks.hold(search_id, _MOMENT))
+        except HeldError as error:
+            raise SearchBusyError(
+                f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
+            ) from error
+        yield held
 
 
 @contextmanager
@@ -194,6 +193,7 @@ def _drive(
     config: SearchConfig,
     studies: list[FamilyStudy],
     run: SearchRun,
+    held: Held,
     development: Development,
     engine: Engine,
     *,
@@ -204,7 +204,7 @@ def _drive(
     logged = {key for key, trial in runs.items() if run.is_intact(trial)}
     already = len(logged)
     with Progress(config.n_trials, already, progress) as bar:
-        recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
+        recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             drive(studies, submit, recorder, logged)
         bar.finish()
@@ -217,18 +217,21 @@ class _Recorder:
     def __init__(
         self,
         run: SearchRun,
+        held: Held,
         runs: Mapping[tuple[str, int], Run],
         n_rows: int,
         tolerance: float,
         bar: Progress,
     ) -> None:
         self._run = run
+        self._held = held
         self._tolerance = tolerance
         self._left = {key: left.info.run_id for key, left in runs.items()}
         self._n_rows = n_rows
         self._bar = bar
 
     def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
+        self._held.confirm()
         left = self._left.get((family, proposal.number))
         if isinstance(outcome, Failure):
             record = report.trial_record(family, proposal, self._n_rows, self._tolerance)

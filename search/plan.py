@@ -12,7 +12,7 @@ from search.estimate import estimate
 from search.penalty import Family
 from search.rows import split_of
 from search.samplers import require_sampler
-from tracking.store import home, without_secrets
+from tracking.store import home, storage_url, without_secrets
 from tracking.store import tracking_uri as uri_of
 
 
@@ -66,7 +66,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
             },
         },
         "tracking_uri": without_secrets(uri_of(tracking_uri)),
-        "storage": without_secrets(storage) if storage else str(home() / "optuna.journal"),
+        "storage": without_secrets(storage_url(storage) or str(home() / "optuna.journal")),
         "seconds": round(expected.seconds, 1) if expected else None,
         "peak_mb": round(expected.peak_bytes / 1e6) if expected else None,
     }

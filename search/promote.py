@@ -43,6 +43,7 @@ def promote(
     *,
     data: Recording | None = None,
     tracking_uri: str | None = None,
+    storage: str | None = None,
     again: bool = False,
     force: bool = False,
 ) -> Promotion:
@@ -55,6 +56,8 @@ def promote(
         What was searched, where it cannot be read again or has moved.
     tracking_uri : str or None
         Where the search was tracked.
+    storage : str or None
+        Where it was proposed: a PostgreSQL keeps promotions of several machines apart.
     again : bool
         Open the test rows even though another winner of the same data and split has been scored on them.
     force : bool
@@ -65,7 +68,7 @@ def promote(
     PromotionRefusedError
         If there is no such finished search, the data are not what was searched, or `again` or `force` is needed.
     """
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, storage)
     close_orphans(store)
     run = SearchRun.find(store, search_id)
     if run is None:
@@ -97,7 +100,7 @@ def promote_winner(
     store = run.store
     trials = run.trials()
     best = winner(trials, config.tolerance, config.select)
-    with registry.alone(store):
+    with registry.alone(store) as held:
         current = registry.champion(store, config.name)
         if current is not None and current.run_id != best["run_id"] and not force:
             _require_better(best, current, development, run)
@@ -133,13 +136,14 @@ def promote_winner(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
                 f"`regsearch promote {run.search_id} --force` makes it champion again"
             )
+        held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
     tell(run, config, development, trials, best, scored, str(version.version))
     return Promotion(config.name, str(version.version), replaced, name, **scores)
 
 
-def rollback(name: str, *, tracking_uri: str | None = None) -> str:
-    """Make the version that a model's champion replaced champion again, bit for bit, and return it.
+def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
+    """Make the version that a model's champion replaced champion again, bit for bit, and return it; see `promote`.
 
     Raises
     ------
@@ -148,7 +152,7 @@ def rollback(name: str, *, tracking_uri: str | None = None) -> str:
     tracking.model.ModelRejectedError
         If the previous version is no longer what was registered.
     """
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, storage)
     with registry.alone(store):
         return registry.rollback(store, name, lambda version: _load(store, version))
 

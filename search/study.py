@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -20,6 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.config import ConfigError, SearchConfig
 from search.penalty import Family
 from search.samplers import BATCH, GridOrder, distributions, sampler_of
+from tracking import postgresql
+from tracking.locks import Locks
 from tracking.store import reason, without_secrets
 
 _GAIN = 1e-4  # a score is better if it differs in the digits that tables show
@@ -146,8 +149,7 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     """
     try:
         if url is not None and "://" in url:
-            waiting = {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
-            return RDBStorage(url, engine_kwargs=waiting)
+            return RDBStorage(url, engine_kwargs=_engine(url))
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_journal(path)
@@ -156,6 +158,25 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
             f"--storage {without_secrets(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
             "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"
         ) from error
+
+
+def _engine(url: str) -> dict[str, Any]:
+    if postgresql.is_postgresql(url):
+        return {"connect_args": postgresql.arguments(), "pool_pre_ping": True}
+    return {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
+
+
+@contextmanager
+def storage_at(url: str | None, home: Path, locks: Locks) -> Iterator[BaseStorage]:
+    """Open Optuna's storage as `open_storage` does, one process at a time, and close its connections in the end."""
+    with locks.hold("store"):
+        storage = open_storage(url, home)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def _open_journal(path: Path) -> BaseStorage:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from data import Development, Recording, SealedTest, Split, seal
 from search import SearchConfig, SearchResult, run_search
 from search.cli import main
+from search.study import storage_at
 from tests.launch import Launched
+from tests.servers import PostgreSQL, TrackingServer
 from tracking.store import open_store
 
 SMALL = """
@@ -74,12 +79,107 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """Return a PostgreSQL that knows two templates, to be copied: migrating a database takes seconds."""
+    server = PostgreSQL()
+    try:
+        store = open_store(server.renew("mlflow_template"))
+        with storage_at(server.renew("optuna_template"), Path(), store.locks):
+            pass
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def tracking_server(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """Return a tracking server in front of that PostgreSQL's database ``mlflow``."""
+    backend = postgresql.renew("mlflow", template="mlflow_template")
+    server = TrackingServer(backend, tmp_path_factory.mktemp("served"))
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where searches are kept.
+
+    Attributes
+    ----------
+    tracking_uri : str or None
+        MLflow's; ``None`` for the embedded database.
+    storage : str or None
+        Optuna's; ``None`` for the embedded journal.
+    artifacts : Path
+        The folder that holds the runs' files in the end.
+    """
+
+    tracking_uri: str | None
+    storage: str | None
+    artifacts: Path
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.storage is None
+
+    def has_studies(self) -> bool:
+        """Return whether a search has begun to propose."""
+        if self.storage is None:
+            return (self.artifacts.parent / "optuna.journal").exists()
+        with psycopg.connect(self.storage) as connection:
+            return connection.execute("SELECT FROM studies").fetchone() is not None
+
+    def files_of(self, run_id: str, folder: str) -> dict[str, bytes]:
+        """Return what a folder of a run's artifacts holds."""
+        (found,) = self.artifacts.rglob(f"{run_id}/artifacts/{folder}")
+        return {path.name: path.read_bytes() for path in found.iterdir()}
+
+    def trials_logged(self) -> int:
+        """Return how many trials have their weights by now."""
+        return sum(1 for _ in self.artifacts.rglob("artifacts/weights.npz"))
+
+
+everywhere = pytest.mark.parametrize("place", ["embedded", "servers"], indirect=True)
+"""Makes a test in a `workspace` be one of both places; without it, it is of the embedded one."""
+
+on_servers = pytest.mark.parametrize("place", ["servers"], indirect=True)
+
+
+def another_machine(folder: Path, name: str = "another") -> dict[str, str]:
+    """Return the environment of a machine that does not see this one's lock files, but the same servers."""
+    return {**os.environ, "XDG_STATE_HOME": str(folder / name)}
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a folder of its own the current one, with an empty store in ``mlruns``."""
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Return an empty place."""
+    if getattr(request, "param", "embedded") == "embedded":
+        return Place(None, None, tmp_path / "mlruns" / "artifacts")
+    postgresql: PostgreSQL = request.getfixturevalue("postgresql")
+    server: TrackingServer = request.getfixturevalue("tracking_server")
+    postgresql.renew("mlflow", template="mlflow_template")
+    storage = postgresql.renew("optuna", template="optuna_template")
+    server.start()
+    shutil.rmtree(server.artifacts)
+    server.artifacts.mkdir()
+    return Place(server.uri, storage, server.artifacts)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, place: Place, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder of its own the current one, with searches kept in a place that is empty."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copytree(empty_database, tmp_path / "mlruns")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name, value in (("MLFLOW_TRACKING_URI", place.tracking_uri), ("REGSEARCH_STORAGE", place.storage)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    if place.tracking_uri is None:
+        shutil.copytree(empty_database, tmp_path / "mlruns")
     return tmp_path
 
 
@@ -116,8 +216,8 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., L
     folder = tmp_path_factory.mktemp("launched")
     launched: list[Launched] = []
 
-    def start(*arguments, before=None):
-        launched.append(Launched(arguments, folder / str(len(launched)), before))
+    def start(*arguments, **options):
+        launched.append(Launched(arguments, folder / str(len(launched)), **options))
         return launched[-1]
 
     yield start

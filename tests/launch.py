@@ -32,14 +32,22 @@ class Launched:
         Stem of the files that take what it prints.
     before : callable or None
         Called in the process before the command starts; can be pickled.
+    environment : mapping of str to str or None
+        ``None`` for that of this process.
     """
 
-    def __init__(self, arguments: tuple[str, ...], printed: Path, before: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        printed: Path,
+        before: Callable[[], object] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._files = printed.with_suffix(".out"), printed.with_suffix(".err")
         for file in self._files:
             file.touch()
         self._process = _FORK_SERVER.Process(
-            target=_run, args=(arguments, Path.cwd(), dict(os.environ), self._files, before)
+            target=_run, args=(arguments, Path.cwd(), dict(environment or os.environ), self._files, before)
         )
         self._process.start()
         self.pid: int = self._process.pid
@@ -48,6 +56,10 @@ class Launched:
     def returncode(self) -> int | None:
         """The exit code, the negative number of the signal that ended it, or ``None`` while it runs."""
         return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return the same, as `subprocess.Popen` has it."""
+        return self.returncode
 
     @property
     def stdout(self) -> str:

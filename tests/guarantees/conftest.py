@@ -19,9 +19,9 @@ import pandas as pd
 import pytest
 
 from search import SearchConfig, SearchResult, run_search
-from search.study import open_storage
+from search.study import storage_at
 from tracking import registry
-from tracking.store import open_store
+from tracking.store import open_store, storage_url
 
 CONFIG = """
 name = "killed"
@@ -82,12 +82,12 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert (result.best["family"], result.best["trial"]) == expected.winner
     assert result.promotion.r2_test == pytest.approx(expected.r2_test, abs=1e-9)
 
-    storage = open_storage(None, Path.cwd() / "mlruns")
-    told = [trial for study in storage.get_all_studies() for trial in storage.get_all_trials(study._study_id)]
+    store = open_store()
+    with storage_at(storage_url(), Path.cwd() / "mlruns", store.locks) as storage:
+        told = [trial for study in storage.get_all_studies() for trial in storage.get_all_trials(study._study_id)]
     assert len(told) == TRIALS
     assert {trial.state for trial in told} == {optuna.trial.TrialState.COMPLETE}
 
-    store = open_store()
     runs = store.client.search_runs([store.experiment("killed")], max_results=1000)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert sorted(run.data.tags["role"] for run in runs) == ["search"] + ["trial"] * TRIALS
@@ -112,6 +112,7 @@ def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbe
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("REGSEARCH_STORAGE", raising=False)
         prepare(folder, small_recording())
         started = time.monotonic()
         result = run_search(SearchConfig.load("killed.toml"), progress=False)

@@ -15,6 +15,7 @@ from distributed import Client
 
 from search import ConfigError, SearchConfig, run_search
 from search.launch import SearchStoppedError
+from tests.conftest import on_servers
 from tests.guarantees.cluster import assert_stopped, started, trials_logged, until
 from tests.guarantees.conftest import TRIALS, assert_complete
 
@@ -113,6 +114,15 @@ def test_a_cluster_over_tcp_makes_the_same_table_and_is_sent_no_test_row(cluster
         assert relay.sent.count(trained) == 1
         assert tested not in relay.sent
         assert recording.y[120:124].tobytes() not in relay.sent
+    assert_complete(result, undisturbed)
+
+
+@on_servers
+def test_the_workers_are_sent_no_address_and_no_password_of_a_server(cluster, killed, place, postgresql, undisturbed):
+    with Relay(cluster.address) as relay:
+        result = searched(cluster=relay.address)
+        for secret in (postgresql.password, f":{postgresql.port}", place.tracking_uri):
+            assert secret.encode() not in relay.sent
     assert_complete(result, undisturbed)
 
 

@@ -3,11 +3,15 @@
 import random
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
 from search import SearchConfig, run_search
+from tests.conftest import everywhere
 from tests.guarantees.conftest import assert_complete
+from tests.servers import until
+from tracking.locks import Locks
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import open_store
@@ -51,7 +55,29 @@ BOUNDARIES = [
 ]
 
 
-@pytest.mark.parametrize(("where", "moment", "count"), [pytest.param(*rest, id=name) for name, *rest in BOUNDARIES])
+OF_THE_STORE = {  # where a database or a server answers otherwise than a file might
+    "the first study is created",
+    "a batch is half asked",
+    "a later trial has one of its two parameters",
+    "the parent run is created",
+    "a trial's metrics are written",
+    "a trial's artifacts are written",
+    "a batch is half told",
+    "the opening of the test rows is noted",
+    "the version is about to be registered",
+    "the alias is about to be set",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "where", "moment", "count"),
+    [
+        pytest.param(place, *rest, id=f"{place}: {name}")
+        for name, *rest in BOUNDARIES
+        for place in (["embedded", "servers"] if name in OF_THE_STORE else ["embedded"])
+    ],
+    indirect=["place"],
+)
 def test_killed_at_a_boundary(where, moment, count, kill, killed, undisturbed):
     kill(where, moment, count)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
@@ -69,27 +95,33 @@ def test_killed_again_and_again(kill, killed, undisturbed):
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_killed_at_a_random_moment(seed, launch, killed, undisturbed):
+@pytest.mark.parametrize(
+    ("place", "seed"),
+    [("embedded", seed) for seed in range(50)] + [("servers", seed) for seed in range(8)],
+    indirect=["place"],
+)
+def test_killed_at_a_random_moment(seed, launch, killed, place, undisturbed):
     process = launch("run", "killed.toml")
-    while process.returncode is None and not list(killed.glob("mlruns/optuna.journal")):
-        time.sleep(0.01)
+    until(place.has_studies, process)
     time.sleep(random.Random(seed).uniform(0, undisturbed.seconds))
     process.kill()
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(kill, killed):
+@everywhere
+def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(
+    kill, killed, monkeypatch
+):
     kill("mlflow:MlflowClient.create_run", "after", 5)
+    monkeypatch.setenv("XDG_STATE_HOME", str(killed / "another machine"))
     store = open_store()
     runs = store.client.search_runs([store.experiment("killed")])
     assert sum(run.info.status == "RUNNING" for run in runs) == 2
     (search_id,) = {run.data.tags["search_id"] for run in runs}
 
-    from filelock import FileLock
-
-    with FileLock(store.lock_of(search_id)):
+    with store.locks.hold(search_id):
         assert close_orphans(store) == []
+    assert close_orphans(replace(store, locks=Locks(killed))) == []  # whoever cannot see the lock leaves them alone
     assert close_orphans(store) == [search_id]
     runs = store.client.search_runs([store.experiment("killed")])
     assert sorted(run.info.status for run in runs) == ["FINISHED"] * 3 + ["KILLED"] * 2

@@ -3,18 +3,25 @@
 import io
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search import ConfigError, load_champion, run_search
+from data import load
+from search import ConfigError, SearchConfig, load_champion, run_search
+from tests.conftest import on_servers
 from tests.guarantees.conftest import one_ridge
+from tests.servers import until
 from tracking import registry
 from tracking.model import ModelRejectedError
 from tracking.store import open_store
@@ -188,3 +195,50 @@ def test_a_password_in_a_storage_address_is_written_nowhere(killed, invoke):
     assert "s3cret" not in error
     for file in (killed / "mlruns").rglob("*"):
         assert not file.is_file() or b"s3cret" not in file.read_bytes()
+
+
+@on_servers
+def test_the_password_of_the_database_is_written_and_said_nowhere(killed, place, postgresql, invoke):
+    code, out, error = invoke("run", "killed.toml", "--verbose", "--storage", place.storage)
+    assert code == 0, error
+    planned = invoke("run", "killed.toml", "--dry-run")
+    promoted = invoke("promote", SearchConfig.load("killed.toml").search_id(load("recording.npz").sha256))
+    said = [out, error, *map(str, (*planned, *promoted))]
+    files = [file.read_bytes() for top in (killed, place.artifacts) for file in top.rglob("*") if file.is_file()]
+    assert len(files) > 50
+    for content in (*map(str.encode, said), *files, *map(postgresql.dump, ("mlflow", "optuna"))):
+        assert postgresql.password.encode() not in content
+
+
+@on_servers
+def test_workers_are_not_connected_to_any_server(killed, place, postgresql, tracking_server):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.cli", "run", "killed.toml", "--workers", "2"], stderr=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: place.trials_logged() >= 5, process)
+        process.send_signal(signal.SIGSTOP)
+        driver = psutil.Process(process.pid)
+        workers = driver.children(recursive=True)
+        assert len(workers) >= 2
+        assert postgresql.port in ports(driver)
+        assert not {port for worker in workers for port in ports(worker)} & {postgresql.port, tracking_server.port}
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ports(process):
+    """Return those that a process is connected to."""
+    return {connection.raddr.port for connection in process.net_connections() if connection.raddr}
+
+
+def test_the_command_that_resumes_is_said_without_a_password(killed, invoke, monkeypatch):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("search.launch.read_rows", interrupted)
+    code, _, error = invoke("run", "killed.toml", "--storage", "sqlite://user:s3cret@/optuna.db?password=s3cret")
+    assert code == 143
+    assert "resume with: regsearch run killed.toml --storage sqlite:///optuna.db" in error
+    assert "s3cret" not in error
