@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from data.files import file_shape, read_file
+from data.memory import fits_in_memory
 from data.recording import DataError, Recording
 from data.seal import Development, FoldRows, Rows, SealedTest, seal
 from data.split import Fold, Split
@@ -22,6 +23,7 @@ __all__ = [
     "SealedTest",
     "Split",
     "fingerprint",
+    "fits_in_memory",
     "load",
     "seal",
     "shape",

@@ -6,7 +6,6 @@ import csv
 import difflib
 import io
 import math
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from data.memory import memory_bytes
 from data.recording import DataError, Recording
 
 MAX_COLUMNS = 100_000
@@ -272,17 +272,10 @@ def _require_present(name: str, names: list[str], what: str) -> None:
 
 
 def _require_memory(needed: int, what: str) -> None:
-    memory = _memory_bytes()
+    memory = memory_bytes()
     if needed > memory:
         found = f"{needed / 2**30:.3g} GiB for {what}"
         raise _refusal(f"at most the {memory / 2**30:.3g} GiB of this machine", found, "save fewer rows or columns")
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**36
 
 
 def _refusal(expected: str, found: str, do: str) -> DataError:

@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
+from search.solvers.columns import Matrix
 from search.solvers.coordinate_descent import descend
 from search.solvers.design import Design, normalise
 from search.solvers.elastic_net import ElasticNetPath
@@ -51,16 +52,19 @@ class RegularizationPath:
 
     Parameters
     ----------
-    X : ndarray of float32 or float64, shape (n_rows, n_features)
+    X : Matrix of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     tolerance : float
         Relative duality gap that an L1-penalised fit must reach.
+    in_memory : bool
+        Whether the normalised columns are held: `search.solvers.design.normalise`.
     """
 
-    def __init__(self, X: NDArray[np.floating], y: NDArray[np.float64], *, tolerance: float = 1e-6) -> None:
+    def __init__(self, X: Matrix, y: NDArray[np.float64], *, tolerance: float = 1e-6, in_memory: bool = True) -> None:
         self._X = X
         self._y = y
         self._tolerance = tolerance
+        self._in_memory = in_memory
         self._blas = ThreadpoolController().select(user_api="blas")
 
     @property
@@ -79,7 +83,7 @@ class RegularizationPath:
 
     @cached_property
     def _design(self) -> Design:
-        return normalise(self._X, self._y)
+        return normalise(self._X, self._y, in_memory=self._in_memory)
 
     @cached_property
     def _spectrum(self) -> Spectrum:
