@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
+
+from data.blocks import Matrix, blocks
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -17,21 +18,6 @@ _CACHED_VALUES = 2**18
 
 _PRODUCT_VALUES = 2**22
 """Of a block that is multiplied with itself: enough for BLAS to work at full speed."""
-
-
-class Matrix(Protocol):
-    """Rows of a recording: an array, or what gives arrays of some of its columns."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows and features."""
-
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """Type of the values."""
-
-    def __getitem__(self, key: tuple[slice, slice | Indices], /) -> NDArray[np.floating]:
-        """Return some rows of some columns, shape (n_rows, n_features)."""
 
 
 class Streamed:
@@ -136,9 +122,3 @@ def gram_of_features(columns: Columns) -> Vector:
         part = columns.rows(block) if isinstance(columns, Streamed) else columns[:, block]
         gram = blas.dsyrk(1.0, np.asfortranarray(part), beta=1.0, c=gram, lower=1, overwrite_c=1)
     return gram
-
-
-def blocks(size: int, step: int) -> Iterator[slice]:
-    """Yield consecutive slices that cover a range."""
-    for start in range(0, size, step):
-        yield slice(start, min(start + step, size))

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from search.solvers.columns import Columns, Matrix, Streamed, blocks
+from data.blocks import Matrix, blocks
+from search.solvers.columns import Columns, Streamed
 
 _BLOCK_VALUES = 2**21
 

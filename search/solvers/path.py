@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from data.blocks import Matrix
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
-from search.solvers.columns import Matrix
 from search.solvers.coordinate_descent import descend
 from search.solvers.design import Design, normalise
 from search.solvers.elastic_net import ElasticNetPath
