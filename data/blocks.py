@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.memory import fits_in_memory
 
-_BLOCK_BYTES = 2**27
+_BLOCK_BYTES = 2**26
 
 
 class Matrix(Protocol):
@@ -23,6 +23,13 @@ class Matrix(Protocol):
     @property
     def dtype(self) -> np.dtype[np.floating]:
         """Type of the values."""
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> NDArray[np.floating]:
+        """Return some rows of some columns."""
+
+
+class Columnwise(Matrix, Protocol):
+    """A matrix of which any columns can be picked."""
 
     def __getitem__(self, key: tuple[slice, slice | NDArray[np.intp]], /) -> NDArray[np.floating]:
         """Return some rows of some columns."""
@@ -39,7 +46,7 @@ def column_blocks(X: Matrix) -> Iterator[slice]:
 
 
 def _blocks_of_chunks(X: Matrix, axis: int) -> Iterator[slice]:
-    """Yield blocks of 128 MB, but of whole chunks, so that none is read twice, if that many fit in memory."""
+    """Yield blocks of 64 MB, but of whole chunks, so that none is read twice, if that many fit in memory."""
     chunk: int = getattr(X, "chunks", (1, 1))[axis]
     width = X.dtype.itemsize * X.shape[1 - axis]
     room = max(1, _BLOCK_BYTES // max(1, width))

@@ -17,6 +17,7 @@ import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
 from data.memory import memory_bytes
+from data.npy import kept_type, read_header
 from data.recording import Recording
 from data.refusal import line, naming, refusal, require_present, short
 
@@ -135,16 +136,8 @@ def _checked_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...
         raise refusal("arrays stored or deflated", f"another compression of {short(name)}", "use numpy.savez")
     with archive.open(member) as stream:
         header = io.BytesIO(stream.read(_HEADER_BYTES))
-    read_header = np.lib.format.read_array_header_1_0
-    if np.lib.format.read_magic(header) != (1, 0):
-        read_header = np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(header)
-    if dtype.hasobject:
-        do = "pickles are not read because they can run code: save it with .astype(float)"
-        raise refusal("numbers", f"Python objects in array {short(name)}", do)
-    if dtype.kind not in "biuf":
-        raise refusal("real numbers", f"array {short(name)} of type {short(dtype.str)}", "save it as float64")
-    kept = np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
+    kept = kept_type(dtype, name)
     size = math.prod(shape)
     _require_memory(size * (dtype.itemsize + kept.itemsize), f"array {short(name)}")
     if header.tell() + size * dtype.itemsize != member.file_size:

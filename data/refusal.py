@@ -11,8 +11,8 @@ from data.recording import DataError
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn whatever is raised into one line that names the file."""
+def naming(path: Path, what: str = "") -> Iterator[None]:
+    """Turn whatever is raised into one line that names the file, and says what it is expected to be."""
     name = line(path)
     try:
         yield
@@ -21,7 +21,9 @@ def naming(path: Path) -> Iterator[None]:
     except MemoryError:
         raise DataError(f"{name}: expected data that fits in memory, found more; save fewer rows or columns") from None
     except Exception as error:  # whatever a parser raises, the file is what is wrong
-        raise _unreadable(name, f"a whole {path.suffix.lower()} file", error) from error
+        found = f"{type(error).__name__} ({line(error)[:160]})"
+        expected = f"a whole {what or f'{path.suffix.lower()} file'}"
+        raise DataError(f"{name}: {refusal(expected, found, 'save or download the file again')}") from error
 
 
 def refusal(expected: str, found: str, do: str) -> DataError:
@@ -36,11 +38,6 @@ def require_present(name: str, names: Sequence[str], what: str) -> None:
         nearest = f"; the nearest is {short(near[0])}" if near else ""
         do = f"name the {what} to predict as the target" if what == "column" else "save it under that name"
         raise refusal(f"the {what} {short(name)}", f"{len(names)} other(s){nearest}", do)
-
-
-def _unreadable(name: str, expected: str, error: Exception) -> DataError:
-    found = f"{type(error).__name__} ({line(error)[:160]})"
-    return DataError(f"{name}: {refusal(expected, found, 'save or download the file again')}")
 
 
 def short(value: object) -> str:

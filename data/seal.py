@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from data.blocks import Matrix
+from data.blocks import Columnwise
 from data.recording import DataError, Recording
 from data.split import Block, Split, in_words
 from data.table import Table
@@ -22,13 +22,13 @@ class Rows:
 
     Parameters
     ----------
-    X : Matrix of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     index : ndarray of int, shape (n_rows,)
         Which rows of the recording they are.
     """
 
-    X: Matrix
+    X: Columnwise
     y: NDArray[np.float64]
     index: NDArray[np.int64]
 

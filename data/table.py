@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 from multiprocessing import reduction
@@ -37,6 +38,8 @@ class Table:
         self.values = values
         self.blocks = blocks
         self._file = file
+        if file is not None:
+            weakref.finalize(self, file.close)
 
     @classmethod
     def copy(cls, X: Matrix, blocks: Iterable[Block]) -> Table:
@@ -55,14 +58,16 @@ class Table:
             for columns in column_blocks(X):
                 _gather(X, merged, columns, values[columns])
             return cls(values, merged)
-        file = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the table, and has no name to be left
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as the table, and has no name to be left
         try:
             for columns in column_blocks(X):
                 part = np.empty((columns.stop - columns.start, shape[1]), X.dtype)
                 _gather(X, merged, columns, part)
-                file.write(part.data)
-            file.flush()
+                left = part.reshape(-1).view(np.uint8).data
+                while left:
+                    left = left[file.write(left) :]
         except OSError as error:
+            file.close()
             raise DataError(
                 f"{tempfile.gettempdir()}: expected room for a copy of {size / 2**30:.3g} GiB of the recording, found "
                 f"{error.strerror or type(error).__name__}; name a folder with more by TMPDIR"

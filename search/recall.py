@@ -22,7 +22,7 @@ def request_of(config: SearchConfig, *, promote: bool) -> str | None:
 
     ``None`` if there are no such data.
     """
-    state = data.fingerprint(config.data.source)
+    state = data.fingerprint(config.data.source, config.data.target)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 

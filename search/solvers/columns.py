@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
-from data.blocks import Matrix, blocks
+from data.blocks import Columnwise, blocks
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -28,7 +28,7 @@ class Streamed:
 
     Parameters
     ----------
-    X : Matrix
+    X : Columnwise
         Shape (n_rows, n_features), in the recording's own units and type.
     mean, scale : ndarray of float64, shape (n_features,)
         What to subtract from each column, and then to divide by.
@@ -42,7 +42,7 @@ class Streamed:
 
     def __init__(
         self,
-        X: Matrix,
+        X: Columnwise,
         mean: Vector,
         scale: Vector,
         constant: NDArray[np.bool_],

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from data.blocks import Matrix, blocks
+from data.blocks import Columnwise, blocks
 from search.solvers.columns import Columns, Streamed
 
 _BLOCK_VALUES = 2**21
@@ -75,7 +75,7 @@ class Design:
         return coef, self.target_mean - float(self.mean @ coef)
 
 
-def normalise(X: Matrix, y: NDArray[np.float64], *, in_memory: bool = True) -> Design:
+def normalise(X: Columnwise, y: NDArray[np.float64], *, in_memory: bool = True) -> Design:
     """Centre each column and divide it by its Euclidean norm; a constant column keeps scale 1.
 
     A column counts as constant where its variance is within the rounding error of computing it, by the bound
@@ -84,7 +84,7 @@ def normalise(X: Matrix, y: NDArray[np.float64], *, in_memory: bool = True) -> D
 
     Parameters
     ----------
-    X : Matrix of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     in_memory : bool
         Whether to hold the normalised columns. Otherwise they are made of `X` a few at a time whenever they are needed,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from data.blocks import Matrix
+from data.blocks import Columnwise
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
 from search.solvers.coordinate_descent import descend
@@ -52,7 +52,7 @@ class RegularizationPath:
 
     Parameters
     ----------
-    X : Matrix of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     tolerance : float
         Relative duality gap that an L1-penalised fit must reach.
@@ -60,7 +60,9 @@ class RegularizationPath:
         Whether the normalised columns are held: `search.solvers.design.normalise`.
     """
 
-    def __init__(self, X: Matrix, y: NDArray[np.float64], *, tolerance: float = 1e-6, in_memory: bool = True) -> None:
+    def __init__(
+        self, X: Columnwise, y: NDArray[np.float64], *, tolerance: float = 1e-6, in_memory: bool = True
+    ) -> None:
         self._X = X
         self._y = y
         self._tolerance = tolerance
