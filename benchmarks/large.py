@@ -4,8 +4,8 @@
 
 Each recording is written as `X.npy` and `y.npy`, a block of rows at a time: ensembles of five features that are alike,
 32 latents that all share, and few features that carry the target.  Then a process of its own searches it: least
-squares, three ridge, six lasso and four ElasticNet strengths, with tracking and promotion.  The peak is of that process,
-the pages of files that it has mapped included.
+squares, three ridge, six lasso and four ElasticNet strengths, with tracking and promotion.  The peak is that process's,
+with the pages of files that it has mapped.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def search(folder: Path, n_rows: int, total: int) -> None:
             {
                 "wall": time.perf_counter() - started,
                 "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                "read": int(next(x for x in open("/proc/self/io") if x.startswith("rchar")).split()[1]),
                 "gap": float(trials.duality_gap.max()),
                 "non_zero": int(trials.n_nonzero[trials.family == "lasso"].max()),
                 **seconds,

@@ -6,7 +6,9 @@ With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of trai
 
 and each trial ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems where there is an L1 penalty, and
 what drawing and logging it take.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
-of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py``.  What `data.fits_in_memory` refuses is not held in float64.  On another machine, or with
+of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py`` and ``benchmarks/large.py``:
+a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.  On
+another machine, or with
 a very weak penalty, expect a factor of two or three.
 """
 

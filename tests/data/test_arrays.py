@@ -48,8 +48,6 @@ def refusal(source, target="y"):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "f2", "i2"])
 def test_the_values_are_those_of_an_npz(kind, dtype, tmp_path, monkeypatch):
-    if kind == "shards" and dtype == ">f4":
-        pytest.skip("one order of bytes is enough of a slow format")
     monkeypatch.setattr("data.blocks._BLOCK_BYTES", 600)
     X, y = numbers(dtype)
     np.savez(tmp_path / "r.npz", X=X, y=y)
