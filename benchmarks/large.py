@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -80,7 +80,7 @@ def search(folder: Path, n_rows: int, total: int) -> None:
         json.dumps(
             {
                 "wall": time.perf_counter() - started,
-                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak": 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]),
                 "gap": float(trials.duality_gap.max()),
                 "non_zero": int(trials.n_nonzero[trials.family == "lasso"].max()),
                 **seconds,

@@ -54,7 +54,10 @@ def run(
     config: Config = "default",
     data: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="twin, stringer, or a .npz, .csv, .parquet file, instead of the config's."),
+        typer.Option(
+            metavar="SOURCE",
+            help="twin, stringer, a .npz, .csv, .parquet, .npy or a Zarr group, instead of the config's.",
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
@@ -200,7 +203,7 @@ def config_command(
 @app.command("data")
 def data_command(
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, or a .npz, .csv, .parquet file.")
+        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, a .npz, .csv, .parquet, .npy or a Zarr group.")
     ] = "twin",
     target: Annotated[str, typer.Option(help="The array or column to predict.")] = "y",
     as_json: AsJson = False,

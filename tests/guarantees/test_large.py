@@ -28,21 +28,23 @@ l2_alpha = [1]
 """
 
 FIT = """
-import resource, sys
-import numpy as np
-import data, search.estimate
+import re, sys
+from pathlib import Path
+import data
 from data import Split
 from search.evaluate import Evaluator
-from search.rows import read_rows
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
 data.memory.memory_bytes = lambda: 10**9
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 development, sealed = data.seal(data.load(sys.argv[1]), Split.holdout([(0, 500)], (500, 550), (550, 600)))
 evaluate = Evaluator(development, 1e-6)
-for family, strengths in {"ridge": {"alpha": 1.0}, "lasso": {"alpha": 0.005}}.items():
-    (solved,) = evaluate(family, [strengths])
+for family, alpha in {"ridge": 1.0, "lasso": 0.005}.items():
+    (solved,) = evaluate(family, [{"alpha": alpha}])
     print(solved.evaluation.duality_gap)
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+print(peak() - before)
 """
 
 
