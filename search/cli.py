@@ -56,8 +56,11 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="twin, stringer, a .npz, .csv, .parquet, .npy or a Zarr group, instead of the config's.",
+            help="twin, stringer, or a .npz, .csv, .parquet, .npy or Zarr, which has rows and a name of its own.",
         ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The array or column to predict, instead of the config's.")
     ] = None,
     trials: Annotated[
         int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
@@ -97,7 +100,7 @@ def run(
     wanted = SearchConfig.load(config)
     if data is not None:
         wanted = wanted.on(data)
-    wanted = wanted.updated(seed=seed, trials=trials)
+    wanted = wanted.updated(seed=seed, trials=trials, target=target)
     if dry_run:
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
         _print(planned, summary.plan_text(planned), as_json=as_json)
@@ -146,9 +149,9 @@ def models(
     from search.promote import rollback as restore
     from tracking import registry
     from tracking.orphans import close_orphans
-    from tracking.store import open_store
+    from tracking.store import existing_store
 
-    store = open_store(tracking_uri)
+    store = existing_store(tracking_uri)
     close_orphans(store)
     known = registry.names(store)
     if name is not None and name not in known:
@@ -220,6 +223,7 @@ def data_command(
 def main() -> NoReturn:
     """Run the command; every expected failure is one line on standard error."""
     received: list[int] = []
+    code = 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     try:
@@ -228,7 +232,7 @@ def main() -> NoReturn:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         if not received:  # else a library made this of the interruption
             code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
-    if received:
+    if received and code:  # the UI is served until it is interrupted, and has ended well then
         code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
     sys.exit(code)
 

@@ -58,7 +58,8 @@ def connect(address: str) -> Iterator[Engine]:
                 f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
             ) from error
         except (CancelledError, CommClosedError) as error:
-            lost = "every worker that had the rows" if client.status == "running" else "the connection to the scheduler"
+            is_connected = client.status == "running" and not isinstance(error, CommClosedError)
+            lost = "every worker that had the rows" if is_connected else "the connection to the scheduler"
             raise EngineLostError(f"{lost} of {address} was lost") from error
 
 
@@ -100,7 +101,7 @@ def _require_workers(client: Client, address: str) -> None:
         ) from error
     ours = version("regsearch")
     for worker, theirs in client.run(version, "regsearch", on_error="return").items():
-        if theirs != ours:
+        if theirs != ours and not isinstance(theirs, OSError):  # which is a worker out of reach, that Dask gives up
             found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
             raise ConfigError(
                 f"--cluster {address}: expected regsearch {ours} on every worker, found {found} on {worker}; "
@@ -153,8 +154,10 @@ class _Path:
 def _engine(client: Client, development: Development, tolerance: float) -> Iterator[Submit]:
     """Have each path solved where its row, or else one near it, was: that worker's solver remembers it.
 
-    That is a preference: a worker that is lost, or has too much to do, has its paths solved by others.
+    That is a preference: a worker that is lost, or has too much to do, has its paths solved by others.  So that there
+    are others, all workers keep the rows: Dask's active memory manager, which would leave them to one, is stopped.
     """
+    client.amm.stop()
     shipment = client.scatter(_Shipment(development, tolerance, _sha256(development)), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []

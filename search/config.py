@@ -22,6 +22,9 @@ from search.penalty import Family
 from search.schema import TomlSchema, ranges_or_arrays
 
 PRESETS = ("default", "tutorial")
+RECORDINGS = ("twin", "stringer")
+"""Sources that are names, not paths."""
+
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
 
 
@@ -193,7 +196,7 @@ class SearchConfig(_Frozen):
         Field(
             min_length=1,
             max_length=200,
-            pattern=r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$',
+            pattern=_NAME,
             description="experiment and model",
         ),
     ]
@@ -284,27 +287,29 @@ class SearchConfig(_Frozen):
 
     @classmethod
     def load(cls, name_or_path: str) -> Self:
-        """Read a preset by its name or a TOML file by its path."""
+        """Read a preset by its name or a TOML file by its path; a relative path in it starts at the file's folder."""
         if name_or_path in PRESETS:
             return cls.from_preset(name_or_path)
         path = Path(name_or_path)
         try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)
+            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)._beside(path)
         except FileNotFoundError as error:
-            raise ConfigError(
-                f"{name_or_path}: no such configuration; give a TOML file or one of {', '.join(PRESETS)}"
-            ) from error
+            nearest = difflib.get_close_matches(name_or_path, PRESETS, n=1)
+            advice = f"did you mean {nearest[0]!r}?" if nearest else f"give a TOML file or one of {', '.join(PRESETS)}"
+            raise ConfigError(f"{name_or_path}: no such configuration; {advice}") from error
         except (OSError, UnicodeDecodeError) as error:
             found = getattr(error, "strerror", None) or "bytes that are not UTF-8"
             raise ConfigError(
                 f"{name_or_path}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
             ) from error
 
-    def updated(self, *, seed: int | None = None, trials: int | None = None) -> Self:
-        """Return a copy with another seed, or with `trials` wanted of every family that is searched by range."""
+    def updated(self, *, seed: int | None = None, trials: int | None = None, target: str | None = None) -> Self:
+        """Return a copy with another seed or target, or with `trials` wanted of every family searched by range."""
         values = self.model_dump(exclude_none=True)
         if seed is not None:
             values["seed"] = seed
+        if target is not None:
+            values["data"]["target"] = target
         if trials is not None:
             sampled = [family for family, settings in self.families.searched.items() if not settings.is_grid]
             if not sampled:
@@ -325,6 +330,13 @@ class SearchConfig(_Frozen):
             values["data"].pop("split", None)
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
         return self._checked(values, "--data")
+
+    def _beside(self, path: Path) -> Self:
+        """Return a copy whose relative source starts at the folder of a configuration's file."""
+        if self.data.source in RECORDINGS:
+            return self
+        source = str(path.parent / self.data.source)
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
     @classmethod
     def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -363,7 +375,9 @@ def _shown(value: Any) -> str:
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     """Say in one line what the first of a validation's errors is."""
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # a required key that is missing may be there under another spelling
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
     place = ".".join(path)
     message = problem["msg"].removeprefix("Value error, ")
@@ -394,7 +408,7 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
     schema = model.model_json_schema()
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        options = [node, *node.get("anyOf", [])]
+        options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
         name = next((option["$ref"] for option in options if "$ref" in option), None)
         return schema["$defs"][name.rsplit("/", 1)[-1]] if name else node
 

@@ -31,7 +31,8 @@ def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[
 
     The families take turns: while one's batch is being solved, another's is logged here and told.  Only this thread
     asks, logs and tells.  A batch is told in the order of its trials once all of them are logged, so that nothing
-    depends on where and in which order its paths were solved.
+    depends on where and in which order its paths were solved; of a grid, on which nothing depends, each path is told
+    when it is logged.
 
     Parameters
     ----------
@@ -68,10 +69,12 @@ def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[
                     raise TrialError(f"{family} trial {proposal.number}: {outcome.traceback.strip().splitlines()[-1]}")
                 logged.add((family, proposal.number))
                 batch.values[proposal.number] = outcome.evaluation.r2_validation
-            if len(batch.values) == len(batch.proposals):
-                for proposal in sorted(batch.proposals, key=lambda proposal: proposal.number):
-                    if not proposal.told:
-                        batch.study.tell(proposal.number, batch.values[proposal.number])
+            is_whole = len(batch.values) == len(batch.proposals)
+            due = path if batch.study.is_grid else batch.proposals if is_whole else []
+            for proposal in sorted(due, key=lambda proposal: proposal.number):
+                if not proposal.told:
+                    batch.study.tell(proposal.number, batch.values[proposal.number])
+            if is_whole:
                 ask(batch.study)
 
 

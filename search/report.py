@@ -68,7 +68,7 @@ def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
     buffer = BytesIO()
     np.savez(buffer, **arrays)
     return {
-        "weights.png": figures.to_png(figures.weights(fit.coef, record.name)),
+        "weights.png": figures.weights_png(fit.coef, record.name),
         "weights.npz": buffer.getvalue(),
     }
 

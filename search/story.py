@@ -21,8 +21,9 @@ UNITS = (
     "at zero weights. Seconds are of solving alone."
 )
 EXPERIMENT = (
-    "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists them best first, "
-    f"and by family: there, choose the chart view.\n\n{OBJECTIVE}\n\n{UNITS} `log10_alpha` is there to sort, filter "
+    "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists the trials best "
+    "first, or by family (there, choose the chart view), and the searches, whose descriptions tell who won and "
+    f"why.\n\n{OBJECTIVE}\n\n{UNITS} `log10_alpha` is there to sort, filter "
     "and draw by, as MLflow takes parameters for text."
 )
 """The description of an experiment."""
@@ -102,7 +103,7 @@ class Tested:
 
 
 def views(config: SearchConfig, search_id: str) -> dict[str, View]:
-    """Return the prepared views by their keys: of all the experiment's trials, listed by name, and of this search's."""
+    """Return the prepared views by their keys: those of the experiment, by name, and those of this search alone."""
     families: list[Family] = list(config.families.searched)
     strengths = dict.fromkeys(name for family in families for name in _logarithms(family))
     prepared = {}
@@ -120,6 +121,8 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
                 _charts(family),
                 "" if suffix else _chart_title(family),
             )
+    columns = tuple(f"metrics.best_{score}" for score in ("r2_validation", "r2_train", "n_nonzero", "r2_test"))
+    prepared["searches"] = View("tags.role = 'search'", "best_r2_validation", columns, name="Searches, best first")
     return prepared
 
 

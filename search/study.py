@@ -26,7 +26,7 @@ from search.penalty import Family
 from tracking.store import reason, without_secrets
 
 BATCH = 10
-"""Trials proposed together: as many as TPE draws at random before it starts to model."""
+"""Trials proposed together, but for grids: as many as TPE draws at random before it starts to model."""
 
 _LOCKED_SECONDS = 20  # MLflow waits as long for a database that another process has locked
 
@@ -59,12 +59,18 @@ class FamilyStudy:
     n_trials : int
         How many trials are wanted in all.
     distributions : mapping of str to FloatDistribution
+
+    Attributes
+    ----------
+    is_grid : bool
+        Whether nothing that is told changes what is proposed: all is then proposed together, and may be told at once.
     """
 
     def __init__(
         self, study: optuna.Study, family: Family, n_trials: int, distributions: Mapping[str, FloatDistribution]
     ) -> None:
         self.study = study
+        self.is_grid = isinstance(study.sampler, _GridOrder)
         self.family = family
         self.n_trials = n_trials
         self._distributions: dict[str, BaseDistribution] = dict(distributions)
@@ -80,18 +86,21 @@ class FamilyStudy:
         logged : set of int
             Numbers of the trials whose runs are finished.
         """
+        size = self.n_trials if self.is_grid else BATCH
         trials = self.study.get_trials(deepcopy=False)
         lost = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.number not in logged]
         if lost:
-            return [Proposal(trial.number, trial.params, told=True) for trial in lost[:BATCH]]
+            return [Proposal(trial.number, trial.params, told=True) for trial in lost[:size]]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        batch = (running[0].number if running else len(trials)) // BATCH
+        batch = (running[0].number if running else len(trials)) // size
         proposals = [Proposal(trial.number, self._complete(trial)) for trial in running]
-        partly_told = running and any(
-            trial.number // BATCH == batch and trial.state == TrialState.COMPLETE for trial in trials
+        partly_told = (
+            not self.is_grid
+            and running
+            and any(trial.number // size == batch and trial.state == TrialState.COMPLETE for trial in trials)
         )
         if not partly_told:
-            for _ in range(len(trials), min((batch + 1) * BATCH, self.n_trials)):
+            for _ in range(len(trials), min((batch + 1) * size, self.n_trials)):
                 trial = self.study.ask(self._distributions)
                 proposals.append(Proposal(trial.number, trial.params))
         return proposals

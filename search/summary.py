@@ -111,7 +111,7 @@ def as_text(result: SearchResult) -> str:
             style="bold" if wins else None,
         )
     did = f"{result.new_trials} new" if result.new_trials else "none new: this search was complete"
-    heading = f"search {result.search_id}: {len(result.trials)} trials, {did}; the best of each family"
+    heading = f"search {result.search_id}: {len(result.trials)} trials, {did}; the three best of each family"
     lines: list[RenderableType] = [Text(heading), table]
     if result.promotion:
         lines.append(Text(promotion_text(result.promotion), end=""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from data import Development, Recording, SealedTest, Split, seal
 from search import SearchConfig, SearchResult, run_search
 from search.cli import main
+from tests.launch import Launched
 from tracking.store import open_store
 
 SMALL = """
@@ -107,3 +108,18 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return ended.value.code, printed.out, printed.err
 
     return call
+
+
+@pytest.fixture
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Launched]]:
+    """Return a start of the command as a process of its own, which does not outlive the test."""
+    folder = tmp_path_factory.mktemp("launched")
+    launched: list[Launched] = []
+
+    def start(*arguments, before=None):
+        launched.append(Launched(arguments, folder / str(len(launched)), before))
+        return launched[-1]
+
+    yield start
+    for process in launched:
+        process.kill()

@@ -16,7 +16,7 @@ import requests
 
 from tracking import pages
 from tracking.orphans import close_orphans
-from tracking.store import Store, StoreError, open_store
+from tracking.store import Store, StoreError, existing_store
 
 _HOST = "127.0.0.1"
 _FIRST_PORT = 5000
@@ -44,9 +44,9 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     Raises
     ------
     StoreError
-        If the store is a server, or the port is taken.
+        If there is no store yet, it is a server, or the port is taken.
     """
-    store = open_store(uri)
+    store = existing_store(uri)
     if store.artifact_root is None:
         raise StoreError(f"{store.shown} is a server already; open that address in a browser")
     close_orphans(store)

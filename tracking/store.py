@@ -162,6 +162,22 @@ def open_store(uri: str | None = None) -> Store:
     return Store(uri, client, (folder / "artifacts").as_uri(), locks)
 
 
+def existing_store(uri: str | None = None) -> Store:
+    """Open the tracking store that is there already; see `open_store`.
+
+    Raises
+    ------
+    StoreError
+        If nothing has been tracked there, too.
+    """
+    if not is_there(uri):
+        raise StoreError(
+            f"nothing is tracked in {without_secrets(tracking_uri(uri))} yet; start a search with `regsearch run`, go "
+            "to the folder that holds its mlruns, or give --tracking-uri"
+        )
+    return open_store(uri)
+
+
 def without_secrets(text: str) -> str:
     """Return a text with every URI in it bare of user, password and query."""
     return re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(://)[^/\s]*@", r"\1", text))

@@ -75,7 +75,7 @@ def test_the_list_of_views_has_one_for_all_trials_and_one_for_each_family(served
     page.get_by_test_id("saved-views-trigger").click()
     config = SearchConfig.from_toml(SMALL.format(source="small.npz"))
     names = [view.name for view in views(config, served.result.search_id).values() if view.name]
-    assert len(names) == 4
+    assert len(names) == 5
     for name in names:
         page.get_by_role("menu").get_by_text(name, exact=True).wait_for()
     page.get_by_role("menu").get_by_text("lasso: R² against alpha", exact=True).click()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import shutil
+import signal
+import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -60,11 +66,12 @@ SCORES = ["r2_train", "r2_validation", "sparsity", "l1_norm", "l2_norm"]
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a search comes to when nobody disturbs it."""
+    """What a search comes to when nobody disturbs it, and how long it takes."""
 
     trials: pd.DataFrame
     winner: tuple[str, int]
     r2_test: float
+    seconds: float
 
 
 def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
@@ -106,9 +113,45 @@ def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbe
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         prepare(folder, small_recording())
+        started = time.monotonic()
         result = run_search(SearchConfig.load("killed.toml"), progress=False)
+        seconds = time.monotonic() - started
     best = result.best
-    return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test)
+    return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
+
+
+def die(where: str, moment: Literal["before", "after"], count: int) -> None:
+    """Have this process end by SIGKILL right before or after the count-th call of ``module:path.of.function``."""
+    module, _, path = where.partition(":")
+    *parents, name = path.split(".")
+    owner = importlib.import_module(module)
+    for parent in parents:
+        owner = getattr(owner, parent)
+    call = getattr(owner, name)
+    left = count
+
+    def deadly(*args, **kwargs):
+        nonlocal left
+        left -= 1
+        if left == 0 and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = call(*args, **kwargs)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+@pytest.fixture
+def kill(launch):
+    """Return a start of the command, by default of the search, that dies where it is told to."""
+
+    def killed(where, moment, count, command=("run", "killed.toml")):
+        process = launch(*command, before=partial(die, where, moment, count))
+        assert process.wait() == -signal.SIGKILL, process.stderr
+
+    return killed
 
 
 def one_ridge(name: str = "decoder", alpha: float = 1.0) -> SearchConfig:

@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
@@ -18,18 +16,12 @@ from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 
-RUN = [sys.executable, "-m", "search.cli", "run", "killed.toml"]
 
-
-def test_eight_searches_at_once_on_a_store_that_does_not_exist_yet(killed):
+def test_eight_searches_at_once_on_a_store_that_does_not_exist_yet(launch, killed):
     shutil.rmtree(killed / "mlruns")
-    started = [
-        subprocess.Popen([*RUN, "--seed", str(seed)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for seed in range(8)
-    ]
+    started = [launch("run", "killed.toml", "--seed", str(seed)) for seed in range(8)]
     for process in started:
-        _, error = process.communicate()
-        assert process.returncode == 0, error.decode()
+        assert process.wait() == 0, process.stderr
 
     store = open_store()
     experiments = store.client.search_experiments()
@@ -49,15 +41,15 @@ def test_eight_searches_at_once_on_a_store_that_does_not_exist_yet(killed):
     database.close()
 
 
-def test_a_second_process_on_the_same_search_says_who_has_it_and_leaves(killed, undisturbed):
-    first = subprocess.Popen(RUN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_second_process_on_the_same_search_says_who_has_it_and_leaves(launch, killed, undisturbed):
+    first = launch("run", "killed.toml")
     while not list(killed.glob("mlruns/locks/*.holder")):
-        assert first.poll() is None
+        assert first.returncode is None
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
-    second = subprocess.run(RUN, capture_output=True, text=True, check=False)
+    second = launch("run", "killed.toml")
+    assert (second.wait(), second.stdout) == (1, "")
     first.send_signal(signal.SIGCONT)
-    assert (second.returncode, second.stdout) == (1, "")
     assert f"is being run by process {first.pid} on {os.uname().nodename}" in second.stderr
     assert first.wait() == 0
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)

@@ -2,9 +2,6 @@
 
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -16,30 +13,6 @@ from tracking.runs import SearchRun
 from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
-
-SUICIDE = """
-import importlib, os, signal, sys
-module, path, moment, count = *sys.argv[1].split(":"), sys.argv[2], int(sys.argv[3])
-owner = importlib.import_module(module)
-*parents, name = path.split(".")
-for parent in parents:
-    owner = getattr(owner, parent)
-call = getattr(owner, name)
-
-def deadly(*args, **kwargs):
-    global count
-    count -= 1
-    if count == 0 and moment == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = call(*args, **kwargs)
-    if count == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, deadly)
-from search import SearchConfig, run_search
-run_search(SearchConfig.load("killed.toml"), progress=False)
-"""
 
 BOUNDARIES = [
     ("the first study is created", "optuna:create_study", "after", 1),
@@ -78,43 +51,35 @@ BOUNDARIES = [
 ]
 
 
-def kill(*arguments):
-    died = subprocess.run([sys.executable, "-c", SUICIDE, *map(str, arguments)], capture_output=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-
-
 @pytest.mark.parametrize(("where", "moment", "count"), [pytest.param(*rest, id=name) for name, *rest in BOUNDARIES])
-def test_killed_at_a_boundary(where, moment, count, killed, undisturbed):
+def test_killed_at_a_boundary(where, moment, count, kill, killed, undisturbed):
     kill(where, moment, count)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_killed_when_the_database_is_new(killed, undisturbed):
+def test_killed_when_the_database_is_new(kill, killed, undisturbed):
     shutil.rmtree(killed / "mlruns")
     kill("tracking.store:_initialised", "after", 1)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_killed_again_and_again(killed, undisturbed):
+def test_killed_again_and_again(kill, killed, undisturbed):
     for count in (4, 9, 14):
         kill("mlflow:MlflowClient.log_batch", "after", count)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_killed_at_a_random_moment(seed, killed, undisturbed):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "search.cli", "run", "killed.toml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not list(killed.glob("mlruns/optuna.journal")):
+def test_killed_at_a_random_moment(seed, launch, killed, undisturbed):
+    process = launch("run", "killed.toml")
+    while process.returncode is None and not list(killed.glob("mlruns/optuna.journal")):
         time.sleep(0.01)
-    time.sleep(random.Random(seed).uniform(0, 3.5))
+    time.sleep(random.Random(seed).uniform(0, undisturbed.seconds))
     process.kill()
-    process.wait()
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(killed):
+def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(kill, killed):
     kill("mlflow:MlflowClient.create_run", "after", 5)
     store = open_store()
     runs = store.client.search_runs([store.experiment("killed")])

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,18 +24,18 @@ from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 
-RUN = [sys.executable, "-m", "search.cli", "run", "killed.toml"]
+RUN = ("run", "killed.toml")
 
 
 def resumed():
     return run_search(SearchConfig.load("killed.toml"), progress=False)
 
 
-def assert_stopped_with_one_line(ended, *says):
-    assert ended.returncode == 1, ended.stderr
-    *_, line = ended.stderr.splitlines()
+def assert_stopped_with_one_line(process, *says):
+    assert process.wait() == 1, process.stderr
+    *_, line = process.stderr.splitlines()
     assert line.startswith("regsearch: ")
-    assert "Traceback" not in ended.stderr
+    assert "Traceback" not in process.stderr
     for part in (*says, "what was logged is kept, and the same command resumes"):
         assert part in line
 
@@ -44,17 +45,12 @@ def trials_logged(killed):
 
 
 @pytest.mark.parametrize("kilobytes", [40, 700])
-def test_a_full_disk(kilobytes, killed, undisturbed):
+def test_a_full_disk(kilobytes, launch, killed, undisturbed):
     """Files may not grow beyond a limit, as on a disk or under a quota that is full."""
-    journal = killed / "mlruns" / "optuna.journal"
-
-    def limit():
-        size = kilobytes * 1024
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    ended = subprocess.run(RUN, capture_output=True, text=True, check=False, preexec_fn=limit)
-    assert_stopped_with_one_line(ended)
-    assert journal.exists()
+    size = kilobytes * 1024
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+    assert_stopped_with_one_line(launch(*RUN, before=limit))
+    assert (killed / "mlruns" / "optuna.journal").exists()
     assert_complete(resumed(), undisturbed)
 
 
@@ -82,18 +78,17 @@ def test_a_database_locked_for_a_while_is_waited_for(killed, undisturbed):
     assert_complete(result, undisturbed)
 
 
-def test_a_database_that_stays_locked_stops_the_search(killed, undisturbed):
-    process = subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_a_database_that_stays_locked_stops_the_search(launch, killed, undisturbed):
+    process = launch(*RUN)
     while not trials_logged(killed):
-        assert process.poll() is None
+        assert process.returncode is None, process.stderr
         time.sleep(0.01)
     with sqlite3.connect(killed / "mlruns" / "mlflow.db", timeout=30) as database:
         database.execute("BEGIN IMMEDIATE")
-        _, error = process.communicate()
+        process.wait()
         database.rollback()
     database.close()
-    ended = subprocess.CompletedProcess(RUN, process.returncode, "", error)
-    assert_stopped_with_one_line(ended, "database is locked")
+    assert_stopped_with_one_line(process, "database is locked")
     assert_complete(resumed(), undisturbed)
 
 
@@ -134,42 +129,47 @@ def address(killed, monkeypatch):
     return port
 
 
-def started_and_logging(killed):
-    process = subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while sum(1 for _ in killed.glob("server/artifacts/*/*/artifacts/weights.npz")) < 5:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    return process
+@pytest.fixture
+def started_and_logging(launch, killed):
+    """Return a start of the search that returns once five trials are logged on the server."""
+
+    def start():
+        process = launch(*RUN)
+        while sum(1 for _ in killed.glob("server/artifacts/*/*/artifacts/weights.npz")) < 5:
+            assert process.returncode is None, process.stderr
+            time.sleep(0.01)
+        return process
+
+    return start
 
 
-def test_a_tracking_server_that_goes_away_and_comes_back(killed, address, undisturbed):
+def test_a_tracking_server_that_goes_away_and_comes_back(started_and_logging, killed, address, undisturbed):
     with server(killed / "server", address):
-        process = started_and_logging(killed)
+        process = started_and_logging()
     time.sleep(1)
-    assert process.poll() is None
+    assert process.returncode is None, process.stderr
     with server(killed / "server", address):
-        _, error = process.communicate()
-        assert process.returncode == 0, error
+        assert process.wait() == 0, process.stderr
         assert_complete(resumed(), undisturbed)
 
 
-def test_a_tracking_server_that_stays_away_stops_the_search(killed, address, undisturbed, monkeypatch):
+def test_a_tracking_server_that_stays_away_stops_the_search(
+    started_and_logging, killed, address, undisturbed, monkeypatch
+):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     with server(killed / "server", address):
-        process = started_and_logging(killed)
-    _, error = process.communicate()
-    assert_stopped_with_one_line(subprocess.CompletedProcess(RUN, process.returncode, "", error))
+        process = started_and_logging()
+    assert_stopped_with_one_line(process)
     with server(killed / "server", address):
         assert_complete(resumed(), undisturbed)
 
 
-def test_a_line_of_the_journal_that_was_cut_off_is_proposed_again(killed, undisturbed):
-    process = subprocess.Popen(RUN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_line_of_the_journal_that_was_cut_off_is_proposed_again(launch, killed, undisturbed):
+    process = launch(*RUN)
     while trials_logged(killed) < 15:
-        assert process.poll() is None
+        assert process.returncode is None, process.stderr
         time.sleep(0.01)
     process.kill()
-    process.wait()
     journal = killed / "mlruns" / "optuna.journal"
     os.truncate(journal, journal.stat().st_size - 20)
     assert_complete(resumed(), undisturbed)
@@ -206,11 +206,11 @@ def test_a_deleted_artifact_folder_is_filled_again(which, killed, undisturbed):
     assert {path.relative_to(lost) for path in lost.rglob("*")} == names
 
 
-def test_a_worker_that_is_killed(killed, undisturbed):
-    process = subprocess.Popen([*RUN, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_a_worker_that_is_killed(launch, killed, undisturbed):
+    process = launch(*RUN, "--workers", "2")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not trials_logged(killed):
-        assert process.poll() is None, process.communicate()
+        assert process.returncode is None, process.stderr
         time.sleep(0.01)
     workers = [
         int(child)
@@ -218,20 +218,17 @@ def test_a_worker_that_is_killed(killed, undisturbed):
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
     os.kill(workers[0], signal.SIGKILL)
-    _, error = process.communicate()
-    ended = subprocess.CompletedProcess(RUN, process.returncode, "", error)
-    assert_stopped_with_one_line(ended, "a solver's process died")
+    assert_stopped_with_one_line(process, "a solver's process died")
     assert_complete(resumed(), undisturbed)
 
 
-def test_workers_end_with_a_parent_that_is_killed(killed):
-    process = subprocess.Popen([*RUN, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_workers_end_with_a_parent_that_is_killed(launch, killed):
+    process = launch(*RUN, "--workers", "2")
     while not trials_logged(killed):
-        assert process.poll() is None
+        assert process.returncode is None, process.stderr
         time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
-    process.wait()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline

@@ -1,9 +1,6 @@
 """There is one champion, it is the better one, and the one before comes back bit for bit."""
 
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from search import PromotionRefusedError, SearchConfig, promote, run_search
 from search.promote import load_champion, rollback
 from tests.guarantees.conftest import one_ridge
-from tests.guarantees.test_exact_resume import SUICIDE
 from tracking import registry
 from tracking.model import ModelRejectedError
 from tracking.store import open_store
@@ -83,30 +79,18 @@ def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions
 
 
 @pytest.mark.slow
-def test_two_promotions_at_once_leave_the_better_one_champion(killed):
+def test_two_promotions_at_once_leave_the_better_one_champion(launch, killed):
     searches = [searched(alpha, promote=False) for alpha in (1.0, 100.0, 3.0, 30.0)]
     best = max(searches, key=lambda one: one.best["r2_validation"])
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "search.cli", "promote", one.search_id, "--again"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for one in searches
-    ]
+    started = [launch("promote", one.search_id, "--again") for one in searches]
     for process in started:
-        _, error = process.communicate()
-        assert process.returncode == 0 or "stays, its validation R²" in error
+        assert process.wait() == 0 or "stays, its validation R²" in process.stderr
     store = open_store()
     champion = registry.champion(store, "decoder")
     assert champion.run_id == best.best["run_id"]
     moved = [int(move.split(",")[0].removeprefix("version ")) for move in registry.moves(store, "decoder")]
     scores = {int(one.version): float(one.tags["r2_validation"]) for one in registry.versions(store, "decoder")}
     assert [scores[version] for version in moved] == sorted(scores[version] for version in moved)
-
-
-PROMOTE = SUICIDE.rpartition("from search import")[0] + "from search import promote\npromote(sys.argv[4], again=True)\n"
 
 
 @pytest.mark.slow
@@ -120,15 +104,10 @@ PROMOTE = SUICIDE.rpartition("from search import")[0] + "from search import prom
         ("after", "set_registered_model_alias"),
     ],
 )
-def test_a_promotion_killed_half_way_is_completed_by_the_next(call, moment, killed):
+def test_a_promotion_killed_half_way_is_completed_by_the_next(call, moment, kill, killed):
     searched(100.0)
     better = searched(1.0)
-    died = subprocess.run(
-        [sys.executable, "-c", PROMOTE, f"mlflow:MlflowClient.{call}", moment, "1", better.search_id],
-        capture_output=True,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    kill(f"mlflow:MlflowClient.{call}", moment, 1, ("promote", better.search_id, "--again"))
     store = open_store()
     assert str(registry.champion(store, "decoder").version) in ("1", "2")
     assert promote(better.search_id, again=True).version == "2"

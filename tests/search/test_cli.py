@@ -202,6 +202,16 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(arguments, says, config, inv
     assert says in line
 
 
+@pytest.mark.parametrize("command", [["ui"], ["models"], ["models", "--rollback"]])
+def test_where_nothing_is_tracked_nothing_is_made(command, tmp_path, monkeypatch, invoke):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    code, out, error = invoke(*command)
+    assert (code, out) == (2, "")
+    assert f"nothing is tracked in sqlite:///{tmp_path}/mlruns/mlflow.db yet; start a search" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
     for search_id in ("0123", "a'b"):
         code, _, error = invoke("promote", search_id)

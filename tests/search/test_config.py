@@ -56,7 +56,8 @@ def test_the_presets_are_the_designed_ones():
         (("seed = 0", "sede = 0"), "unknown key 'sede'; did you mean 'seed'?"),
         (("trials = 30", "trails = 30"), "unknown key 'families.ridge.trails'; did you mean 'trials'?"),
         (("[families.ridge", "[families.rigde"), "unknown key 'families.rigde'; did you mean 'ridge'?"),
-        (("low = 0.01", "lo = 0.01"), "'families.ridge.alpha.low' is required and missing"),
+        (("low = 0.01", "lo = 0.01"), "unknown key 'families.ridge.alpha.lo'; did you mean 'low'?"),
+        (("low = 0.01", ""), "'families.ridge.alpha.low' is required and missing"),
         (("low = 0.01", "low = 200"), "low must be below high, found low = 200 and high = 100"),
         (("low = 0.01", "low = -1"), "families.ridge.alpha.low: Input should be greater than 0, found -1"),
         (("low = 0.01", "low = 0"), "families.ridge.alpha.low: Input should be greater than 0, found 0"),
@@ -118,6 +119,8 @@ def test_a_grid_over_two_ranges_needs_a_square():
 def test_a_configuration_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nope.toml: no such configuration; give a TOML file or one of default"):
         SearchConfig.load(str(tmp_path / "nope.toml"))
+    with pytest.raises(ConfigError, match=r"tutoral: no such configuration; did you mean 'tutorial'\?"):
+        SearchConfig.load("tutoral")
 
 
 @given(configurations, st.integers(1, 500))
@@ -146,6 +149,19 @@ def test_ones_own_file_brings_its_own_rows_and_name():
     assert (own.name, own.data.split, own.data.source) == ("mouse 7", None, "recordings/mouse 7.npz")
     assert default.on("stringer").data.split == default.data.split
     assert default.on("down/stringer_spontaneous.npy").name == default.name
+    assert default.updated(target="speed").data.target == "speed"
+
+
+def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "one.toml").write_text(BASE.replace('source = "twin"', 'source = "../recording.npz"'))
+    (tmp_path / "configs" / "two.toml").write_text(BASE)
+    monkeypatch.chdir(tmp_path)
+    assert SearchConfig.load("configs/one.toml").data.source == "configs/../recording.npz"
+    assert SearchConfig.load(f"{tmp_path}/configs/one.toml").data.source == f"{tmp_path}/configs/../recording.npz"
+    assert SearchConfig.load("configs/two.toml").data.source == "twin"
+    monkeypatch.chdir(tmp_path / "configs")
+    assert SearchConfig.load("one.toml").data.source == "../recording.npz"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ def on(executor, solve):
 class Ledger:
     """A study of fixed batches, as `FamilyStudy` presents one, that writes down what it is told."""
 
-    def __init__(self, family, batches):
+    def __init__(self, family, batches, is_grid=False):
         self.family = family
+        self.is_grid = is_grid
         self._batches = iter(batches)
         self.told = []
 
@@ -85,6 +86,21 @@ def test_a_batch_of_several_paths_is_told_when_the_last_of_them_is_logged():
         )
     assert told_while_logging == []
     assert study.told == [(0, 1.0), (1, 2.0), (2, 3.0)]
+
+
+def test_the_trials_of_a_grid_are_told_as_its_paths_are_logged():
+    mixes = [Proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
+    study = Ledger("elasticnet", [mixes], is_grid=True)
+    told_before = []
+    with ThreadPoolExecutor(1) as executor:
+        drive(
+            [study],
+            on(executor, lambda _, trials: [solved(trial["l2_alpha"]) for trial in trials]),
+            lambda *_: told_before.append(len(study.told)),
+            set(),
+        )
+    assert told_before == [0, 1, 2]
+    assert sorted(study.told) == [(0, 1.0), (1, 2.0), (2, 3.0)]
 
 
 def test_a_trial_already_told_is_logged_but_not_told_again():

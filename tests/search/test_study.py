@@ -128,6 +128,18 @@ def test_batches_end_at_multiples_of_their_size(tmp_path):
     assert sizes == [BATCH, BATCH, 3]
 
 
+def test_a_grid_is_proposed_whole_and_what_is_missing_of_it_after_a_stop(tmp_path):
+    study = open_study(tmp_path / "a", config("grid", trials=25))
+    proposals = study.ask(set())
+    assert len(proposals) == 25
+    for proposal in proposals[5:15]:
+        study.tell(proposal.number, 0.0)
+    again = open_study(tmp_path / "a", config("grid", trials=25)).ask({*range(5, 15)})
+    assert [(one.number, one.parameters) for one in again] == [
+        (one.number, one.parameters) for one in (*proposals[:5], *proposals[15:])
+    ]
+
+
 def test_arrays_are_every_combination_each_row_from_strong_to_weak():
     settings = SearchConfig.from_preset("tutorial").families.elasticnet
     points = grid_points(settings)

@@ -1,7 +1,7 @@
 """Every picture, each a pure function from arrays to a matplotlib `Figure`, all in one house style."""
 
 from tracking.figures.marks import Choices
-from tracking.figures.stems import weights, weights_compared
+from tracking.figures.stems import weights, weights_compared, weights_png
 from tracking.figures.strengths import importance, mix_heatmap, r2_against_alpha
 from tracking.figures.style import to_png, to_svg
 from tracking.figures.traces import Trace, predictions
@@ -20,4 +20,5 @@ __all__ = [
     "trade_off",
     "weights",
     "weights_compared",
+    "weights_png",
 ]

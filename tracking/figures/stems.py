@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from threading import local
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten
+from tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten, to_png
 
 _BINS = 800
 _MARKED = 400
 _UNREADABLE = 10
 _PLAIN_EXPONENTS = range(-3, 5)
+_kept = local()
 
 
 @house_style
@@ -27,12 +29,17 @@ def weights(coef: Floats, title: str) -> Figure:
         In target units per unit of each feature.
     title : str
     """
-    figure = Figure(figsize=(WIDTH, 2.5), dpi=110)
-    axes = figure.add_axes((0.09, 0.19, 0.89, 0.7))  # drawn for every trial: a layout engine costs 10 ms
-    _stems(axes, coef, _largest(coef))
-    axes.set_title(_count(coef, title))
-    axes.set_xlabel("feature")
-    return figure
+    return _filled(_blank(), coef, title)
+
+
+def weights_png(coef: Floats, title: str) -> bytes:
+    """Return `weights` as the bytes of a PNG file.
+
+    It is drawn for every trial, and half of its time would go into making a figure and its ticks: one is kept.
+    """
+    if not hasattr(_kept, "figure"):
+        _kept.figure = house_style(_blank)()
+    return to_png(house_style(_filled)(_kept.figure, coef, title))
 
 
 @house_style
@@ -64,6 +71,22 @@ def weights_compared(unregularised: Floats, winner: Floats, winner_title: str) -
     same = "both" if len(panels) == len(models) else "the upper two"
     grid[-1].set_xlabel(f"feature ({same} on the same vertical scale)")
     figure.align_ylabels()
+    return figure
+
+
+def _blank() -> Figure:
+    figure = Figure(figsize=(WIDTH, 2.5), dpi=110)
+    figure.add_axes((0.09, 0.19, 0.87, 0.7))  # by hand: a layout engine costs 10 ms
+    return figure
+
+
+def _filled(figure: Figure, coef: Floats, title: str) -> Figure:
+    (axes,) = figure.axes
+    for line in list(axes.lines):
+        line.remove()
+    _stems(axes, coef, _largest(coef))
+    axes.set_title(_count(coef, title))
+    axes.set_xlabel("feature")
     return figure
 
 

@@ -52,6 +52,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": "medium",
+    "axes.titley": 1.0,  # where it is put anyway, after a search among all that stands above the axes
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,
     "figure.dpi": 150,
@@ -76,6 +77,7 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
+            _canvas(figure)
             engine = figure.get_layout_engine()
             if engine is not None:
                 engine.execute(figure)
@@ -88,8 +90,14 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     buffer = BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
+
+
+def _canvas(figure: Figure) -> FigureCanvasAgg:
+    """Return the figure's canvas, one for laying out and drawing: it remembers how wide each word is."""
+    canvas = figure.canvas
+    return canvas if isinstance(canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
 
 
 def to_svg(figure: Figure) -> bytes:

@@ -50,6 +50,13 @@ def test_a_stem_plot_is_a_wide_png_and_no_figure_stays_alive():
     assert plt.get_fignums() == []
 
 
+def test_a_stem_plot_is_the_same_whatever_was_drawn_before_it():
+    rng = np.random.default_rng(0)
+    few, many = np.where(rng.random(500) < 0.1, rng.standard_normal(500), 0), 1e6 * rng.standard_normal(12_000)
+    for coef, title in ((few, "lasso"), (many, "ridge"), (few, "elasticnet"), (np.zeros(9), "lasso"), (few, "lasso")):
+        assert figures.weights_png(coef, title) == figures.to_png(figures.weights(coef, title))
+
+
 @pytest.mark.parametrize(("largest", "unit", "tick"), [(3e5, "weight / 10⁵", "2"), (30, "weight", "20")])
 def test_large_weights_are_in_units_of_a_power_of_ten(largest, unit, tick):
     figure = figures.weights(np.array([largest, -largest / 2]), "unregularised")
