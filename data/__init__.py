@@ -1,10 +1,13 @@
 """Recordings: where they come from, how their rows are split, and how the test rows stay sealed."""
 
+import hashlib
 import sys
 from pathlib import Path
 
+from data.arrays import array_files, arrays_shape, holds_arrays, open_arrays
 from data.files import file_shape, read_file
 from data.frames import MEMORY, from_arrays, from_frame
+from data.memory import fits_in_memory
 from data.recording import DataError, Recording
 from data.seal import Development, FoldRows, Rows, SealedTest, seal
 from data.split import Fold, Split
@@ -24,8 +27,10 @@ __all__ = [
     "SealedTest",
     "Split",
     "fingerprint",
+    "fits_in_memory",
     "from_arrays",
     "from_frame",
+    "is_stringer",
     "load",
     "seal",
     "shape",
@@ -41,11 +46,12 @@ def load(source: str, target: str = "y", *, progress: bool = True) -> Recording:
     ----------
     source : str
         ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path to a
-        ``.npz``, ``.csv`` or ``.parquet`` file, or to ``stringer_spontaneous.npy``.
+        ``.npz``, ``.csv`` or ``.parquet`` file, to a folder of ``.npy`` files, a ``.npy`` file beside its target or a
+        Zarr group, which are left where they are, or to ``stringer_spontaneous.npy``.
     target : str
         The array or column to predict, for a file of one's own.
     progress : bool
-        Whether a download draws a progress bar in a terminal.
+        Whether a download, or reading through what may be larger than memory, draws a progress bar in a terminal.
 
     Raises
     ------
@@ -61,23 +67,33 @@ def load(source: str, target: str = "y", *, progress: bool = True) -> Recording:
         return twin()
     if source == "stringer":
         return read_stringer(fetch(progress=progress and sys.stderr.isatty()))
-    if Path(source).suffix == ".npy":
+    if holds_arrays(source):
+        return open_arrays(source, target, progress=progress)
+    if is_stringer(source):
         return read_stringer(source)
     return read_file(source, target)
 
 
-def fingerprint(source: str) -> str | None:
+def is_stringer(source: str) -> bool:
+    """Return whether a source is the real recording, by name or as the published ``.npy``, which is a pickle."""
+    return source == "stringer" or (Path(source).suffix == ".npy" and not holds_arrays(source))
+
+
+def fingerprint(source: str, target: str = "y") -> str | None:
     """Return what tells, without reading it, whether a source still holds the same values; ``None`` if it is missing.
 
-    Of a file that is its place, size and time of change, as a makefile would have it.
+    Of a file that is its place, size and time of change, as a makefile would have it; of a recording of arrays, those
+    of all its files.
     """
     if source in _KNOWN:
         return f"{source} {_KNOWN[source]}"
+    files = array_files(source, target) if holds_arrays(source) else [Path(source)]
     try:
-        status = Path(source).stat()
+        states = [(str(path.resolve()), path.stat()) for path in files]
     except OSError:
         return None
-    return f"{Path(source).resolve()} {status.st_size} {status.st_mtime_ns}"
+    lines = [f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in states]
+    return lines[0] if len(lines) == 1 else hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def shape(source: str, target: str = "y") -> tuple[int, int] | None:
@@ -95,6 +111,8 @@ def shape(source: str, target: str = "y") -> tuple[int, int] | None:
     """
     if source in ("twin", "stringer"):
         return SHAPE
-    if Path(source).suffix == ".npy":
+    if holds_arrays(source):
+        return arrays_shape(source, target)
+    if is_stringer(source):
         return None
     return file_shape(source, target)

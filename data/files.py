@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import math
-import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
-from data.recording import DataError, Recording
+from data.memory import memory_bytes
+from data.npy import kept_type, read_header
+from data.recording import Recording
+from data.refusal import line, naming, refusal, require_present, short
 
 MAX_COLUMNS = 100_000
 """Columns of a ``.csv`` or ``.parquet``: each costs some 10 kB to parse, whatever it holds; ``.npz`` has no limit."""
@@ -54,9 +54,9 @@ def read_file(path: str | Path, target: str = "y") -> Recording:
         Always one line that names the file.
     """
     path = Path(path)
-    with _naming(path):
+    with naming(path):
         X, y, feature_names = _read(path, target)
-    return Recording(X, y, source=_line(path), feature_names=feature_names, target=_line(target))
+    return Recording(X, y, source=line(path), feature_names=feature_names, target=line(target))
 
 
 def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
@@ -68,7 +68,7 @@ def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
         If `read_file` would refuse the file for what its header says.
     """
     path = Path(path)
-    with _naming(path):
+    with naming(path):
         _require_readable(path)
         match path.suffix.lower():
             case ".npz":
@@ -81,20 +81,6 @@ def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
     return None
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn whatever is raised into one line that names the file."""
-    name = _line(path)
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from None
-    except MemoryError:
-        raise DataError(f"{name}: expected data that fits in memory, found more; save fewer rows or columns") from None
-    except Exception as error:  # whatever a parser raises, the file is what is wrong
-        raise _unreadable(name, f"a whole {path.suffix.lower()} file", error) from error
-
-
 def _read(path: Path, target: str) -> _Arrays:
     _require_readable(path)
     return _READERS[path.suffix.lower()](path, target)
@@ -103,7 +89,7 @@ def _read(path: Path, target: str) -> _Arrays:
 def _require_readable(path: Path) -> None:
     if path.suffix.lower() not in _READERS and not path.is_dir():
         found = f"the suffix {path.suffix!r}" if path.suffix else "a name without suffix"
-        raise _refusal(
+        raise refusal(
             "a .npz, .csv or .parquet file", found, "save it as one of the three, or name a recording: twin or stringer"
         )
     try:
@@ -111,10 +97,10 @@ def _require_readable(path: Path) -> None:
         if path.is_file():
             path.open("rb").close()
         else:
-            raise _refusal("a file", found, "check the path")
+            raise refusal("a file", found, "check the path")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise _refusal("a file that can be read", reason, "check the path and its permissions") from error
+        raise refusal("a file that can be read", reason, "check the path and its permissions") from error
 
 
 def _read_npz(path: Path, target: str) -> _Arrays:
@@ -129,7 +115,7 @@ def _npz_shape(path: Path, target: str) -> tuple[int, int]:
         shape, _ = _checked_header(archive, "X")
         _checked_header(archive, target)
     if len(shape) != 2:
-        raise _refusal("an array X of rows and columns", f"shape {_short(shape)}", "give one row per frame")
+        raise refusal("an array X of rows and columns", f"shape {short(shape)}", "give one row per frame")
     n_rows, n_features = shape
     return n_rows, n_features
 
@@ -143,28 +129,20 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray[np.floating]:
 def _checked_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return an array's shape and the type to keep it in, after checking that it can be read safely."""
     arrays = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
-    _require_present(name, arrays, "array")
+    require_present(name, arrays, "array")
     member = archive.getinfo(f"{name}.npy")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # zipfile bounds what a read may expand to for deflate alone
-        raise _refusal("arrays stored or deflated", f"another compression of {_short(name)}", "use numpy.savez")
+        raise refusal("arrays stored or deflated", f"another compression of {short(name)}", "use numpy.savez")
     with archive.open(member) as stream:
         header = io.BytesIO(stream.read(_HEADER_BYTES))
-    read_header = np.lib.format.read_array_header_1_0
-    if np.lib.format.read_magic(header) != (1, 0):
-        read_header = np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(header)
-    if dtype.hasobject:
-        do = "pickles are not read because they can run code: save it with .astype(float)"
-        raise _refusal("numbers", f"Python objects in array {_short(name)}", do)
-    if dtype.kind not in "biuf":
-        raise _refusal("real numbers", f"array {_short(name)} of type {_short(dtype.str)}", "save it as float64")
-    kept = np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
+    kept = kept_type(dtype, name)
     size = math.prod(shape)
-    _require_memory(size * (dtype.itemsize + kept.itemsize), f"array {_short(name)}")
+    _require_memory(size * (dtype.itemsize + kept.itemsize), f"array {short(name)}")
     if header.tell() + size * dtype.itemsize != member.file_size:
-        found = f"{member.file_size} bytes for shape {_short(shape)} of {dtype}"
-        raise _refusal(f"array {_short(name)} to be as long as its header says", found, "save the file again")
+        found = f"{member.file_size} bytes for shape {short(shape)} of {dtype}"
+        raise refusal(f"array {short(name)} to be as long as its header says", found, "save the file again")
     return shape, kept
 
 
@@ -174,7 +152,7 @@ def _read_csv(path: Path, target: str) -> _Arrays:
         head = io.StringIO(file.read(_CSV_HEADER_CHARACTERS), newline="")
     names = next((row for row in csv.reader(head) if row), [])
     if not names:
-        raise _refusal("a header line of column names", "an empty file", "write the names in the first line")
+        raise refusal("a header line of column names", "an empty file", "write the names in the first line")
     _require_columns(names, target)
     table = pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES))
     _require_numbers(table.schema, table)
@@ -200,7 +178,7 @@ _READERS: dict[str, Callable[[Path, str], _Arrays]] = {
 
 def _assemble(schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], target: str) -> _Arrays:
     if n_rows == 0:
-        raise _refusal("rows of numbers", "a header and no rows", "write one row per frame")
+        raise refusal("rows of numbers", "a header and no rows", "write one row per frame")
     names, types = schema.names, schema.types  # each access builds the whole list
     features = [i for i, name in enumerate(names) if name != target]
     small = all(pa.types.is_float32(types[i]) or pa.types.is_float16(types[i]) for i in features)
@@ -215,7 +193,7 @@ def _assemble(schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], target
             X[rows, column] = _numbers(table.column(i), arrow)
         y[rows] = _numbers(table.column(names.index(target)), pa.float64())
     if start != n_rows:
-        raise _refusal(f"{n_rows} rows", f"{start}", "save the file again")
+        raise refusal(f"{n_rows} rows", f"{start}", "save the file again")
     return X, y, tuple(names[i] for i in features)
 
 
@@ -227,32 +205,32 @@ def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating
 
 def _require_columns(names: list[str], target: str) -> None:
     if len(names) > MAX_COLUMNS:
-        raise _refusal(f"at most {MAX_COLUMNS} columns", f"{len(names)}", "save it as .npz")
+        raise refusal(f"at most {MAX_COLUMNS} columns", f"{len(names)}", "save it as .npz")
     if any(not name or name.startswith("__index_level_") for name in names):
         do = "save it without its row index (index=False), or name the column"
-        raise _refusal("a name for every column", "a column without one", do)
+        raise refusal("a name for every column", "a column without one", do)
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _refusal("column names that differ", f"{_short(twice)} more than once", "rename or drop one")
-    _require_present(target, names, "column")
+        raise refusal("column names that differ", f"{short(twice)} more than once", "rename or drop one")
+    require_present(target, names, "column")
     if len(names) == 1:
-        raise _refusal("features beside the target", f"no column but {_short(target)}", "add a column per feature")
+        raise refusal("features beside the target", f"no column but {short(target)}", "add a column per feature")
 
 
 def _require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
     kinds = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal, pa.types.is_null)
     bad = [i for i, dtype in enumerate(schema.types) if not any(is_kind(dtype) for is_kind in kinds)]
     if bad:
-        first = _short(str(schema.types[bad[0]]))
+        first = short(str(schema.types[bad[0]]))
         if table is not None:
             values = table.column(bad[0]).to_pylist()
-            first = _short(next((value for value in values if not _is_number(value)), values[0]))
-        names = ", ".join(_short(schema.names[i]) for i in bad[:3])
+            first = short(next((value for value in values if not _is_number(value)), values[0]))
+        names = ", ".join(short(schema.names[i]) for i in bad[:3])
         found = (
             f"{len(bad)} column(s) of something else: {names}{', ...' if len(bad) > 3 else ''}, the first with {first}"
         )
-        raise _refusal("numbers in every column", found, "write them as numbers or drop them")
+        raise refusal("numbers in every column", found, "write them as numbers or drop them")
 
 
 def _is_number(value: object) -> bool:
@@ -263,41 +241,8 @@ def _is_number(value: object) -> bool:
     return True
 
 
-def _require_present(name: str, names: list[str], what: str) -> None:
-    if name not in names:
-        near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0)
-        nearest = f"; the nearest is {_short(near[0])}" if near else ""
-        do = f"name the {what} to predict as the target" if what == "column" else "save it under that name"
-        raise _refusal(f"the {what} {_short(name)}", f"{len(names)} other(s){nearest}", do)
-
-
 def _require_memory(needed: int, what: str) -> None:
-    memory = _memory_bytes()
+    memory = memory_bytes()
     if needed > memory:
         found = f"{needed / 2**30:.3g} GiB for {what}"
-        raise _refusal(f"at most the {memory / 2**30:.3g} GiB of this machine", found, "save fewer rows or columns")
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**36
-
-
-def _refusal(expected: str, found: str, do: str) -> DataError:
-    return DataError(f"expected {expected}, found {found}; {do}")
-
-
-def _unreadable(name: str, expected: str, error: Exception) -> DataError:
-    found = f"{type(error).__name__} ({_line(error)[:160]})"
-    return DataError(f"{name}: {_refusal(expected, found, 'save or download the file again')}")
-
-
-def _short(value: object) -> str:
-    text = repr(value[:40] if isinstance(value, str | bytes) else value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _line(text: object) -> str:
-    return repr(str(text))[1:-1]
+        raise refusal(f"at most the {memory / 2**30:.3g} GiB of this machine", found, "save fewer rows or columns")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
+import math
+from collections.abc import Iterator
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
-_HASH_CHUNK_ROWS = 256
+from data.blocks import Matrix, row_blocks
+
+_SHOWN_AFTER_SECONDS = 2
 
 
 class DataError(ValueError):
@@ -22,7 +26,7 @@ class Recording:
 
     Parameters
     ----------
-    X : ndarray of float32 or float64, shape (n_rows, n_features)
+    X : Matrix of float32 or float64, shape (n_rows, n_features)
         Responses, in the recording's own units.
     y : ndarray of float64, shape (n_rows,)
         Target, in the recording's own units.
@@ -32,6 +36,13 @@ class Recording:
         One name per column of `X`, or empty where the columns have none.
     target : str
         Name of the target.
+    progress : bool
+        Whether reading the values through draws a bar in a terminal once it has taken two seconds.
+
+    Attributes
+    ----------
+    sha256 : str
+        SHA-256 of the values, types and shapes of `X` and `y`, as 64 hexadecimal digits.
 
     Raises
     ------
@@ -39,14 +50,16 @@ class Recording:
         If the shapes disagree, a value is not finite, there are fewer than two rows, or `y` is constant.
     """
 
-    X: NDArray[np.floating]
+    X: Matrix
     y: NDArray[np.float64]
     source: str
     feature_names: tuple[str, ...] = ()
     target: str = "y"
+    progress: InitVar[bool] = False
+    sha256: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        if self.X.ndim != 2 or self.X.shape[1] == 0:
+    def __post_init__(self, progress: bool) -> None:
+        if len(self.X.shape) != 2 or self.X.shape[1] == 0:
             raise DataError(
                 f"{self.source}: X must be a table of rows and columns, found shape {self.X.shape}; "
                 "give one row per frame and one column per feature"
@@ -56,48 +69,57 @@ class Recording:
                 f"{self.source}: {self.target} must hold one number per row, found shape {self.y.shape}; "
                 "give a one-dimensional target"
             )
-        if len(self.X) != len(self.y):
+        if self.X.shape[0] != len(self.y):
             raise DataError(
-                f"{self.source}: X has {len(self.X)} rows and {self.target} has {len(self.y)}; "
+                f"{self.source}: X has {self.X.shape[0]} rows and {self.target} has {len(self.y)}; "
                 "they must be of the same length"
             )
-        if len(self.X) < 2:
-            raise DataError(f"{self.source}: found {len(self.X)} row(s); a search needs at least 2")
+        if len(self.y) < 2:
+            raise DataError(f"{self.source}: found {len(self.y)} row(s); a search needs at least 2")
         if self.feature_names and len(self.feature_names) != self.X.shape[1]:
             raise DataError(
                 f"{self.source}: {len(self.feature_names)} feature names for {self.X.shape[1]} columns; give one each"
             )
-        _require_finite(self.X, f"{self.source}: X")
-        _require_finite(self.y[:, None], f"{self.source}: {self.target}")
+        object.__setattr__(self, "sha256", self._read_through(progress))
         if self.y.min() == self.y.max():
             raise DataError(
                 f"{self.source}: {self.target} is {self.y[0]:g} in every row; there is nothing to predict, "
                 "choose another target"
             )
 
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the values, types and shapes of `X` and `y`, as 64 hexadecimal digits."""
+    def _read_through(self, progress: bool) -> str:
+        """Return the hash of all values, in the one pass that also sees whether they are finite."""
         digest = hashlib.sha256()
-        for array in (self.X, self.y):
-            digest.update(f"{array.dtype.newbyteorder('<').str}{array.shape}".encode())
-            for start in range(0, len(array), _HASH_CHUNK_ROWS):
-                block = array[start : start + _HASH_CHUNK_ROWS]
-                digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
+        with tqdm(
+            total=self.X.dtype.itemsize * math.prod(self.X.shape) + self.y.nbytes,
+            unit="B",
+            unit_scale=True,
+            desc="reading",
+            delay=_SHOWN_AFTER_SECONDS,
+            leave=False,
+            disable=None if progress else True,  # None: where standard error is no terminal
+        ) as bar:
+            for values, shape, name in ((self.X, self.X.shape, "X"), (self.y[:, None], self.y.shape, self.target)):
+                digest.update(f"{values.dtype.newbyteorder('<').str}{shape}".encode())
+                for block in _finite_blocks(values, f"{self.source}: {name}"):
+                    digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
+                    bar.update(block.nbytes)
         return digest.hexdigest()
 
 
-def _require_finite(values: NDArray[np.floating], what: str) -> None:
+def _finite_blocks(values: Matrix, what: str) -> Iterator[NDArray[np.floating]]:
+    """Yield a matrix by blocks of rows; raise `DataError` after the last one if any of its values was not finite."""
     bad = 0
     first: tuple[int, int] | None = None
-    for start in range(0, len(values), _HASH_CHUNK_ROWS):
-        block = values[start : start + _HASH_CHUNK_ROWS]
+    for rows in row_blocks(values):
+        block = values[rows, :]
         wrong = ~np.isfinite(block)
         if wrong.any():
             bad += int(wrong.sum())
             if first is None:
                 row, column = np.argwhere(wrong)[0]
-                first = (start + int(row), int(column))
+                first = (rows.start + int(row), int(column))
+        yield block
     if first is not None:
         raise DataError(
             f"{what} has {bad} value(s) that are NaN or infinite, the first at row {first[0]}, column {first[1]}; "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.blocks import Columnwise
 from data.recording import DataError, Recording
 from data.split import Block, Split, in_words
+from data.table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +22,13 @@ class Rows:
 
     Parameters
     ----------
-    X : ndarray of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     index : ndarray of int, shape (n_rows,)
         Which rows of the recording they are.
     """
 
-    X: NDArray[np.floating]
+    X: Columnwise
     y: NDArray[np.float64]
     index: NDArray[np.int64]
 
@@ -95,7 +98,8 @@ class SealedTest:
 def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
     """Cut a recording into what the search may read and the sealed test rows.
 
-    The rows are copied, so the recording can be let go of.
+    The rows are copied, so the recording can be let go of: those of the search once, however many folds they are in,
+    and the test rows apart from them.
 
     Raises
     ------
@@ -103,32 +107,27 @@ def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
         If the split does not fit the recording, or the target is constant in one of its parts.
     """
     split.check(len(recording.y))
-    taken: dict[tuple[Block, ...], Rows] = {}
-
-    def rows(blocks: tuple[Block, ...]) -> Rows:
-        if blocks not in taken:
-            taken[blocks] = _take(recording, blocks)
-        return taken[blocks]
-
-    folds = tuple(FoldRows(rows(fold.train), rows(fold.validation)) for fold in split.folds)
+    parts = {blocks for fold in split.folds for blocks in (fold.train, fold.validation)} | {split.model}
+    table = Table.copy(recording.X, chain.from_iterable(parts))
+    taken = {blocks: _take(recording, table, blocks) for blocks in parts}
     development = Development(
-        folds,
-        rows(split.model),
+        tuple(FoldRows(taken[fold.train], taken[fold.validation]) for fold in split.folds),
+        taken[split.model],
         recording.sha256,
         split,
         recording.source,
         recording.target,
         recording.feature_names,
     )
-    return development, SealedTest(_take(recording, (split.test,)))
+    test = (split.test,)
+    return development, SealedTest(_take(recording, Table.copy(recording.X, test), test))
 
 
-def _take(recording: Recording, blocks: Sequence[Block]) -> Rows:
+def _take(recording: Recording, table: Table, blocks: Sequence[Block]) -> Rows:
     y = np.concatenate([recording.y[start:stop] for start, stop in blocks])
     if y.min() == y.max():
         raise DataError(
             f"{recording.source}: {recording.target} is constant in rows {in_words(blocks)}, where R² would mean "
             "nothing; choose other rows in [data.split]"
         )
-    X = np.concatenate([recording.X[start:stop] for start, stop in blocks])
-    return Rows(X, y, np.concatenate([np.arange(start, stop) for start, stop in blocks]))
+    return Rows(table.select(blocks), y, np.concatenate([np.arange(start, stop) for start, stop in blocks]))

@@ -69,7 +69,7 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="twin, stringer, or a .npz, .csv, .parquet file, which has rows and a name of its own.",
+            help="twin, stringer, or a .npz, .csv, .parquet, .npy or Zarr, which has rows and a name of its own.",
         ),
     ] = None,
     target: Annotated[
@@ -216,7 +216,7 @@ def config_command(
 @app.command("data")
 def data_command(
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, or a .npz, .csv, .parquet file.")
+        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, a .npz, .csv, .parquet, .npy or a Zarr group.")
     ] = "twin",
     target: Annotated[str, typer.Option(help="The array or column to predict.")] = "y",
     as_json: AsJson = False,

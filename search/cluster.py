@@ -22,6 +22,7 @@ from distributed.worker_state_machine import TaskState
 from threadpoolctl import threadpool_limits
 
 from data import Development
+from data.blocks import column_blocks
 from search.config import ConfigError
 from search.engines import Engine, EngineLostError, Submit
 from search.evaluate import Evaluator, Failure, Solved
@@ -220,7 +221,10 @@ def _sha256(development: Development) -> str:
     digest = hashlib.sha256()
     folds = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
     for rows in dict.fromkeys([*folds, development.model]):
-        for array in (rows.X, rows.y, rows.index):
+        digest.update(f"{rows.X.dtype.str}{rows.X.shape}".encode())
+        for columns in column_blocks(rows.X):
+            digest.update(np.ascontiguousarray(rows.X[:, columns].T).data)
+        for array in (rows.y, rows.index):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(array.data)
     return digest.hexdigest()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from data import is_stringer
 from search.penalty import Family
 from search.schema import TomlSchema, ranges_or_arrays
 
@@ -181,7 +182,7 @@ class SplitConfig(_Frozen):
 class DataConfig(_Frozen):
     """The recording and its rows."""
 
-    source: Annotated[str, Field(description="twin, stringer, or a path to .npz, .csv, .parquet or .npy")] = "twin"
+    source: Annotated[str, Field(description="twin, stringer, or a path to .npz, .csv, .parquet, .npy, Zarr")] = "twin"
     target: Annotated[str, Field(description="the array or column to predict")] = "y"
     split: Annotated[
         SplitConfig | None, Field(description="left out: the first 70 % of rows train, then 15 % and 15 %")
@@ -348,7 +349,7 @@ class SearchConfig(_Frozen):
         """
         values = self.model_dump(exclude_none=True)
         values["data"]["source"] = source
-        if source not in RECORDINGS and Path(source).suffix != ".npy":
+        if source != "twin" and not is_stringer(source):
             values["data"].pop("split", None)
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
         return self._checked(values, "--data")

@@ -45,7 +45,7 @@ def processes(workers: int) -> Engine:
             workers,
             mp_context=get_context("spawn"),
             initializer=_become_worker,
-            initargs=(development, tolerance, max(1, (os.cpu_count() or 1) // workers)),
+            initargs=(development, tolerance, workers),
         )
         try:
             with _abandoned_on_error(pool) as executor:
@@ -71,12 +71,12 @@ def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
 _here: Evaluator | None = None
 
 
-def _become_worker(development: Development, tolerance: float, threads: int) -> None:
+def _become_worker(development: Development, tolerance: float, workers: int) -> None:
     global _here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    threadpool_limits(threads)
-    _here = Evaluator(development, tolerance)
+    threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
+    _here = Evaluator(development, tolerance, workers)
 
 
 def _end_with_parent() -> None:

@@ -6,7 +6,9 @@ With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of trai
 
 and each trial ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems where there is an L1 penalty, and
 what drawing and logging it take.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
-of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py``.  On another machine, or with
+of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py`` and ``benchmarks/large.py``:
+a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.  On
+another machine, or with
 a very weak penalty, expect a factor of two or three.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from data import fits_in_memory
 from search.penalty import Family
 
 _START_SECONDS = 6.5  # imports, opening MLflow, the search's own figures, promotion
@@ -22,13 +25,16 @@ _READ_SECONDS = 2e-8  # per value of the recording
 _GRAM_SECONDS = 8.8e-12  # per n·p·k: 0.42 s
 _EIGEN_SECONDS = 1.9e-10  # per k³: 1.5 s
 _PASS_SECONDS = 2.7e-10  # per n·p: 6.4 ms
+_STREAMED_PASS_SECONDS = 9e-10  # the same where the columns are made on demand
 _PASSES: Mapping[Family, int] = {"none": 5, "ridge": 5, "lasso": 10, "elasticnet": 10}
 _NEWTON_SECONDS = 2e-8  # per k²: 80 ms
 _TRIAL_SECONDS = 0.08  # drawing its weights, and logging it
 
 _LIBRARIES_BYTES = 450e6  # a whole search on next to no data, promotion included
 _MATRICES = 2.5  # of n × p in float64: the design, its recording, the columns that have been active
+_STREAMED_BYTES = 4  # a value, of the rows alone: 32 bits as a rule, and nothing where they are kept in a file
 _SQUARES = 4  # of k × k in float64: spectrum, Gram matrix and factors of the active columns
+_POOLED = 2  # of k × k in float64, where the matrix is not held: columns that have been active, and their Gram matrix
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,16 @@ def estimate(shape: tuple[int, int], fitted_rows: Sequence[int], trials: Mapping
     n_rows, n_features = shape
     seconds = _START_SECONDS + _READ_SECONDS * n_rows * n_features + _TRIAL_SECONDS * sum(trials.values())
     peak_bytes = _LIBRARIES_BYTES
+    in_memory = fits_in_memory(8 * n_features * sum(fitted_rows))
+    pass_seconds = _PASS_SECONDS if in_memory else _STREAMED_PASS_SECONDS
+    if not in_memory and fits_in_memory(_STREAMED_BYTES * n_rows * n_features):
+        peak_bytes += _STREAMED_BYTES * n_rows * n_features
     for n in fitted_rows:
         k = min(n, n_features)
         seconds += _GRAM_SECONDS * n * n_features * k + _EIGEN_SECONDS * k**3
         for family, count in trials.items():
             newton = _NEWTON_SECONDS * k**2 if family in ("lasso", "elasticnet") else 0.0
-            seconds += count * (_PASSES[family] * _PASS_SECONDS * n * n_features + newton)
-        peak_bytes += 8 * (_MATRICES * n * n_features + _SQUARES * k**2)
+            seconds += count * (_PASSES[family] * pass_seconds * n * n_features + newton)
+        held = _MATRICES * n * n_features if in_memory else _POOLED * k**2
+        peak_bytes += 8 * (held + _SQUARES * k**2)
     return Estimate(seconds, peak_bytes)

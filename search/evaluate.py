@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from data import Development, Rows
+from data import Development, Rows, fits_in_memory
+from data.blocks import blocks
 from search.bootstrap import r2_standard_error
 from search.penalty import Family, penalty_of
 from search.solvers.path import Fit, RegularizationPath
+
+_BLOCK_VALUES = 2**22
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,9 @@ def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float
 def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
     """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
     support = np.flatnonzero(coef)
-    predicted: NDArray[np.float64] = rows.X[:, support] @ coef[support] + intercept
+    predicted = np.full(len(rows.y), intercept)
+    for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
+        predicted += rows.X[:, support[block]] @ coef[support[block]]
     return predicted
 
 
@@ -110,14 +115,19 @@ class Evaluator:
     development : Development
     tolerance : float
         Relative duality gap that every fit must reach.
+    processes : int
+        How many share this machine's memory.
     """
 
-    def __init__(self, development: Development, tolerance: float) -> None:
+    def __init__(self, development: Development, tolerance: float, processes: int = 1) -> None:
         self._folds = development.folds
-        self._paths = [RegularizationPath(fold.train.X, fold.train.y, tolerance=tolerance) for fold in self._folds]
         model = development.model
         self._is_holdout = model is self._folds[0].train
-        self._model = self._paths[0] if self._is_holdout else RegularizationPath(model.X, model.y, tolerance=tolerance)
+        fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
+        size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
+        in_memory = fits_in_memory(size, processes)
+        paths = [RegularizationPath(rows.X, rows.y, tolerance=tolerance, in_memory=in_memory) for rows in fitted]
+        self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
     def __call__(self, family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""

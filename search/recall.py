@@ -23,7 +23,7 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
 
     Of data that were given that is their values' SHA-256.  ``None`` if there are no such data.
     """
-    state = given.sha256 if given else data.fingerprint(config.data.source)
+    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.target)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 

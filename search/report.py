@@ -36,7 +36,7 @@ def search_record(config: SearchConfig, search_id: str, development: Development
         views=story.views(config, search_id),
         data_sha256=development.data_sha256,
         source=development.source,
-        shape=development.model.X.shape,
+        shape=(len(development.model.y), development.n_features),
         params={"sampler": config.sampler, "seed": str(config.seed), **{f"rows_{k}": v for k, v in rows.items()}},
     )
 

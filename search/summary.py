@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data import Recording
+from data.blocks import row_blocks
 from search.config import PRESETS, SearchConfig, preset
 from search.penalty import trial_name
 from search.result import Promotion, SearchResult
@@ -150,15 +151,19 @@ def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
 def describe(recording: Recording) -> dict[str, Any]:
     """Return what a recording is, as plain values."""
     quantiles = [0.01, 0.5, 0.99, 1.0]
-    sample = recording.X[:: max(1, len(recording.y) // 200)]
+    X, n_rows = recording.X, len(recording.y)
+    sample = np.vstack([X[row : row + 1, :] for row in range(0, n_rows, max(1, n_rows // 200))])
+    constant = np.ones(X.shape[1], dtype=bool)
+    for rows in row_blocks(X):
+        constant &= (X[rows, :] == sample[0]).all(axis=0)
     return {
         "source": recording.source,
-        "rows": int(recording.X.shape[0]),
-        "features": int(recording.X.shape[1]),
-        "dtype": str(recording.X.dtype),
+        "rows": n_rows,
+        "features": X.shape[1],
+        "dtype": str(X.dtype),
         "target": recording.target,
         "sha256": recording.sha256,
-        "constant_features": int((recording.X.max(axis=0) == recording.X.min(axis=0)).sum()),
+        "constant_features": int(constant.sum()),
         "X_quantiles_of_every_nth_row": dict(
             zip(map(str, quantiles), np.quantile(sample, quantiles).tolist(), strict=True)
         ),

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from search.solvers.columns import Columns
+
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
@@ -24,10 +26,10 @@ class ColumnPool:
 
     Parameters
     ----------
-    columns : ndarray of float64, shape (n_features, n_rows)
+    columns : Columns, shape (n_features, n_rows)
     """
 
-    def __init__(self, columns: Vector) -> None:
+    def __init__(self, columns: Columns) -> None:
         n_features, n_rows = columns.shape
         self._source = columns
         self._allocate(min(n_features, 2 * n_rows))

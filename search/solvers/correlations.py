@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.solvers.active_set import ColumnPool
+from search.solvers.columns import Columns
 
 _MARGIN = 1e-9
 _FULL_PASS_SHARE = 0.15
@@ -21,7 +22,7 @@ class Correlations:
 
     Parameters
     ----------
-    columns : ndarray of float64, shape (n_features, n_rows)
+    columns : Columns, shape (n_features, n_rows)
     pool : ColumnPool
         Columns that lie side by side and are computed together.
 
@@ -31,7 +32,7 @@ class Correlations:
         Number of complete products so far.
     """
 
-    def __init__(self, columns: NDArray[np.float64], pool: ColumnPool) -> None:
+    def __init__(self, columns: Columns, pool: ColumnPool) -> None:
         self._columns = columns
         self._pool = pool
         self._centre = np.zeros(columns.shape[1])

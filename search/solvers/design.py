@@ -8,7 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK_COLUMNS = 1024
+from data.blocks import Columnwise, blocks
+from search.solvers.columns import Columns, Streamed
+
+_BLOCK_VALUES = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +20,7 @@ class Design:
 
     Attributes
     ----------
-    columns : ndarray of float64, shape (n_features, n_rows)
+    columns : Columns, shape (n_features, n_rows)
         One normalised column of the training matrix per row, so that a column is contiguous in memory.
     target : ndarray of float64, shape (n_rows,)
         Target less its mean.
@@ -28,7 +31,7 @@ class Design:
     target_mean : float
     """
 
-    columns: NDArray[np.float64]
+    columns: Columns
     target: NDArray[np.float64]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -55,8 +58,10 @@ class Design:
         """Return the normalised matrix times weights, shape (n_rows,), at the cost of the non-zero ones."""
         support = np.flatnonzero(weights)
         if 6 * len(support) < self.n_features:
-            return weights[support] @ self.columns[support]
-        return weights @ self.columns
+            combination: NDArray[np.float64] = weights[support] @ self.columns[support]
+        else:
+            combination = weights @ self.columns
+        return combination
 
     def to_units(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return coefficients and intercept in the recording's own units.
@@ -70,7 +75,7 @@ class Design:
         return coef, self.target_mean - float(self.mean @ coef)
 
 
-def normalise(X: NDArray[np.floating], y: NDArray[np.float64]) -> Design:
+def normalise(X: Columnwise, y: NDArray[np.float64], *, in_memory: bool = True) -> Design:
     """Centre each column and divide it by its Euclidean norm; a constant column keeps scale 1.
 
     A column counts as constant where its variance is within the rounding error of computing it, by the bound
@@ -79,25 +84,30 @@ def normalise(X: NDArray[np.floating], y: NDArray[np.float64]) -> Design:
 
     Parameters
     ----------
-    X : ndarray of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
+    in_memory : bool
+        Whether to hold the normalised columns. Otherwise they are made of `X` a few at a time whenever they are needed,
+        which takes hardly any memory and at most three times as long; their values are the same to the last bit.
     """
     n_rows, n_features = X.shape
-    columns = np.empty((n_features, n_rows))
+    columns = np.empty((n_features, n_rows)) if in_memory else None
     mean = np.empty(n_features)
     scale = np.empty(n_features)
     constant = np.empty(n_features, dtype=bool)
     eps = np.finfo(np.float64).eps
-    for start in range(0, n_features, _BLOCK_COLUMNS):
-        block = slice(start, min(start + _BLOCK_COLUMNS, n_features))
-        columns[block] = X[:, block].T
-        mean[block] = columns[block].mean(axis=1)
-        columns[block] -= mean[block, None]
-        squared_norm = np.einsum("ij,ij->i", columns[block], columns[block])
+    for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
+        part = np.empty((block.stop - block.start, n_rows)) if columns is None else columns[block]
+        part[...] = X[:, block].T
+        mean[block] = part.mean(axis=1)
+        part -= mean[block, None]
+        squared_norm = np.einsum("ij,ij->i", part, part)
         variance = squared_norm / n_rows
         constant[block] = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
-        columns[block][constant[block]] = 0.0
         scale[block] = np.where(constant[block], 1.0, np.sqrt(squared_norm))
-        columns[block] /= scale[block, None]
+        if columns is not None:
+            part[constant[block]] = 0.0
+            part /= scale[block, None]
     target_mean = float(y.mean())
-    return Design(columns, y - target_mean, mean, scale, constant, target_mean)
+    made = Streamed(X, mean, scale, constant) if columns is None else columns
+    return Design(made, y - target_mean, mean, scale, constant, target_mean)

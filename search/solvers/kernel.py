@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from search.solvers.columns import Columns
+
 _REFACTOR_AFTER = 6
 """Conjugate-gradient iterations that tell that the factor has grown too old."""
 
@@ -25,10 +27,10 @@ class KernelSystem:
 
     Parameters
     ----------
-    columns : ndarray of float64, shape (n_features, n_rows)
+    columns : Columns, shape (n_features, n_rows)
     """
 
-    def __init__(self, columns: NDArray[np.float64]) -> None:
+    def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._members = np.zeros(columns.shape[0], dtype=bool)
         self._kernel = np.zeros((columns.shape[1],) * 2, dtype=np.float32, order="F")
@@ -49,7 +51,7 @@ class KernelSystem:
 
     def _update(self, features: NDArray[np.intp], sign: float) -> None:
         for start in range(0, features.size, _BLOCK_FEATURES):  # a copy of all of them would be the peak of memory
-            block = self._columns[features[start : start + _BLOCK_FEATURES]].astype(np.float32).T
+            block = np.asarray(self._columns[features[start : start + _BLOCK_FEATURES]], dtype=np.float32).T
             self._kernel = blas.ssyrk(sign, block, beta=1.0, c=self._kernel, lower=1, overwrite_c=1)
 
     def solve(self, right_hand_side: NDArray[np.float64], shift: float, tolerance: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from data.blocks import Columnwise
 from search.penalty import Penalty
 from search.solvers.certificate import duality_gap
 from search.solvers.coordinate_descent import descend
@@ -51,16 +52,21 @@ class RegularizationPath:
 
     Parameters
     ----------
-    X : ndarray of float32 or float64, shape (n_rows, n_features)
+    X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     tolerance : float
         Relative duality gap that an L1-penalised fit must reach.
+    in_memory : bool
+        Whether the normalised columns are held: `search.solvers.design.normalise`.
     """
 
-    def __init__(self, X: NDArray[np.floating], y: NDArray[np.float64], *, tolerance: float = 1e-6) -> None:
+    def __init__(
+        self, X: Columnwise, y: NDArray[np.float64], *, tolerance: float = 1e-6, in_memory: bool = True
+    ) -> None:
         self._X = X
         self._y = y
         self._tolerance = tolerance
+        self._in_memory = in_memory
         self._blas = ThreadpoolController().select(user_api="blas")
 
     @property
@@ -79,7 +85,7 @@ class RegularizationPath:
 
     @cached_property
     def _design(self) -> Design:
-        return normalise(self._X, self._y)
+        return normalise(self._X, self._y, in_memory=self._in_memory)
 
     @cached_property
     def _spectrum(self) -> Spectrum:

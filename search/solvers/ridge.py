@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from search.solvers.columns import gram_of_features, gram_of_rows
 from search.solvers.design import Design
 
 
@@ -33,8 +34,8 @@ class Spectrum:
 def decompose(design: Design) -> Spectrum:
     """Return the spectrum of a design, at the cost of one Gram matrix and one symmetric eigendecomposition."""
     of_rows = design.n_rows <= design.n_features
-    gram = design.columns.T @ design.columns if of_rows else design.columns @ design.columns.T
-    values, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
+    gram = gram_of_rows(design.columns) if of_rows else gram_of_features(design.columns)
+    values, vectors = linalg.eigh(gram, lower=True, overwrite_a=True, check_finite=False, driver="evd")
     return Spectrum(np.maximum(values, 0.0), vectors, of_rows)
 
 

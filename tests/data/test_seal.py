@@ -15,7 +15,10 @@ def test_the_search_is_given_its_rows_and_no_test_row(recording):
     np.testing.assert_array_equal(fold.validation.X, recording.X[0:40])
     np.testing.assert_array_equal(fold.train.index, np.arange(40, 120))
     assert development.model is fold.train
-    for array in (fold.train.X, fold.train.y, fold.validation.X, fold.validation.y):
+    held = fold.train.X._table.values
+    assert held is fold.validation.X._table.values
+    np.testing.assert_array_equal(held, recording.X[:120].T)
+    for array in (held, fold.train.y, fold.validation.y):
         assert array.base is None
 
 

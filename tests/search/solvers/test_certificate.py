@@ -10,15 +10,16 @@ from search.solvers.certificate import relative_duality_gap, relative_normal_res
 from search.solvers.design import Design, normalise
 
 
-@pytest.fixture
-def design() -> Design:
+@pytest.fixture(params=["held", "streamed"])
+def design(request) -> Design:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 50))
-    return normalise(X, X[:, 0] - X[:, 1] + 0.1 * rng.standard_normal(30))
+    return normalise(X, X[:, 0] - X[:, 1] + 0.1 * rng.standard_normal(30), in_memory=request.param == "held")
 
 
 def primal(design: Design, w, l1: float, l2: float) -> float:
-    misfit = sum((design.target[i] - w @ design.columns[:, i]) ** 2 for i in range(design.n_rows))
+    columns = np.asarray(design.columns)
+    misfit = sum((design.target[i] - w @ columns[:, i]) ** 2 for i in range(design.n_rows))
     return misfit / (2 * design.n_rows) + l1 * sum(abs(w)) + l2 / 2 * sum(w**2)
 
 
@@ -34,7 +35,7 @@ def test_gap_is_primal_less_the_best_dual_value_on_the_ray_of_the_residual(desig
     n, p = design.n_rows, design.n_features
     w = np.where(rng.random(p) < 0.1, 0.1 * rng.standard_normal(p), 0.0)
     l1 = 0.01
-    A = np.vstack([design.columns.T, np.sqrt(n * l2) * np.eye(p)])
+    A = np.vstack([np.asarray(design.columns).T, np.sqrt(n * l2) * np.eye(p)])
     b = np.concatenate([design.target, np.zeros(p)])
     residual = b - A @ w
     reach = n * l1 / np.abs(A.T @ residual).max()
@@ -82,14 +83,14 @@ def test_the_gap_refuses_a_penalty_without_l1(design):
 
 @pytest.mark.parametrize("l2", [1e-3, 1.0])
 def test_normal_equations_vanish_at_the_ridge_solution_only(design, l2):
-    A, n = design.columns.T, design.n_rows
+    A, n = np.asarray(design.columns).T, design.n_rows
     ridge = np.linalg.solve(A.T @ A + n * l2 * np.eye(50), A.T @ design.target)
     assert relative_normal_residual(design, ridge, Penalty(0.0, l2)) < 1e-12
     assert relative_normal_residual(design, np.zeros(50), Penalty(0.0, l2)) == pytest.approx(1.0)
 
 
 def test_normal_equations_vanish_at_least_squares(design):
-    w = np.linalg.lstsq(design.columns.T, design.target, rcond=None)[0]
+    w = np.linalg.lstsq(np.asarray(design.columns).T, design.target, rcond=None)[0]
     assert relative_normal_residual(design, w, Penalty(0.0, 0.0)) < 1e-12
 
 

@@ -16,7 +16,7 @@ from search.solvers.design import Design, normalise
 from search.solvers.elastic_net import ElasticNetPath
 
 
-def make(seed: int, n_rows: int, n_features: int, kind: str = "normal", scale: float = 1.0) -> Design:
+def make(seed: int, n_rows: int, n_features: int, kind: str = "normal", scale: float = 1.0, **held: bool) -> Design:
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_rows, n_features))
     if kind == "duplicates":
@@ -28,7 +28,7 @@ def make(seed: int, n_rows: int, n_features: int, kind: str = "normal", scale: f
     elif kind == "binary":
         X = (X > 0).astype(float)
     y = X[:, : max(1, n_features // 4)].sum(axis=1) + rng.standard_normal(n_rows)
-    return normalise(X, scale * y)
+    return normalise(X, scale * y, **held)
 
 
 def largest_l1(design: Design) -> float:
@@ -48,13 +48,14 @@ def coordinate_descent(design: Design, penalty: Penalty):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where the tolerance is below rounding
-        return model.fit(design.columns.T, design.target).coef_
+        return model.fit(np.asarray(design.columns).T, design.target).coef_
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("n_l2", [0.0, 1e-3, 0.1, 3.0])
 @pytest.mark.parametrize(("n_rows", "n_features"), [(40, 15), (30, 90)])
-def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2):
-    design = make(0, n_rows, n_features)
+def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2, in_memory):
+    design = make(0, n_rows, n_features, in_memory=in_memory)
     path = ElasticNetPath(design, tolerance=1e-14)
     for share in (0.5, 0.1, 0.02):
         penalty = Penalty(share * largest_l1(design), n_l2 / n_rows)
@@ -73,9 +74,10 @@ def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2):
     shares=st.lists(st.floats(1e-3, 1.1), min_size=1, max_size=4),
     n_l2=st.sampled_from([0.0, 1e-6, 1e-2, 1.0, 100.0]),
     polish=st.booleans(),
+    in_memory=st.booleans(),
 )
-def test_every_solution_is_certified(seed, n_rows, n_features, kind, scale, shares, n_l2, polish):
-    design = make(seed, n_rows, n_features, kind, scale)
+def test_every_solution_is_certified(seed, n_rows, n_features, kind, scale, shares, n_l2, polish, in_memory):
+    design = make(seed, n_rows, n_features, kind, scale, in_memory=in_memory)
     path = ElasticNetPath(design, tolerance=1e-7, polish=polish)
     for share in shares:
         penalty = Penalty(share * largest_l1(design) or 1.0, n_l2 / n_rows)

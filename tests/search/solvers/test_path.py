@@ -30,11 +30,11 @@ def test_fits_agree_with_scikit_learn_on_normalised_columns(shape, l1, l2, seed)
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.permutations(range(8)), st.sampled_from([(15, 50), (50, 15)]), st.integers(0, 99))
-def test_any_order_reaches_the_certificate(order, shape, seed):
+@given(st.permutations(range(8)), st.sampled_from([(15, 50), (50, 15)]), st.integers(0, 99), st.booleans())
+def test_any_order_reaches_the_certificate(order, shape, seed, in_memory):
     X, y = recording(*shape, seed)
     plane = [Penalty(l1, l2) for l2 in (0.0, 0.05) for l1 in (0.001, 0.01, 0.1, 1.0)]
-    path = RegularizationPath(X, y, tolerance=1e-6)
+    path = RegularizationPath(X, y, tolerance=1e-6, in_memory=in_memory)
     for fit in path.solve([plane[i] for i in order]):
         assert fit.duality_gap <= 1e-6
 
@@ -49,11 +49,12 @@ def test_the_strongest_penalties_remove_everything_at_once():
 
 @pytest.mark.parametrize("penalty", [Penalty(0, 0), Penalty(0, 0.1), Penalty(0.01, 0), Penalty(0.01, 0.1)])
 @pytest.mark.parametrize("shape", [(20, 60), (60, 20)])
-def test_constant_and_duplicate_columns_do_no_harm(shape, penalty):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_constant_and_duplicate_columns_do_no_harm(shape, penalty, in_memory):
     X, y = recording(*shape, 2)
     X[:, 3] = 7.0
     X[:, 5] = X[:, 4]
-    (fit,) = RegularizationPath(X, y).solve([penalty])
+    (fit,) = RegularizationPath(X, y, in_memory=in_memory).solve([penalty])
     assert fit.duality_gap <= 1e-6
     assert fit.coef[3] == 0
     assert np.isfinite(fit.coef).all()

@@ -8,24 +8,25 @@ from search.solvers.design import normalise
 from search.solvers.ridge import decompose, solve_ridge
 
 
-def problem(n_rows, n_features, seed):
+def problem(n_rows, n_features, seed, in_memory):
     rng = np.random.default_rng(seed)
-    return normalise(rng.standard_normal((n_rows, n_features)), rng.standard_normal(n_rows))
+    return normalise(rng.standard_normal((n_rows, n_features)), rng.standard_normal(n_rows), in_memory=in_memory)
 
 
 @settings(deadline=None)
-@given(st.integers(3, 40), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31))
-def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed):
-    design = problem(n_rows, n_features, seed)
+@given(st.integers(3, 40), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31), st.booleans())
+def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed, in_memory):
+    design = problem(n_rows, n_features, seed, in_memory)
     ours = solve_ridge(design, decompose(design), alpha / n_rows)
-    theirs = Ridge(alpha, fit_intercept=False, solver="svd").fit(design.columns.T, design.target).coef_
+    theirs = Ridge(alpha, fit_intercept=False, solver="svd").fit(np.asarray(design.columns).T, design.target).coef_
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
 @pytest.mark.parametrize(("n_rows", "n_features"), [(20, 60), (60, 20), (30, 30)])
-def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features):
-    design = problem(n_rows, n_features, 5)
-    expected = np.linalg.pinv(design.columns.T, rcond=1e-10) @ design.target
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features, in_memory):
+    design = problem(n_rows, n_features, 5, in_memory)
+    expected = np.linalg.pinv(np.asarray(design.columns).T, rcond=1e-10) @ design.target
     np.testing.assert_allclose(solve_ridge(design, decompose(design), 0.0), expected, atol=1e-8)
 
 

@@ -1,0 +1,155 @@
+"""Some rows of a recording, held column by column: in memory, or in a file without a name where they would fill it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from multiprocessing import reduction
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from data.blocks import Matrix, column_blocks
+from data.memory import fits_in_memory
+from data.recording import DataError
+from data.split import Block
+
+
+class Table:
+    """Copy of some rows of a recording, in which each column lies in one piece.
+
+    A process that is started with it maps the same file, if there is one; any other pickle has the values.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or float64, shape (n_features, n_rows)
+    blocks : tuple of Block
+        Which rows of the recording they are, ascending, no two adjacent.
+    file : file object, optional
+        What `values` is mapped from.
+    """
+
+    def __init__(self, values: NDArray[np.floating], blocks: tuple[Block, ...], file: IO[bytes] | None = None) -> None:
+        self.values = values
+        self.blocks = blocks
+        self._file = file
+        if file is not None:
+            weakref.finalize(self, file.close)
+
+    @classmethod
+    def copy(cls, X: Matrix, blocks: Iterable[Block]) -> Table:
+        """Copy rows out of a recording's `X`, a block of columns at a time; the ranges of rows may overlap.
+
+        Raises
+        ------
+        DataError
+            If they neither fit in memory nor in the folder of temporary files.
+        """
+        merged = _merged(blocks)
+        shape = (X.shape[1], sum(stop - start for start, stop in merged))
+        size = shape[0] * shape[1] * X.dtype.itemsize
+        if fits_in_memory(size):
+            values = np.empty(shape, X.dtype)
+            for columns in column_blocks(X):
+                _gather(X, merged, columns, values[columns])
+            return cls(values, merged)
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as the table, and has no name to be left
+        try:
+            for columns in column_blocks(X):
+                part = np.empty((columns.stop - columns.start, shape[1]), X.dtype)
+                _gather(X, merged, columns, part)
+                left = part.reshape(-1).view(np.uint8).data
+                while left:
+                    left = left[file.write(left) :]
+        except OSError as error:
+            file.close()
+            raise DataError(
+                f"{tempfile.gettempdir()}: expected room for a copy of {size / 2**30:.3g} GiB of the recording, found "
+                f"{error.strerror or type(error).__name__}; name a folder with more by TMPDIR"
+            ) from error
+        return cls(_map(file, shape, X.dtype), merged, file)
+
+    def select(self, blocks: Iterable[Block]) -> Selection:
+        """Return some of the rows, named by their place in the recording."""
+        held = list(accumulate((stop - start for start, stop in self.blocks), initial=0))
+        places = []
+        for start, stop in blocks:
+            at = next(i for i, (first, last) in enumerate(self.blocks) if first <= start and stop <= last)
+            offset = held[at] - self.blocks[at][0]
+            places.append((offset + start, offset + stop))
+        return Selection(self, tuple(places))
+
+    def reduce_for_child(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
+        """Return what a process that is being started makes the table of."""
+        if self._file is None or sys.platform == "win32":
+            return self.__reduce__()
+        descriptor = reduction.DupFd(self._file.fileno())
+        return _mapped, (descriptor, self.values.shape, self.values.dtype, self.blocks)
+
+    def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
+        return Table, (self.values, self.blocks)
+
+
+reduction.ForkingPickler.register(Table, Table.reduce_for_child)
+
+
+class Selection:
+    """Some rows of a table, in place of an array of shape (n_rows, n_features) that would be a copy of them.
+
+    Parameters
+    ----------
+    table : Table
+    places : tuple of Block
+        Ranges of the table's rows.
+    """
+
+    def __init__(self, table: Table, places: tuple[Block, ...]) -> None:
+        self._table = table
+        self._places = places
+        self.shape = (sum(stop - start for start, stop in places), len(table.values))
+        self.dtype: np.dtype[np.floating] = table.values.dtype
+
+    def __getitem__(self, key: tuple[slice, slice | NDArray[np.intp]]) -> NDArray[np.floating]:
+        rows, features = key
+        first, last, _ = rows.indices(self.shape[0])
+        parts = []
+        for start, stop in self._places:
+            parts.append(self._table.values[features, start + max(0, first) : min(stop, start + max(0, last))])
+            first, last = first - (stop - start), last - (stop - start)
+        columns = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return columns.T
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.floating]:
+        return np.array(self[:, :], dtype=dtype, copy=copy, order="C")
+
+
+def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Return the rows of some ranges as ascending ranges that neither overlap nor touch."""
+    merged: list[Block] = []
+    for start, stop in sorted(blocks):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return tuple(merged)
+
+
+def _gather(X: Matrix, rows: Iterable[Block], columns: slice, out: NDArray[np.floating]) -> None:
+    at = 0
+    for start, stop in rows:
+        out[:, at : at + stop - start] = X[start:stop, columns].T
+        at += stop - start
+
+
+def _map(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(np.memmap(file, dtype, "r", shape=shape))
+
+
+def _mapped(descriptor: Any, shape: tuple[int, ...], dtype: np.dtype[np.floating], blocks: tuple[Block, ...]) -> Table:
+    file = os.fdopen(descriptor.detach(), "rb")
+    return Table(_map(file, shape, dtype), blocks, file)

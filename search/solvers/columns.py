@@ -1,0 +1,124 @@
+"""The columns that the solvers work on: an array where memory has room for it, else made of the recording on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy.linalg import blas
+
+from data.blocks import Columnwise, blocks
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_CACHED_VALUES = 2**18
+"""Of a block that is used once: 2 MB, so that it never leaves the processor's cache."""
+
+_PRODUCT_VALUES = 2**22
+"""Of a block that is multiplied with itself: enough for BLAS to work at full speed."""
+
+
+class Streamed:
+    """Normalised columns that exist a block at a time: read, centred and scaled in double precision whenever needed.
+
+    It takes the place of an array of shape (n_features, n_rows) in what the solvers do with one: ``columns @ v``,
+    ``v @ columns``, ``columns[features]``, which is another `Streamed`, and ``np.asarray(columns)``.
+
+    Parameters
+    ----------
+    X : Columnwise
+        Shape (n_rows, n_features), in the recording's own units and type.
+    mean, scale : ndarray of float64, shape (n_features,)
+        What to subtract from each column, and then to divide by.
+    constant : ndarray of bool, shape (n_features,)
+        Columns that are zero whatever rounding says.
+    features : range or ndarray of intp, optional
+        Which of the columns these are; by default all.
+    """
+
+    __array_ufunc__ = None  # so that NumPy leaves `v @ columns` to this class
+
+    def __init__(
+        self,
+        X: Columnwise,
+        mean: Vector,
+        scale: Vector,
+        constant: NDArray[np.bool_],
+        features: range | Indices | None = None,
+    ) -> None:
+        self._X = X
+        self._mean = mean
+        self._scale = scale
+        self._constant = constant
+        self._features = range(X.shape[1]) if features is None else features
+        self.shape = (len(self._features), X.shape[0])
+
+    def __getitem__(self, features: slice | Indices) -> Streamed:
+        chosen = self._features[features] if isinstance(features, slice) else np.asarray(self._features)[features]
+        return Streamed(self._X, self._mean, self._scale, self._constant, chosen)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.floating]:
+        if copy is False:
+            raise ValueError("the columns have to be computed, which makes an array")
+        values = np.empty(self.shape, dtype or np.float64)
+        for block, centred, scale in self._blocks():
+            values[block] = centred / scale[:, None]
+        return values
+
+    def __matmul__(self, vector: Vector) -> Vector:
+        """Return the inner product of every column with a vector."""
+        products = np.empty(self.shape[0])
+        for block, centred, scale in self._blocks():
+            products[block] = centred @ vector / scale
+        return products
+
+    def __rmatmul__(self, weights: Vector) -> Vector:
+        """Return the linear combination of the columns."""
+        combination = np.zeros(self.shape[1])
+        for block, centred, scale in self._blocks():
+            combination += (weights[block] / scale) @ centred
+        return combination
+
+    def rows(self, rows: slice) -> Vector:
+        """Return every column at some rows only, shape (n_features, n_rows)."""
+        centred, scale = self._centred(rows, slice(0, self.shape[0]))
+        centred /= scale[:, None]
+        return centred
+
+    def _blocks(self) -> Iterator[tuple[slice, Vector, Vector]]:
+        """Yield where a block of columns is, the columns centred, and their scales."""
+        for block in blocks(self.shape[0], max(1, _CACHED_VALUES // self.shape[1])):
+            yield block, *self._centred(slice(None), block)
+
+    def _centred(self, rows: slice, block: slice) -> tuple[Vector, Vector]:
+        chosen = self._features[block]
+        features = slice(chosen.start, chosen.stop) if isinstance(chosen, range) else chosen
+        centred = self._X[rows, features].T.astype(np.float64, order="C")
+        centred -= self._mean[features, None]
+        centred[self._constant[features]] = 0.0
+        return centred, self._scale[features]
+
+
+Columns = Vector | Streamed
+"""Normalised columns, shape (n_features, n_rows)."""
+
+
+def gram_of_rows(columns: Columns) -> Vector:
+    """Return ``A A^T``, shape (n_rows, n_rows), of which only the lower triangle is filled."""
+    n_features, n_rows = columns.shape
+    gram = np.zeros((n_rows, n_rows), order="F")
+    for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
+        gram = blas.dsyrk(1.0, np.asarray(columns[block]).T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+    return gram
+
+
+def gram_of_features(columns: Columns) -> Vector:
+    """Return ``A^T A``, shape (n_features, n_features), of which only the lower triangle is filled."""
+    n_features, n_rows = columns.shape
+    gram = np.zeros((n_features, n_features), order="F")
+    for block in blocks(n_rows, max(1, _PRODUCT_VALUES // n_features)):
+        part = columns.rows(block) if isinstance(columns, Streamed) else columns[:, block]
+        gram = blas.dsyrk(1.0, np.asfortranarray(part), beta=1.0, c=gram, lower=1, overwrite_c=1)
+    return gram
