@@ -6,8 +6,9 @@ import socket
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
-from tracking.store import Store
+from tracking.store import Store, is_denied
 
 HOST = "host"
 """Tag of a search's run: the machine whose lock files can tell whether its process lives."""
@@ -16,8 +17,8 @@ HOST = "host"
 def close_orphans(store: Store) -> list[str]:
     """Close as KILLED the open runs of searches whose process on this machine is dead.
 
-    A live search holds its lock, and is left alone; so is one of another machine.  What is closed is not lost: the
-    same search again takes it up.
+    A live search holds its lock, and is left alone; so is one of another machine, or of another user of the server.
+    What is closed is not lost: the same search again takes it up.
 
     Returns
     -------
@@ -35,6 +36,10 @@ def close_orphans(store: Store) -> list[str]:
                 store.client.set_terminated(parent.info.run_id, "KILLED")
         except Timeout:
             continue
+        except MlflowException as error:
+            if not is_denied(error):
+                raise
+            continue  # another user's: their next command closes them
         closed.append(search_id)
     return closed
 
