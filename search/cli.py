@@ -38,6 +38,19 @@ TrackingUri = Annotated[
     str | None,
     typer.Option(metavar="URI", help="MLflow's. Default: $MLFLOW_TRACKING_URI, else ./mlruns/mlflow.db."),
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Optuna's: a database URL or a journal. Default: $REGSEARCH_STORAGE, else ./mlruns/optuna.journal.",
+    ),
+]
+SharedStorage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Optuna's: where it is PostgreSQL, it keeps machines apart. Default: $REGSEARCH_STORAGE."
+    ),
+]
 Config = Annotated[
     str,
     typer.Argument(
@@ -61,13 +74,7 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of the proposals, instead of the config's.")] = None,
     tracking_uri: TrackingUri = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Optuna's: a database URL or a journal. Default: $REGSEARCH_STORAGE, else ./mlruns/optuna.journal.",
-        ),
-    ] = None,
+    storage: Storage = None,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Processes that solve. The trials are the same with any number."),
@@ -120,13 +127,14 @@ def promote(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a champion that is better or of other data.")] = False,
     tracking_uri: TrackingUri = None,
+    storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a search's winner on the test rows, once, and make it champion."""
     from search import summary
     from search.promote import promote as promote_search
 
-    promotion = promote_search(search_id, tracking_uri=tracking_uri, again=again, force=force)
+    promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
     _print(summary.promotion_json(promotion), summary.promotion_text(promotion), as_json=as_json)
 
 
@@ -137,6 +145,7 @@ def models(
     ),
     name: Annotated[str | None, typer.Option(metavar="MODEL", help="Only this registered model.")] = None,
     tracking_uri: TrackingUri = None,
+    storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """List the registered models, their scores, and who was champion when."""
@@ -146,7 +155,7 @@ def models(
     from tracking.orphans import close_orphans
     from tracking.store import open_store
 
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, storage)
     close_orphans(store)
     known = registry.names(store)
     if name is not None and name not in known:
@@ -157,7 +166,7 @@ def models(
             raise typer.BadParameter(
                 f"--rollback needs one model; choose with --name among {', '.join(known) or 'none'}"
             )
-        restore(chosen[0], tracking_uri=tracking_uri)
+        restore(chosen[0], tracking_uri=tracking_uri, storage=storage)
     shown: dict[str, dict[str, Sequence[Any]]] = {
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
     }
@@ -227,7 +236,10 @@ def main() -> NoReturn:
         if not received:  # else a library made this of the interruption
             code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
     if received:
-        code = _fail(f"stopped; resume with: {shlex.join(['regsearch', *sys.argv[1:]])}", 128 + received[-1])
+        from tracking.store import without_secrets
+
+        again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
+        code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
     sys.exit(code)
 
 

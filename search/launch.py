@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
-from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
@@ -30,9 +27,12 @@ from search.result import SearchResult
 from search.rows import read_rows
 from search.select import remarks, winner
 from search.study import FamilyStudy, Proposal, open_studies, storage_at
+from tracking.locks import Held, HeldError
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
+
+_MOMENT = 1.0  # seconds in which a database may not have noticed yet that a holder died
 
 
 class SearchBusyError(RuntimeError):
@@ -92,7 +92,7 @@ def run_search(
     """
     connected = _engine(workers, cluster)
     request = request_of(config, promote=promote)
-    store = open_store(tracking_uri) if request and is_there(tracking_uri) else None
+    store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
@@ -102,24 +102,24 @@ def run_search(
         print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
     development, sealed = read_rows(config, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
-    store = store or open_store(tracking_uri)
+    store = store or open_store(tracking_uri, storage)
     _close_orphans(store, progress)
     with (
-        _alone(store, search_id),
+        _alone(store, search_id) as held,
         _resumable(),
         connected as engine,
-        storage_at(storage_url(storage), home()) as optuna_storage,
+        storage_at(storage_url(storage), home(), store.locks) as opened,
     ):
         earlier = predecessor(store, config, development.data_sha256)
         if earlier and progress:
             print(earlier, file=sys.stderr, flush=True)
-        studies = open_studies(config, search_id, optuna_storage)
+        studies = open_studies(config, search_id, opened)
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
-        with run.running():
+        with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
-            new_trials = _drive(config, studies, run, development, engine, progress=progress)
+            new_trials = _drive(config, studies, run, held, development, engine, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
             if not report.is_current(run, trials, best):
@@ -156,23 +156,16 @@ def _close_orphans(store: Store, progress: Shown) -> None:
 
 
 @contextmanager
-def _alone(store: Store, search_id: str) -> Iterator[None]:
-    """Hold the search's lock, which the system lets go of if this process dies."""
-    lock = FileLock(store.lock_of(search_id), timeout=0)
-    holder = store.lock_of(search_id).with_suffix(".holder")
-    try:
-        lock.acquire()
-    except Timeout as error:
-        who = holder.read_text() if holder.exists() else "another process"
-        raise SearchBusyError(
-            f"search {search_id} is being run by {who}; wait for it to end, or stop it first"
-        ) from error
-    try:
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+def _alone(store: Store, search_id: str) -> Iterator[Held]:
+    """Hold the search's lock, which is let go of if this process dies."""
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(store.locks.hold(search_id, _MOMENT))
+        except HeldError as error:
+            raise SearchBusyError(
+                f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
+            ) from error
+        yield held
 
 
 @contextmanager
@@ -193,6 +186,7 @@ def _drive(
     config: SearchConfig,
     studies: list[FamilyStudy],
     run: SearchRun,
+    held: Held,
     development: Development,
     engine: Engine,
     *,
@@ -203,7 +197,7 @@ def _drive(
     logged = {key for key, trial in runs.items() if run.is_intact(trial)}
     already = len(logged)
     with Progress(config.n_trials, already, progress) as bar:
-        recorder = _Recorder(run, runs, len(development.model.y), config.tolerance, bar)
+        recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             drive(studies, submit, recorder, logged)
     return len(logged) - already
@@ -215,18 +209,21 @@ class _Recorder:
     def __init__(
         self,
         run: SearchRun,
+        held: Held,
         runs: Mapping[tuple[str, int], Run],
         n_rows: int,
         tolerance: float,
         bar: Progress,
     ) -> None:
         self._run = run
+        self._held = held
         self._tolerance = tolerance
         self._left = {key: left.info.run_id for key, left in runs.items()}
         self._n_rows = n_rows
         self._bar = bar
 
     def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
+        self._held.confirm()
         left = self._left.get((family, proposal.number))
         if isinstance(outcome, Failure):
             record = report.trial_record(family, proposal, self._n_rows, self._tolerance)

@@ -38,7 +38,14 @@ class PromotionRefusedError(RuntimeError):
     """The winner may not become champion: the message says why, and what would allow it."""
 
 
-def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = False, force: bool = False) -> Promotion:
+def promote(
+    search_id: str,
+    *,
+    tracking_uri: str | None = None,
+    storage: str | None = None,
+    again: bool = False,
+    force: bool = False,
+) -> Promotion:
     """Promote the winner of a finished search.
 
     Parameters
@@ -46,6 +53,8 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
     search_id : str
     tracking_uri : str or None
         Where the search was tracked.
+    storage : str or None
+        Where it was proposed: a PostgreSQL keeps promotions of several machines apart.
     again : bool
         Open the test rows even though another winner of the same data and split has been scored on them.
     force : bool
@@ -56,7 +65,7 @@ def promote(search_id: str, *, tracking_uri: str | None = None, again: bool = Fa
     PromotionRefusedError
         If there is no such finished search, the data are not what was searched, or `again` or `force` is needed.
     """
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, storage)
     close_orphans(store)
     run = SearchRun.find(store, search_id)
     if run is None:
@@ -89,7 +98,7 @@ def promote_winner(
     store = run.store
     trials = run.trials()
     best = winner(trials, config.tolerance, config.select)
-    with registry.alone(store):
+    with registry.alone(store) as held:
         current = registry.champion(store, config.name)
         if current is not None and current.run_id != best["run_id"] and not force:
             _require_better(best, current, development, run)
@@ -125,13 +134,14 @@ def promote_winner(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
                 f"`regsearch promote {run.search_id} --force` makes it champion again"
             )
+        held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
     tell(run, config, development, trials, best, scored, str(version.version))
     return Promotion(config.name, str(version.version), replaced, name, **scores)
 
 
-def rollback(name: str, *, tracking_uri: str | None = None) -> str:
-    """Make the version that a model's champion replaced champion again, bit for bit, and return it.
+def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
+    """Make the version that a model's champion replaced champion again, bit for bit, and return it; see `promote`.
 
     Raises
     ------
@@ -140,7 +150,7 @@ def rollback(name: str, *, tracking_uri: str | None = None) -> str:
     tracking.model.ModelRejectedError
         If the previous version is no longer what was registered.
     """
-    store = open_store(tracking_uri)
+    store = open_store(tracking_uri, storage)
     with registry.alone(store):
         return registry.rollback(store, name, lambda version: _load(store, version))
 

@@ -23,6 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.config import ConfigError, OneStrength, Range, SearchConfig, TwoStrengths
 from search.penalty import Family
+from tracking import postgresql
+from tracking.locks import Locks
 from tracking.store import reason, without_secrets
 
 BATCH = 10
@@ -121,8 +123,7 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     """
     try:
         if url is not None and "://" in url:
-            waiting = {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
-            return RDBStorage(url, engine_kwargs=waiting)
+            return RDBStorage(url, engine_kwargs=_engine(url))
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_journal(path)
@@ -133,10 +134,17 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
         ) from error
 
 
+def _engine(url: str) -> dict[str, Any]:
+    if postgresql.is_postgresql(url):
+        return {"connect_args": postgresql.arguments(), "pool_pre_ping": True}
+    return {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
+
+
 @contextmanager
-def storage_at(url: str | None, home: Path) -> Iterator[BaseStorage]:
-    """Open Optuna's storage as `open_storage` does, and close its connections in the end."""
-    storage = open_storage(url, home)
+def storage_at(url: str | None, home: Path, locks: Locks) -> Iterator[BaseStorage]:
+    """Open Optuna's storage as `open_storage` does, one process at a time, and close its connections in the end."""
+    with locks.hold("store"):
+        storage = open_storage(url, home)
     try:
         yield storage
     finally:

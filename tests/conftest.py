@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from data import Development, Recording, SealedTest, Split, seal
@@ -81,8 +83,8 @@ def postgresql() -> Iterator[PostgreSQL]:
     """Return a PostgreSQL that knows two templates, to be copied: migrating a database takes seconds."""
     server = PostgreSQL()
     try:
-        open_store(server.renew("mlflow_template"))
-        with storage_at(server.renew("optuna_template"), Path()):
+        store = open_store(server.renew("mlflow_template"))
+        with storage_at(server.renew("optuna_template"), Path(), store.locks):
             pass
         yield server
     finally:
@@ -118,6 +120,22 @@ class Place:
     storage: str | None
     artifacts: Path
 
+    @property
+    def is_embedded(self) -> bool:
+        return self.storage is None
+
+    def has_studies(self) -> bool:
+        """Return whether a search has begun to propose."""
+        if self.storage is None:
+            return (self.artifacts.parent / "optuna.journal").exists()
+        with psycopg.connect(self.storage) as connection:
+            return connection.execute("SELECT FROM studies").fetchone() is not None
+
+    def files_of(self, run_id: str, folder: str) -> dict[str, bytes]:
+        """Return what a folder of a run's artifacts holds."""
+        (found,) = self.artifacts.rglob(f"{run_id}/artifacts/{folder}")
+        return {path.name: path.read_bytes() for path in found.iterdir()}
+
     def trials_logged(self) -> int:
         """Return how many trials have their weights by now."""
         return sum(1 for _ in self.artifacts.rglob("artifacts/weights.npz"))
@@ -129,6 +147,11 @@ everywhere = pytest.mark.parametrize("place", ["embedded", "servers"], indirect=
 on_servers = pytest.mark.parametrize("place", ["servers"], indirect=True)
 
 
+def another_machine(folder: Path, name: str = "another") -> dict[str, str]:
+    """Return the environment of a machine that does not see this one's lock files, but the same servers."""
+    return {**os.environ, "XDG_STATE_HOME": str(folder / name)}
+
+
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Return an empty place."""
@@ -136,7 +159,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(None, None, tmp_path / "mlruns" / "artifacts")
     postgresql: PostgreSQL = request.getfixturevalue("postgresql")
     server: TrackingServer = request.getfixturevalue("tracking_server")
-    postgresql.start()
     server.start()
     postgresql.renew("mlflow", template="mlflow_template")
     storage = postgresql.renew("optuna", template="optuna_template")

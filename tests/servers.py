@@ -48,6 +48,7 @@ class PostgreSQL:
     password = "s3cret-of-the-database"
 
     def __init__(self) -> None:
+        initdb = _program("initdb")
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._owner = {"user": "postgres"} if os.getuid() == 0 else {}  # it refuses to run as root
@@ -55,7 +56,7 @@ class PostgreSQL:
             shutil.chown(self._folder, self._owner["user"])
         self._process: subprocess.Popen[bytes] | None = None
         options = ("--encoding", "UTF8", "--locale", "C", "--auth-local", "trust", "--auth-host", "scram-sha-256")
-        self._spawn("initdb", "-D", "data", "-U", "postgres", "--no-sync", *options).wait()
+        self._spawn(initdb, "-D", "data", "-U", "postgres", "--no-sync", *options).wait()
         self.start()
         self.rule(f"CREATE ROLE {self.user} LOGIN CREATEDB PASSWORD '{self.password}'")
 
@@ -78,11 +79,17 @@ class PostgreSQL:
 
     def renew(self, database: str, template: str = "template0") -> str:
         """Make a database a new copy of its template, whoever is connected, and return its address."""
+        self.start()
         for name in (database, template):
             self.rule(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         self.rule(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
         self.rule(f"CREATE DATABASE {database} OWNER {self.user} TEMPLATE {template}")
         return self.url(database)
+
+    def dump(self, database: str) -> bytes:
+        """Return all that a database holds, as text."""
+        where = ("--host", str(self._folder), "--port", str(self.port), "--username", "postgres")
+        return subprocess.run([_program("pg_dump"), *where, database], check=True, capture_output=True).stdout
 
     def start(self) -> None:
         """Start it, and wait until it takes connections; nothing if it runs."""
@@ -90,7 +97,7 @@ class PostgreSQL:
             return
         settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
         self._process = self._spawn(
-            *("postgres", "-D", "data", "-k", str(self._folder), "-p", str(self.port)),
+            *(_program("postgres"), "-D", "data", "-k", str(self._folder), "-p", str(self.port)),
             *(word for setting in settings for word in ("-c", setting)),
         )
         until(self._answers, self._process)
@@ -114,7 +121,7 @@ class PostgreSQL:
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [_program(program), *arguments],
+            [program, *arguments],
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

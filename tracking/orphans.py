@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-
-from filelock import FileLock, Timeout
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from tracking.locks import HeldError
 from tracking.store import Store, is_denied
 
-HOST = "host"
-"""Tag of a search's run: the machine whose lock files can tell whether its process lives."""
+LOCKED_IN = "locked_in"
+"""Tag of a search's run: the places that keep its lock, a line each."""
 
 
 def close_orphans(store: Store) -> list[str]:
-    """Close as KILLED the open runs of searches whose process on this machine is dead.
+    """Close as KILLED the open runs of searches whose process is dead.
 
-    A live search holds its lock, and is left alone; so is one of another machine, or of another user of the server.
-    What is closed is not lost: the same search again takes it up.
+    A live search holds its lock, and is left alone; so is one whose lock would not be seen from here, or that another
+    user of the server began.  What is closed is not lost: the same search again takes it up.
 
     Returns
     -------
@@ -27,20 +25,23 @@ def close_orphans(store: Store) -> list[str]:
     """
     experiments = store.experiments()
     closed = []
-    for parent in _open_runs(store, experiments, f"tags.role = 'search' AND tags.{HOST} = '{socket.gethostname()}'"):
+    for parent in _open_runs(store, experiments, "tags.role = 'search'"):
+        if not {*parent.data.tags.get(LOCKED_IN, "").splitlines()} & {*store.locks.places}:
+            continue
         search_id = parent.data.tags["search_id"]
         try:
-            with FileLock(store.lock_of(search_id), timeout=0):
-                for child in _open_runs(store, experiments, f"tags.search_id = '{search_id}' AND tags.role = 'trial'"):
-                    store.client.set_terminated(child.info.run_id, "KILLED")
-                store.client.set_terminated(parent.info.run_id, "KILLED")
-        except Timeout:
+            with store.locks.hold(search_id, patience=0):
+                left = _open_runs(store, experiments, f"tags.search_id = '{search_id}'")  # it may have ended meanwhile
+                for run in sorted(left, key=lambda run: run.data.tags["role"] == "search"):
+                    store.client.set_terminated(run.info.run_id, "KILLED")
+        except HeldError:
             continue
         except MlflowException as error:
             if not is_denied(error):
                 raise
             continue  # another user's: their next command closes them
-        closed.append(search_id)
+        if left:
+            closed.append(search_id)
     return closed
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from filelock import FileLock
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -17,6 +16,7 @@ from mlflow.protos.databricks_pb2 import (
     ErrorCode,
 )
 
+from tracking.locks import Held
 from tracking.store import Store
 
 CHAMPION = "champion"
@@ -34,11 +34,9 @@ class RegistryError(RuntimeError):
     """The registry is not in a state that allows this: the message says which it would need."""
 
 
-@contextmanager
-def alone(store: Store) -> Iterator[None]:
+def alone(store: Store) -> AbstractContextManager[Held]:
     """Hold the registry's lock, under which one process at a time decides who is champion."""
-    with FileLock(store.locks / "registry.lock"):
-        yield
+    return store.locks.hold("registry")
 
 
 def register(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import getpass
-import socket
 import subprocess
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from mlflow.utils.mlflow_tags import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking.orphans import HOST
+from tracking.orphans import LOCKED_IN
 from tracking.pages import View, view_tags
 from tracking.store import Store
 
@@ -127,13 +126,18 @@ class SearchRun:
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **_provenance()}
         found = _parents(store, [experiment_id], record.search_id)
         if found:
-            store.client.set_tag(found[0].info.run_id, HOST, socket.gethostname())
+            store.client.set_tag(found[0].info.run_id, LOCKED_IN, "\n".join(store.locks.places))
             store.client.update_run(found[0].info.run_id, status="RUNNING")
             return cls(store, experiment_id, found[0].info.run_id, tags)
         run = store.client.create_run(
             experiment_id,
             run_name=record.name,
-            tags={**tags, "role": "search", HOST: socket.gethostname(), MLFLOW_RUN_NOTE: record.description},
+            tags={
+                **tags,
+                "role": "search",
+                LOCKED_IN: "\n".join(store.locks.places),
+                MLFLOW_RUN_NOTE: record.description,
+            },
         )
         search = cls(store, experiment_id, run.info.run_id, tags)
         store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in record.params.items()])
@@ -272,14 +276,20 @@ class SearchRun:
         )
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, confirm: Callable[[], None]) -> Iterator[None]:
         """End the parent run as what happens inside: finished, killed by its user, or failed with the traceback.
 
         A trial that its user interrupted is killed too.
+
+        Parameters
+        ----------
+        confirm : callable
+            Raises if the run is no longer this process's to end; it stays open then.
         """
         try:
             yield
         except KeyboardInterrupt:
+            confirm()
             for trial in self.trial_runs().values():
                 if trial.info.status == "RUNNING":
                     self._end(trial.info.run_id, "KILLED")
@@ -288,8 +298,10 @@ class SearchRun:
         except (MlflowException, SQLAlchemyError):
             raise  # the store itself failed, so the run stays open until the next command closes it
         except BaseException:
+            confirm()
             self._fail(self.run_id, traceback.format_exc())
             raise
+        confirm()
         self._end(self.run_id, "FINISHED")
 
     def _end(self, run_id: str, status: Ending) -> None:

@@ -7,14 +7,13 @@ import os
 import re
 import sqlite3
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
@@ -24,6 +23,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFL
 from mlflow.utils.rest_utils import http_request
 from platformdirs import user_state_path
 from sqlalchemy.exc import SQLAlchemyError
+
+from tracking import postgresql
+from tracking.locks import Locks
 
 _ANSWER_SECONDS = 10
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
@@ -44,23 +46,20 @@ class Store:
     client : MlflowClient
     artifact_root : str or None
         Where new experiments put their artifacts; ``None`` where a server decides.
-    locks : Path
-        Folder of the lock files: beside an embedded database, else one for all that this user runs on this machine.
+    locks : Locks
+        In files beside an embedded database, else in those of all that this user runs on this machine, and in the
+        PostgreSQL databases that are known.
     """
 
     uri: str
     client: MlflowClient
     artifact_root: str | None
-    locks: Path
+    locks: Locks
 
     @property
     def shown(self) -> str:
         """The URI without user, password or query, fit for a log."""
         return without_secrets(self.uri)
-
-    def lock_of(self, search_id: str) -> Path:
-        """Return the lock file that a search holds while it runs."""
-        return self.locks / f"{search_id}.lock"
 
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path."""
@@ -87,7 +86,7 @@ class Store:
         StoreError
             If it was deleted.
         """
-        with FileLock(self.locks / "store.lock"):
+        with self.locks.hold("store"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 tags = {
@@ -130,24 +129,28 @@ def is_there(uri: str | None = None) -> bool:
     return database is None or database.exists()
 
 
-def open_store(uri: str | None = None) -> Store:
+def open_store(uri: str | None = None, storage: str | None = None) -> Store:
     """Open the tracking store, initialising an embedded one under a lock on first use.
 
     Parameters
     ----------
     uri : str or None
         Tracking URI; `tracking_uri` says what stands for ``None``.
+    storage : str or None
+        Optuna's storage, where locks are kept if it is PostgreSQL; `storage_url` says what stands for ``None``.
 
     Raises
     ------
     StoreError
         If a server does not answer, a folder cannot be written, or the database is of another version of MLflow.
     """
-    uri = tracking_uri(uri)
+    uri, storage = tracking_uri(uri), storage_url(storage)
+    shared = tuple(dict.fromkeys(url for url in (uri, storage) if url and postgresql.is_postgresql(url)))
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
         _require_answer(uri)
-        return Store(uri, MlflowClient(uri), None, _writable(_user_locks()))
+        _require_databases(shared)
+        return Store(uri, MlflowClient(uri), None, Locks(_writable(_user_locks()), shared))
     if scheme.split("+")[0] not in ("sqlite", "postgresql", "mysql", "mssql"):
         raise StoreError(
             f"tracking URI {without_secrets(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
@@ -159,9 +162,10 @@ def open_store(uri: str | None = None) -> Store:
         )
     if database and database.is_dir():
         raise StoreError(f"{database}: expected a database file, found a folder; give sqlite:///{database}/mlflow.db")
+    _require_databases(shared)
     folder = _writable(database.parent if database else home())
-    locks = _writable(folder / "locks" if database else _user_locks())
-    with FileLock(locks / "store.lock"):
+    locks = Locks(_writable(folder / "locks" if database else _user_locks()), shared)
+    with locks.hold("store"):
         client = _initialised(uri)
         if database:
             _write_ahead(database)
@@ -216,6 +220,24 @@ def _require_answer(uri: str) -> None:
         raise StoreError(
             f"tracking server {shown} does not answer ({type(cause).__name__}); {_advice(cause)}"
         ) from error
+
+
+def _require_databases(urls: Iterable[str]) -> None:
+    """Connect once to each: MLflow would try a database that is not there for minutes."""
+    for url in urls:
+        try:
+            with postgresql.engine(url).connect():
+                pass
+        except ImportError as error:
+            raise StoreError(
+                f"{without_secrets(url)}: needs {error.name}, which is not installed; "
+                "pip install 'regsearch[postgresql]'"
+            ) from error
+        except SQLAlchemyError as error:
+            raise StoreError(
+                f"{without_secrets(url)}: cannot be connected to ({reason(error)}); check that PostgreSQL runs there, "
+                "and the database, user and password"
+            ) from error
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -75,12 +75,12 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert (result.best["family"], result.best["trial"]) == expected.winner
     assert result.promotion.r2_test == pytest.approx(expected.r2_test, abs=1e-9)
 
-    with storage_at(storage_url(), Path.cwd() / "mlruns") as storage:
+    store = open_store()
+    with storage_at(storage_url(), Path.cwd() / "mlruns", store.locks) as storage:
         told = [trial for study in storage.get_all_studies() for trial in storage.get_all_trials(study._study_id)]
     assert len(told) == TRIALS
     assert {trial.state for trial in told} == {optuna.trial.TrialState.COMPLETE}
 
-    store = open_store()
     runs = store.client.search_runs([store.experiment("killed")], max_results=1000)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert sorted(run.data.tags["role"] for run in runs) == ["search"] + ["trial"] * TRIALS

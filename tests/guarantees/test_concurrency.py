@@ -6,12 +6,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 
 from search import SearchConfig, run_search
+from tests.conftest import another_machine, everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
+from tests.servers import until
 from tracking import registry
 from tracking.runs import SearchRun
 from tracking.store import open_store
@@ -21,11 +22,21 @@ pytestmark = pytest.mark.slow
 RUN = [sys.executable, "-m", "search.cli", "run", "killed.toml"]
 
 
-def test_eight_searches_at_once_on_a_store_that_does_not_exist_yet(killed):
-    shutil.rmtree(killed / "mlruns")
+@everywhere
+def test_several_searches_at_once_on_a_store_that_does_not_exist_yet(killed, place, request):
+    if place.is_embedded:
+        shutil.rmtree(killed / "mlruns")
+    else:
+        request.getfixturevalue("postgresql").renew("optuna")
+    searches = 8 if place.is_embedded else 4
     started = [
-        subprocess.Popen([*RUN, "--seed", str(seed)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for seed in range(8)
+        subprocess.Popen(
+            [*RUN, "--seed", str(seed)],
+            env=another_machine(killed, f"machine {seed}"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for seed in range(searches)
     ]
     for process in started:
         _, error = process.communicate()
@@ -35,27 +46,27 @@ def test_eight_searches_at_once_on_a_store_that_does_not_exist_yet(killed):
     experiments = store.client.search_experiments()
     assert sorted(one.name for one in experiments) == ["Default", "killed"]
     parents = store.client.search_runs([store.experiment("killed")], "tags.role = 'search'")
-    assert len({parent.data.tags["search_id"] for parent in parents}) == len(parents) == 8
+    assert len({parent.data.tags["search_id"] for parent in parents}) == len(parents) == searches
     for parent in parents:
         assert parent.info.status == "FINISHED"
         runs = SearchRun.find(store, parent.data.tags["search_id"]).trial_runs()
         assert [run.info.status for run in runs.values()] == ["FINISHED"] * TRIALS
-    assert len(store.client.search_runs([store.experiment("killed")], max_results=1000)) == 8 * (1 + TRIALS)
+    assert len(store.client.search_runs([store.experiment("killed")], max_results=1000)) == searches * (1 + TRIALS)
     opened = [parent for parent in parents if "test_opened_for" in parent.data.tags]
     assert len(opened) == 1
     assert registry.champion(store, "killed").tags["search_id"] == opened[0].data.tags["search_id"]
-    with sqlite3.connect(killed / "mlruns" / "mlflow.db") as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    database.close()
+    if place.is_embedded:
+        with sqlite3.connect(killed / "mlruns" / "mlflow.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        database.close()
 
 
-def test_a_second_process_on_the_same_search_says_who_has_it_and_leaves(killed, undisturbed):
+@everywhere
+def test_a_second_process_on_the_same_search_says_who_has_it_and_leaves(killed, place, undisturbed):
     first = subprocess.Popen(RUN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(killed.glob("mlruns/locks/*.holder")):
-        assert first.poll() is None
-        time.sleep(0.01)
+    until(place.has_studies, first)
     first.send_signal(signal.SIGSTOP)
-    second = subprocess.run(RUN, capture_output=True, text=True, check=False)
+    second = subprocess.run(RUN, env=another_machine(killed), capture_output=True, text=True, check=False)
     first.send_signal(signal.SIGCONT)
     assert (second.returncode, second.stdout) == (1, "")
     assert f"is being run by process {first.pid} on {os.uname().nodename}" in second.stderr

@@ -11,11 +11,12 @@ import pytest
 
 from search import SearchConfig, run_search
 from search.evaluate import Evaluator
+from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize(("place", "workers"), [("embedded", 2), ("embedded", 4), ("servers", 2)], indirect=["place"])
 def test_any_number_of_workers_makes_the_same_table(workers, killed, undisturbed):
     config = SearchConfig.load("killed.toml")
     assert_complete(run_search(config, workers=workers, progress=False), undisturbed)
@@ -39,6 +40,7 @@ def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed,
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
+@everywhere
 def test_a_finished_search_is_recalled_without_reading_its_data(killed, undisturbed, monkeypatch):
     config = SearchConfig.load("killed.toml")
     first = run_search(config, progress=False)

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from search import SearchConfig, run_search
+from tests.conftest import everywhere
 from tests.guarantees.conftest import assert_complete
+from tests.servers import until
+from tracking.locks import Locks
 from tracking.orphans import close_orphans
 from tracking.runs import SearchRun
 from tracking.store import open_store
@@ -123,30 +127,34 @@ def test_killed_again_and_again(killed, undisturbed):
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_killed_at_a_random_moment(seed, killed, undisturbed):
+@pytest.mark.parametrize(
+    ("place", "seed"),
+    [("embedded", seed) for seed in range(50)] + [("servers", seed) for seed in range(8)],
+    indirect=["place"],
+)
+def test_killed_at_a_random_moment(seed, killed, place, undisturbed):
     process = subprocess.Popen(
         [sys.executable, "-m", "search.cli", "run", "killed.toml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and not list(killed.glob("mlruns/optuna.journal")):
-        time.sleep(0.01)
+    until(place.has_studies, process)
     time.sleep(random.Random(seed).uniform(0, 3.5))
     process.kill()
     process.wait()
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(killed):
+@everywhere
+def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(killed, monkeypatch):
     kill("mlflow:MlflowClient.create_run", "after", 5)
+    monkeypatch.setenv("XDG_STATE_HOME", str(killed / "another machine"))
     store = open_store()
     runs = store.client.search_runs([store.experiment("killed")])
     assert sum(run.info.status == "RUNNING" for run in runs) == 2
     (search_id,) = {run.data.tags["search_id"] for run in runs}
 
-    from filelock import FileLock
-
-    with FileLock(store.lock_of(search_id)):
+    with store.locks.hold(search_id):
         assert close_orphans(store) == []
+    assert close_orphans(replace(store, locks=Locks(killed))) == []  # whoever cannot see the lock leaves them alone
     assert close_orphans(store) == [search_id]
     runs = store.client.search_runs([store.experiment("killed")])
     assert sorted(run.info.status for run in runs) == ["FINISHED"] * 3 + ["KILLED"] * 2

@@ -4,20 +4,19 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests
 
 from search import ConfigError, SearchConfig, run_search
+from tests.conftest import everywhere, on_servers
 from tests.guarantees.conftest import assert_complete
+from tests.servers import until
 from tracking.runs import SearchRun
 from tracking.store import open_store
 
@@ -39,10 +38,6 @@ def assert_stopped_with_one_line(ended, *says):
         assert part in line
 
 
-def trials_logged(killed):
-    return sum(1 for _ in killed.glob("mlruns/artifacts/*/artifacts/weights.npz"))
-
-
 @pytest.mark.parametrize("kilobytes", [40, 700])
 def test_a_full_disk(kilobytes, killed, undisturbed):
     """Files may not grow beyond a limit, as on a disk or under a quota that is full."""
@@ -58,11 +53,11 @@ def test_a_full_disk(kilobytes, killed, undisturbed):
     assert_complete(resumed(), undisturbed)
 
 
-def test_a_database_locked_for_a_while_is_waited_for(killed, undisturbed):
+def test_a_database_locked_for_a_while_is_waited_for(killed, place, undisturbed):
     locked, done = threading.Event(), threading.Event()
 
     def lock():
-        while not trials_logged(killed) and not done.is_set():
+        while not place.trials_logged() and not done.is_set():
             time.sleep(0.01)
         with sqlite3.connect(killed / "mlruns" / "mlflow.db", timeout=30) as database:
             database.execute("BEGIN IMMEDIATE")
@@ -82,9 +77,9 @@ def test_a_database_locked_for_a_while_is_waited_for(killed, undisturbed):
     assert_complete(result, undisturbed)
 
 
-def test_a_database_that_stays_locked_stops_the_search(killed, undisturbed):
+def test_a_database_that_stays_locked_stops_the_search(killed, place, undisturbed):
     process = subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not trials_logged(killed):
+    while not place.trials_logged():
         assert process.poll() is None
         time.sleep(0.01)
     with sqlite3.connect(killed / "mlruns" / "mlflow.db", timeout=30) as database:
@@ -97,75 +92,54 @@ def test_a_database_that_stays_locked_stops_the_search(killed, undisturbed):
     assert_complete(resumed(), undisturbed)
 
 
-@contextmanager
-def server(folder: Path, port: int):
-    """Run a tracking server with proxied artifacts until the context ends, and not a moment longer."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/artifacts"]
-    process = subprocess.Popen(
-        [*command, *stores],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        while True:
-            assert process.poll() is None
-            try:
-                requests.get(f"http://127.0.0.1:{port}/health", timeout=1).raise_for_status()
-                break
-            except requests.RequestException:
-                time.sleep(0.1)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@pytest.fixture
-def address(killed, monkeypatch):
-    """Return a free port, to whose server the tracking address points."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    (killed / "server").mkdir()
-    return port
-
-
-def started_and_logging(killed):
+def started_and_logging(place):
     process = subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while sum(1 for _ in killed.glob("server/artifacts/*/*/artifacts/weights.npz")) < 5:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    until(lambda: place.trials_logged() >= 5, process)
     return process
 
 
-def test_a_tracking_server_that_goes_away_and_comes_back(killed, address, undisturbed):
-    with server(killed / "server", address):
-        process = started_and_logging(killed)
+@on_servers
+def test_a_tracking_server_that_goes_away_and_comes_back(killed, place, tracking_server, undisturbed):
+    process = started_and_logging(place)
+    tracking_server.kill()
     time.sleep(1)
     assert process.poll() is None
-    with server(killed / "server", address):
-        _, error = process.communicate()
-        assert process.returncode == 0, error
-        assert_complete(resumed(), undisturbed)
+    tracking_server.start()
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    assert_complete(resumed(), undisturbed)
 
 
-def test_a_tracking_server_that_stays_away_stops_the_search(killed, address, undisturbed, monkeypatch):
+@on_servers
+def test_a_tracking_server_that_stays_away_stops_the_search(killed, place, tracking_server, undisturbed, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    with server(killed / "server", address):
-        process = started_and_logging(killed)
+    process = started_and_logging(place)
+    tracking_server.kill()
     _, error = process.communicate()
     assert_stopped_with_one_line(subprocess.CompletedProcess(RUN, process.returncode, "", error))
-    with server(killed / "server", address):
-        assert_complete(resumed(), undisturbed)
+    tracking_server.start()
+    assert_complete(resumed(), undisturbed)
 
 
-def test_a_line_of_the_journal_that_was_cut_off_is_proposed_again(killed, undisturbed):
+@on_servers
+@pytest.mark.parametrize("until_it_has_stopped", [False, True], ids=["is restarted", "goes away"])
+def test_a_postgresql_that(until_it_has_stopped, killed, place, postgresql, undisturbed, monkeypatch):
+    """Its locks are gone with it, so the search cannot go on as if nothing had happened."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1" if until_it_has_stopped else "7")
+    process = started_and_logging(place)
+    postgresql.kill()
+    if not until_it_has_stopped:
+        postgresql.start()
+    _, error = process.communicate()
+    assert_stopped_with_one_line(subprocess.CompletedProcess(RUN, process.returncode, "", error))
+    assert postgresql.password not in error
+    postgresql.start()
+    assert_complete(resumed(), undisturbed)
+
+
+def test_a_line_of_the_journal_that_was_cut_off_is_proposed_again(killed, place, undisturbed):
     process = subprocess.Popen(RUN, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while trials_logged(killed) < 15:
+    while place.trials_logged() < 15:
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
@@ -189,8 +163,13 @@ def test_a_journal_that_is_damaged_is_named_and_can_be_moved_away(killed, undist
     assert_complete(again, undisturbed)
 
 
-@pytest.mark.parametrize("which", ["the winner", "another trial", "the parent", "the model"])
-def test_a_deleted_artifact_folder_is_filled_again(which, killed, undisturbed):
+@pytest.mark.parametrize(
+    ("place", "which"),
+    [("embedded", which) for which in ("the winner", "another trial", "the parent", "the model")]
+    + [("servers", "the model")],
+    indirect=["place"],
+)
+def test_a_deleted_artifact_folder_is_filled_again(which, killed, place, undisturbed):
     first = resumed()
     trials = first.trials
     run_id = {
@@ -199,17 +178,18 @@ def test_a_deleted_artifact_folder_is_filled_again(which, killed, undisturbed):
         "the parent": first.run_id,
         "the model": first.best["run_id"],
     }[which]
-    lost = killed / "mlruns" / "artifacts" / run_id / "artifacts" / ("model" if which == "the model" else "")
+    (artifacts,) = place.artifacts.rglob(f"{run_id}/artifacts")
+    lost = artifacts / "model" if which == "the model" else artifacts
     names = {path.relative_to(lost) for path in lost.rglob("*")}
     shutil.rmtree(lost)
     assert_complete(resumed(), undisturbed)
     assert {path.relative_to(lost) for path in lost.rglob("*")} == names
 
 
-def test_a_worker_that_is_killed(killed, undisturbed):
+def test_a_worker_that_is_killed(killed, place, undisturbed):
     process = subprocess.Popen([*RUN, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while not trials_logged(killed):
+    while not place.trials_logged():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     workers = [
@@ -224,9 +204,9 @@ def test_a_worker_that_is_killed(killed, undisturbed):
     assert_complete(resumed(), undisturbed)
 
 
-def test_workers_end_with_a_parent_that_is_killed(killed):
+def test_workers_end_with_a_parent_that_is_killed(killed, place):
     process = subprocess.Popen([*RUN, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not trials_logged(killed):
+    while not place.trials_logged():
         assert process.poll() is None
         time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -238,6 +218,7 @@ def test_workers_end_with_a_parent_that_is_killed(killed):
         time.sleep(0.05)
 
 
+@everywhere
 def test_a_run_made_twice_because_an_answer_was_lost_is_kept_once(killed, undisturbed):
     first = resumed()
     store = open_store()

@@ -4,12 +4,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from search import PromotionRefusedError, SearchConfig, promote, run_search
 from search.promote import load_champion, rollback
+from tests.conftest import another_machine, everywhere
 from tests.guarantees.conftest import one_ridge
 from tests.guarantees.test_exact_resume import SUICIDE
 from tracking import registry
@@ -31,24 +31,21 @@ def champions(killed):
     return first, second
 
 
-def files_of(version):
-    folder = Path(version.source.replace("runs:/", "mlruns/artifacts/").replace("/model", "/artifacts/model"))
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_a_better_challenger_replaces_the_champion_and_rolling_back_restores_it_bit_for_bit(champions):
+@everywhere
+def test_a_better_challenger_replaces_the_champion_and_rolling_back_restores_it_bit_for_bit(champions, place):
     store = open_store()
     one, two = registry.versions(store, "decoder")
     assert registry.champion(store, "decoder").version == two.version
-    before = files_of(one)
+    before = place.files_of(one.run_id, "model")
     coef = load_champion("decoder").coef_
     assert rollback("decoder") == str(one.version)
     champion = registry.champion(store, "decoder")
     assert (champion.version, champion.run_id) == (one.version, champions[0].best["run_id"])
-    assert files_of(champion) == before
+    assert place.files_of(champion.run_id, "model") == before
     assert load_champion("decoder").coef_.tobytes() != coef.tobytes()
 
 
+@everywhere
 def test_every_move_of_the_alias_is_kept(champions):
     store = open_store()
     rollback("decoder")
@@ -61,6 +58,7 @@ def test_every_move_of_the_alias_is_kept(champions):
     ]
 
 
+@everywhere
 def test_what_was_rolled_back_is_not_promoted_again_unawares(champions):
     rollback("decoder")
     again = searched(1.0)
@@ -72,16 +70,18 @@ def test_what_was_rolled_back_is_not_promoted_again_unawares(champions):
     assert rollback("decoder") == "1"
 
 
-def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions):
+@everywhere
+def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions, place):
     store = open_store()
     one, two = registry.versions(store, "decoder")
-    model = Path("mlruns/artifacts", one.run_id, "artifacts", "model", "model.skops")
-    model.write_bytes(files_of(two)["model.skops"])
+    (model,) = place.artifacts.rglob(f"{one.run_id}/artifacts/model/model.skops")
+    model.write_bytes(place.files_of(two.run_id, "model")["model.skops"])
     with pytest.raises(ModelRejectedError, match="SHA-256 differs"):
         rollback("decoder")
     assert registry.champion(store, "decoder").version == two.version
 
 
+@everywhere
 @pytest.mark.slow
 def test_two_promotions_at_once_leave_the_better_one_champion(killed):
     searches = [searched(alpha, promote=False) for alpha in (1.0, 100.0, 3.0, 30.0)]
@@ -89,6 +89,7 @@ def test_two_promotions_at_once_leave_the_better_one_champion(killed):
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "search.cli", "promote", one.search_id, "--again"],
+            env=another_machine(killed, one.search_id),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -111,14 +112,17 @@ PROMOTE = SUICIDE.rpartition("from search import")[0] + "from search import prom
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("moment", "call"),
+    ("place", "moment", "call"),
     [
-        ("before", "create_model_version"),
-        ("before", "set_model_version_tag"),
-        ("before", "set_registered_model_tag"),
-        ("before", "set_registered_model_alias"),
-        ("after", "set_registered_model_alias"),
+        ("embedded", "before", "create_model_version"),
+        ("embedded", "before", "set_model_version_tag"),
+        ("embedded", "before", "set_registered_model_tag"),
+        ("embedded", "before", "set_registered_model_alias"),
+        ("embedded", "after", "set_registered_model_alias"),
+        ("servers", "before", "set_registered_model_tag"),
+        ("servers", "after", "set_registered_model_alias"),
     ],
+    indirect=["place"],
 )
 def test_a_promotion_killed_half_way_is_completed_by_the_next(call, moment, killed):
     searched(100.0)

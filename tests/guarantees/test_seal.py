@@ -8,6 +8,7 @@ from data import Recording, Split, seal
 from data.seal import SealedTest
 from search import SearchConfig, run_search
 from search.solvers.design import normalise
+from tests.conftest import everywhere
 from tracking.runs import SearchRun
 from tracking.store import open_store
 
@@ -48,19 +49,25 @@ def test_a_search_with_poisoned_test_rows_is_the_same_search(killed, undisturbed
         assert (result.best["family"], result.best["trial"]) == undisturbed.winner
 
 
-def test_no_test_row_is_written_anywhere_during_a_search(killed, recording):
+@everywhere
+def test_no_test_row_is_written_anywhere_during_a_search(killed, place, recording, request):
     marked = recording.X.copy()
     marked[120:160] = 123456.789
     y = recording.y.copy()
     y[120:160] = np.linspace(98765.25, 98766.25, 40)
     np.savez(killed / "recording.npz", X=marked, y=y)
     run_search(SearchConfig.load("killed.toml"), promote=False, progress=False)
+    folder = killed / "mlruns" if place.is_embedded else place.artifacts
+    written = {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    if not place.is_embedded:
+        postgresql = request.getfixturevalue("postgresql")
+        written |= {name: postgresql.dump(name) for name in ("mlflow", "optuna")}
     for needle in (np.float64(123456.789).tobytes(), np.float64(98765.25).tobytes(), b"98765.25", b"123456.789"):
-        for file in (killed / "mlruns").rglob("*"):
-            if file.is_file():
-                assert needle not in file.read_bytes(), file
+        for where, content in written.items():
+            assert needle not in content, where
 
 
+@everywhere
 def test_the_opening_is_recorded_on_the_parent_with_when_for_whom_and_the_score(killed):
     result = run_search(SearchConfig.load("killed.toml"), progress=False)
     parent = SearchRun.find(open_store(), result.search_id).run

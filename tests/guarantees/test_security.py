@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import signal
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search import ConfigError, load_champion, run_search
+from data import load
+from search import ConfigError, SearchConfig, load_champion, run_search
+from tests.conftest import on_servers
 from tests.guarantees.conftest import one_ridge
 from tracking import registry
 from tracking.model import ModelRejectedError
@@ -188,3 +191,27 @@ def test_a_password_in_a_storage_address_is_written_nowhere(killed, invoke):
     assert "s3cret" not in error
     for file in (killed / "mlruns").rglob("*"):
         assert not file.is_file() or b"s3cret" not in file.read_bytes()
+
+
+@on_servers
+def test_the_password_of_the_database_is_written_and_said_nowhere(killed, place, postgresql, invoke):
+    code, out, error = invoke("run", "killed.toml", "--verbose", "--storage", place.storage)
+    assert code == 0, error
+    planned = invoke("run", "killed.toml", "--dry-run")
+    promoted = invoke("promote", SearchConfig.load("killed.toml").search_id(load("recording.npz").sha256))
+    said = [out, error, *map(str, (*planned, *promoted))]
+    files = [file.read_bytes() for top in (killed, place.artifacts) for file in top.rglob("*") if file.is_file()]
+    assert len(files) > 50
+    for content in (*map(str.encode, said), *files, *map(postgresql.dump, ("mlflow", "optuna"))):
+        assert postgresql.password.encode() not in content
+
+
+def test_the_command_that_resumes_is_said_without_a_password(killed, invoke, monkeypatch):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("search.launch.read_rows", interrupted)
+    code, _, error = invoke("run", "killed.toml", "--storage", "sqlite://user:s3cret@/optuna.db?password=s3cret")
+    assert code == 143
+    assert "resume with: regsearch run killed.toml --storage sqlite:///optuna.db" in error
+    assert "s3cret" not in error

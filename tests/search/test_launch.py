@@ -120,10 +120,8 @@ def test_a_lost_tracking_database_is_filled_again_from_the_studies(small_config,
 
 
 def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
-    from filelock import FileLock
-
     with (
-        FileLock(open_store().locks / f"{result.search_id}.lock"),
+        open_store().locks.hold(result.search_id),
         pytest.raises(SearchBusyError, match="is being run"),
     ):
         run_search(small_config.updated(trials=13), progress=False)

@@ -46,7 +46,7 @@ def test_it_is_the_latest_that_counts_and_one_without_a_configuration_does_not(s
     third = small_config.updated(seed=5)
     assert predecessor(store, third, recording.sha256).search_id == second.search_id
     store.client.set_tag(killed.info.run_id, "search_id", "0000")
-    (store.locks.parent / killed.info.artifact_uri.removeprefix("file://") / "config.toml").unlink()
+    (store.locks.folder.parent / killed.info.artifact_uri.removeprefix("file://") / "config.toml").unlink()
     assert predecessor(store, third, recording.sha256).search_id == result.search_id
 
 

@@ -40,7 +40,7 @@ def test_a_search_is_one_parent_with_its_data_as_input(store, run):
 
 
 def test_starting_again_reopens_the_same_run(store, run):
-    with pytest.raises(ZeroDivisionError), run.running():
+    with pytest.raises(ZeroDivisionError), run.running(lambda: None):
         1 / 0  # noqa: B018
     assert run.run.info.status == "FAILED"
     assert b"ZeroDivisionError" in run.read(run.run_id, "traceback.txt")
@@ -52,10 +52,10 @@ def test_starting_again_reopens_the_same_run(store, run):
 
 
 def test_a_search_ends_as_what_happened_to_it(run):
-    with run.running():
+    with run.running(lambda: None):
         assert run.run.info.status == "RUNNING"
     assert run.run.info.status == "FINISHED"
-    with pytest.raises(KeyboardInterrupt), run.running():
+    with pytest.raises(KeyboardInterrupt), run.running(lambda: None):
         raise KeyboardInterrupt
     assert run.run.info.status == "KILLED"
 

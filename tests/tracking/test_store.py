@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 import socket
 import sqlite3
 import subprocess
@@ -186,3 +187,57 @@ def test_an_experiment_is_given_the_views_that_it_lacks_and_keeps_its_others(wor
     assert store.experiment("e", "other words", {"view.a": "2", "view.b": "3"}) == experiment_id
     tags = store.client.get_experiment(experiment_id).tags
     assert (tags["view.a"], tags["view.b"], tags["mlflow.note.content"]) == ("2", "3", "what it is")
+
+
+@pytest.mark.parametrize("which", ["the tracking URI", "the storage"])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda postgresql, url: url.replace("/store", "/absent"), 'database "absent" does not exist'),
+        (lambda postgresql, url: url.replace(postgresql.password, "mistaken"), "password authentication failed"),
+        (lambda postgresql, url: url.replace(f":{postgresql.port}/", ":9/"), "Connection refused"),
+        (
+            lambda postgresql, url: (postgresql.rule("ALTER DATABASE store CONNECTION LIMIT 0"), url)[1],
+            'too many connections for database "store"',
+        ),
+    ],
+    ids=["no database", "another password", "nobody there", "full"],
+)
+def test_a_postgresql_that_cannot_be_used_is_one_line(wrong, says, which, workspace, postgresql, tracking_server):
+    url = wrong(postgresql, postgresql.renew("store"))
+    addresses = (url, None) if which == "the tracking URI" else (tracking_server.uri, url)
+    with pytest.raises(StoreError, match=r"cannot be connected to .*; check that PostgreSQL runs there") as caught:
+        open_store(*addresses)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert postgresql.password not in str(caught.value)
+    assert "mistaken" not in str(caught.value)
+
+
+def test_without_a_driver_the_extra_is_named(workspace):
+    hidden = "import sys; sys.modules['psycopg'] = None; from search.cli import main; main()"
+    command = [sys.executable, "-c", hidden, "models", "--tracking-uri", "postgresql://me:secret@127.0.0.1:9/mlflow"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert asked.stderr == (
+        "regsearch: postgresql://127.0.0.1:9/mlflow: needs psycopg, which is not installed; "
+        "pip install 'regsearch[postgresql]'\n"
+    )
+
+
+def test_machines_that_open_a_new_postgresql_at_once_all_succeed(tmp_path, postgresql):
+    url = postgresql.renew("store")
+    script = f"from tracking.store import open_store; open_store({url!r}).experiment('mine')"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / f"machine {number}")},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 3, errors
+    assert postgresql.rule("SELECT count(*) FROM experiments WHERE name = 'mine'", "store") == [(1,)]

@@ -1,0 +1,109 @@
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from tests.servers import until
+from tracking.locks import HeldError, Locks, LostError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tracking.locks import Locks
+with Locks(Path(sys.argv[1]), tuple(sys.argv[2:])).hold("name"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def database(postgresql):
+    """Return the address of an empty database."""
+    return postgresql.renew("locks")
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """Return the lock folders of two machines."""
+    folders = tmp_path / "one", tmp_path / "another"
+    for folder in folders:
+        folder.mkdir()
+    return folders
+
+
+def holder(folder, *databases):
+    """Start a process that holds a name."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, folder, *databases], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def free(locks, patience=0):
+    try:
+        with locks.hold("name", patience):
+            return True
+    except HeldError:
+        return False
+
+
+@pytest.mark.parametrize("seen", ["in a file", "in a database"])
+def test_who_holds_a_name_is_told_and_keeps_it_until_it_dies(seen, machines, database):
+    one, another = machines
+    mine, theirs = (
+        (Locks(one), Locks(one)) if seen == "in a file" else (Locks(one, (database,)), Locks(another, (database,)))
+    )
+    with holder(theirs.folder, *theirs.databases) as process:
+        who = f"process {process.pid} on {os.uname().nodename}"
+        with pytest.raises(HeldError, match=f"^{who} does not let go of the lock 'name'") as refused:
+            mine.hold("name", patience=0).__enter__()
+        assert refused.value.who == who
+        with mine.hold("another name", patience=0) as held:
+            held.confirm()
+        process.send_signal(signal.SIGKILL)
+    until(lambda: free(mine))
+
+
+def test_a_name_that_is_let_go_of_is_waited_for(machines, database):
+    one, another = (Locks(machine, (database,)) for machine in machines)
+    with ThreadPoolExecutor() as pool:
+        with one.hold("name"):
+            waiting = pool.submit(free, another, patience=60)
+            assert not free(another)
+            assert not waiting.done()
+        assert waiting.result()
+
+
+def test_a_lock_does_not_outlive_its_database_and_is_known_to_be_lost(postgresql, machines, database):
+    one, another = (Locks(machine, (database,)) for machine in machines)
+    with one.hold("name") as held:
+        held.confirm()
+        postgresql.kill()
+        with pytest.raises(
+            LostError, match=r"the lock 'name' was lost: postgresql://127\.0\.0\.1:\d+/locks was restarted"
+        ):
+            held.confirm()
+        with pytest.raises(OperationalError):
+            another.hold("name").__enter__()
+        postgresql.start()
+        with another.hold("name", patience=0) as theirs:
+            theirs.confirm()
+            with pytest.raises(LostError):
+                held.confirm()
+    assert free(one)
+
+
+def test_a_session_that_an_administrator_ends_is_known_to_be_lost(postgresql, tmp_path, database):
+    with Locks(tmp_path, (database,)).hold("name") as held:
+        postgresql.rule("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'locks'")
+        with pytest.raises(LostError):
+            held.confirm()
+
+
+def test_places_are_known_without_their_secrets(postgresql, tmp_path, database):
+    here, there = Locks(tmp_path, (database, f"{database}?password=x")).places[:2]
+    assert here == f"{os.uname().nodename}:{tmp_path}"
+    assert there == f"postgresql://127.0.0.1:{postgresql.port}/locks"

@@ -1,0 +1,165 @@
+"""Holding a name alone: by a file on this machine and, where a PostgreSQL is shared, by a lock of its sessions.
+
+Both are let go of by those who keep them, the operating system and the database, when their holder dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from tracking import postgresql
+
+PATIENCE = 600.0
+"""Seconds for which others are waited for that hold a name for a moment only."""
+
+_POLL_SECONDS = 0.2
+
+_KEEP_ALIVE = text(  # or the lock of a machine that lost its power would be held for two hours more
+    "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), "
+    "set_config('tcp_keepalives_count', '3', false)"
+)
+_TAKE = text("SELECT pg_try_advisory_lock(:key)")
+_LET_GO = text("SELECT pg_advisory_unlock(:key)")
+_IS_MINE = text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND "
+    "((classid::bigint << 32) | objid::bigint) = :key"
+)
+_WHO = text(
+    "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND granted "
+    "AND datname = current_database() AND ((classid::bigint << 32) | objid::bigint) = :key"
+)
+
+
+class HeldError(TimeoutError):
+    """Somebody else holds the name.
+
+    Attributes
+    ----------
+    who : str
+        The process, as far as it is known.
+    """
+
+    def __init__(self, name: str, who: str) -> None:
+        super().__init__(f"{who} does not let go of the lock {name!r}; wait for it to end, or stop it")
+        self.who = who
+
+
+class LostError(ConnectionError):
+    """The name is no longer held, since the database that kept the lock has gone or was restarted."""
+
+
+class Held:
+    """A name that is held."""
+
+    def __init__(self, name: str, kept_by: list[Connection]) -> None:
+        self._name = name
+        self._kept_by = kept_by
+
+    def confirm(self) -> None:
+        """Make sure that the name is still held: to be called before what nobody else may do at the same time.
+
+        Raises
+        ------
+        LostError
+            If it is not.
+        """
+        for connection in self._kept_by:
+            try:
+                mine = connection.scalar(_IS_MINE, {"key": _key(self._name)})
+            except SQLAlchemyError:
+                mine = 0
+            if not mine:
+                raise LostError(
+                    f"the lock {self._name!r} was lost: {postgresql.shown(str(connection.engine.url))} was restarted, "
+                    "or the connection to it cut"
+                )
+
+
+@dataclass(frozen=True)
+class Locks:
+    """Where a name must be free to be held.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the lock files, which this machine's processes see.
+    databases : tuple of str
+        Addresses of PostgreSQL databases, whose users all see what is locked there.
+    """
+
+    folder: Path
+    databases: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> list[str]:
+        """What others may know these places by, without secrets; two that share one keep each other apart."""
+        return [f"{socket.gethostname()}:{self.folder}", *map(postgresql.shown, self.databases)]
+
+    @contextmanager
+    def hold(self, name: str, patience: float = PATIENCE) -> Iterator[Held]:
+        """Hold a name alone.
+
+        Parameters
+        ----------
+        name : str
+        patience : float
+            Seconds to wait for another holder.
+
+        Raises
+        ------
+        HeldError
+            If somebody else holds it for longer.
+        sqlalchemy.exc.SQLAlchemyError
+            If a database does not answer.
+        """
+        deadline = time.monotonic() + patience
+        with ExitStack() as stack:
+            stack.enter_context(_file(self.folder / f"{name}.lock", name, deadline))
+            held = [stack.enter_context(_session(database, name, deadline)) for database in self.databases]
+            yield Held(name, held)
+
+
+@contextmanager
+def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
+    lock, holder = FileLock(path), path.with_suffix(".holder")
+    with suppress(Timeout):
+        lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    if not lock.is_locked:
+        raise HeldError(name, holder.read_text() if holder.exists() else "another process")
+    try:
+        holder.write_text(postgresql.process())
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def _session(database: str, name: str, deadline: float) -> Iterator[Connection]:
+    key = {"key": _key(name)}
+    with postgresql.engine(database).connect() as connection:
+        connection.execute(_KEEP_ALIVE)
+        while not connection.scalar(_TAKE, key):
+            if time.monotonic() >= deadline:
+                raise HeldError(name, connection.scalar(_WHO, key) or "another process")
+            time.sleep(_POLL_SECONDS)
+        try:
+            yield connection
+        finally:
+            with suppress(SQLAlchemyError):  # closing does it too, but the server might be a moment behind
+                connection.execute(_LET_GO, key)
+
+
+def _key(name: str) -> int:
+    """Return the number by which PostgreSQL knows a name."""
+    return int.from_bytes(hashlib.sha256(f"regsearch/{name}".encode()).digest()[:8], signed=True)

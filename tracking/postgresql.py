@@ -1,0 +1,46 @@
+"""How PostgreSQL is connected to, so that neither side waits for long for one that has gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+_IDLE_SECONDS = 30
+_CONNECT_SECONDS = 10
+
+
+def is_postgresql(url: str) -> bool:
+    """Return whether an address is one of PostgreSQL's, with whichever driver."""
+    return url.partition(":")[0].partition("+")[0] == "postgresql"
+
+
+def process() -> str:
+    """Return what this process is called where others can see it."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def arguments() -> dict[str, Any]:
+    """Return the driver's arguments: who connects, and how long a silent server is waited for."""
+    return {
+        "application_name": process()[:63],  # PostgreSQL cuts it there, and says so
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": _IDLE_SECONDS,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _IDLE_SECONDS * 1000,
+    }
+
+
+def engine(url: str) -> Engine:
+    """Return an engine whose connections are made when asked for, and end when they are closed."""
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments())
+
+
+def shown(url: str) -> str:
+    """Return the server and the database of an address, without user, password, driver or options."""
+    parts = make_url(url)
+    return f"postgresql://{parts.host or ''}{f':{parts.port}' if parts.port else ''}/{parts.database or ''}"
