@@ -127,12 +127,12 @@ class Deployment:
     def add(self, user: str) -> None:
         """Add a user as the README says."""
         self.rule("-c", f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORDS[user]}' IN ROLE optuna")
-        self.administer("add a user", PASSWORDS[user], ada=user)
+        self.administer("adds a user", PASSWORDS[user], ada=user)
 
     def administer(self, what: str, password: str = "", **replaced: str) -> None:
         """Run the README's code for something as the administrator, with other words in place of some."""
         page = (DEPLOY / "README.md").read_text()
-        code = "\n".join(re.findall(r"```python\n(.*?)```", page.split(f"<!-- {what} -->")[1], re.DOTALL)[:1])
+        code = "\n".join(re.findall(r"```python\n(.*?)```", page.split(f"{what} -->")[1], re.DOTALL)[:1])
         for old, new in {"https://mlflow.example.org": self.uri, **replaced}.items():
             assert old in code
             code = code.replace(old, new)

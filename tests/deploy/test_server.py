@@ -73,7 +73,7 @@ def test_what_a_user_made_is_changed_by_those_alone_whom_it_is_allowed_to(deploy
         run_search(better, storage="bob.journal", progress=False)
     assert "\n" not in str(refused.value)
     number = MlflowClient().get_experiment_by_name("shared").experiment_id
-    deployment.administer("allow a user", **{'"1"': f'"{number}"', "decoder": "shared"})
+    deployment.administer("allows a user", **{'"1"': f'"{number}"', "decoder": "shared"})
     ended = run_search(better, storage="bob.journal", progress=False)
     assert ended.new_trials == 2
     assert promote(ended.search_id, again=True).replaced == "1"
