@@ -62,6 +62,11 @@ class PostgreSQL:
         self.start()
         self.rule(f"CREATE ROLE {self.user} LOGIN CREATEDB PASSWORD '{self.password}'")
 
+    @property
+    def socket_folder(self) -> Path:
+        """Where it listens to this machine, whose users need no password."""
+        return self._folder
+
     def url(self, database: str) -> str:
         """Return a database's address, password included."""
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"

@@ -21,7 +21,7 @@ from tracking.runs import METRICS, STRENGTHS
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS]
+PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", *DOCS]
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from tracking.locks import HeldError
-from tracking.store import Store
+from tracking.store import Store, is_denied
 
 LOCKED_IN = "locked_in"
 """Tag of a search's run: the places that keep its lock, a line each."""
@@ -14,8 +15,8 @@ LOCKED_IN = "locked_in"
 def close_orphans(store: Store) -> list[str]:
     """Close as KILLED the open runs of searches whose process is dead.
 
-    A live search holds its lock, and is left alone; so is one whose lock would not be seen from here.  What is closed
-    is not lost: the same search again takes it up.
+    A live search holds its lock, and is left alone; so is one whose lock would not be seen from here, or that another
+    user of the server began.  What is closed is not lost: the same search again takes it up.
 
     Returns
     -------
@@ -35,6 +36,10 @@ def close_orphans(store: Store) -> list[str]:
                     store.client.set_terminated(run.info.run_id, "KILLED")
         except HeldError:
             continue
+        except MlflowException as error:
+            if not is_denied(error):
+                raise
+            continue  # another user's: their next command closes them
         if left:
             closed.append(search_id)
     return closed

@@ -12,9 +12,7 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
-    INVALID_PARAMETER_VALUE,
     RESOURCE_ALREADY_EXISTS,
-    RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
 )
 
@@ -27,7 +25,6 @@ _PROMOTED_AT = "promoted_at"
 _ROLLED_BACK_AT = "rolled_back_at"
 _MOVE = "champion_"
 _SCORES = ("r2_train", "r2_validation", "r2_test")
-_ABSENT = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
 
 Write = Callable[[Path], Mapping[str, str]]
 """Writes a model into a new folder, and returns the tags that tell of it."""
@@ -88,13 +85,14 @@ def is_intact(store: Store, version: ModelVersion) -> bool:
 
 
 def champion(store: Store, name: str) -> ModelVersion | None:
-    """Return the version that has the alias, or ``None``."""
-    try:
-        return store.client.get_model_version_by_alias(name, CHAMPION)
-    except MlflowException as error:
-        if error.error_code not in _ABSENT:
-            raise
-        return None
+    """Return the version that has the alias, or ``None``.
+
+    A server with users refuses to look up the alias of a model that is not there; what it lists, it has.
+    """
+    for model in store.client.search_registered_models(f'name="{name}"'):
+        if CHAMPION in model.aliases:
+            return store.client.get_model_version(name, str(model.aliases[CHAMPION]))
+    return None
 
 
 def crown(store: Store, name: str, version: str) -> str | None:

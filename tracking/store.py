@@ -17,6 +17,7 @@ from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
 from mlflow.utils.rest_utils import http_request
@@ -192,8 +193,18 @@ def without_secrets(text: str) -> str:
     return re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(://)[^/\s]*@", r"\1", text))
 
 
+def is_denied(error: BaseException) -> bool:
+    """Return whether a tracking server that knows its users refused one of them what they may not do."""
+    return isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(PERMISSION_DENIED)
+
+
 def reason(error: BaseException) -> str:
     """Return what the first cause of an error says, in one line and without secrets."""
+    if is_denied(error):
+        return (
+            "the tracking server, which does not let you change what another user made; choose another `name`, or ask "
+            "them for the permission MANAGE on the experiment and the model"
+        )
     cause = _first_cause(error)
     return f"{type(cause).__name__}: {without_secrets(str(cause).strip().partition(chr(10))[0])[:300]}"
 

@@ -1,0 +1,140 @@
+"""The deployed server lets in those whom it knows, keeps what they made theirs, and comes back from a backup."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from search import SearchConfig, load_champion, promote, run_search
+from search.launch import SearchStoppedError
+from tests.deploy.conftest import DEPLOY, PASSWORDS, settings
+from tests.guarantees.conftest import TRIALS, assert_complete, one_ridge, prepare
+from tests.servers import until
+from tracking.store import StoreError, open_store
+
+REGSEARCH = [sys.executable, "-m", "search.cli"]
+
+
+@pytest.fixture
+def recorded(workspace, recording):
+    """Return a folder that holds the recording and the configuration."""
+    prepare(workspace, recording)
+    return workspace
+
+
+def test_nobody_is_let_in_without_the_right_password(deployment, as_user, monkeypatch):
+    as_user("ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORDS["bob"])
+    with pytest.raises(StoreError, match=r"refuses \(401 .*\); set MLFLOW_TRACKING_USERNAME"):
+        open_store()
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.delenv(f"MLFLOW_TRACKING_{name}")
+    with pytest.raises(StoreError, match=r"refuses \(401 .*\)"):
+        open_store()
+
+
+def test_a_page_of_another_host_cannot_use_the_server(deployment):
+    person = ("ada", PASSWORDS["ada"])
+    for header in ({"Host": "evil.example.org"}, {"Origin": "https://evil.example.org"}):
+        answer = requests.post(f"{deployment.uri}/api/2.0/mlflow/runs/search", auth=person, headers=header, timeout=10)
+        assert answer.status_code == 403, header
+
+
+def test_people_of_optuna_s_database_do_not_get_into_the_server_s(deployment):
+    address = f"postgresql://ada@127.0.0.1:{deployment.postgresql.port}/mlflow"
+    ended = subprocess.run(
+        ["psql", address, "-c", "SELECT 1"],
+        env={**os.environ, "PGPASSWORD": PASSWORDS["ada"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "permission denied for database" in ended.stderr
+
+
+@pytest.mark.parametrize("secret", ["MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD"])
+def test_a_secret_is_not_shipped(secret):
+    assert settings((DEPLOY / "server.env").read_text())[secret] == ""
+
+
+def test_what_a_user_made_is_changed_by_those_alone_whom_it_is_allowed_to(deployment, recorded, as_user):
+    theirs, better = one_ridge("shared", alpha=100.0), one_ridge("shared", alpha=1.0)
+    as_user("ada")
+    run_search(theirs, storage="ada.journal", progress=False)
+    as_user("bob")
+    assert run_search(theirs, storage="bob.journal", progress=False).new_trials == 0
+    with pytest.raises(SearchStoppedError, match="does not let you change what another user made") as refused:
+        run_search(better, storage="bob.journal", progress=False)
+    assert "\n" not in str(refused.value)
+    number = MlflowClient().get_experiment_by_name("shared").experiment_id
+    deployment.administer("allows a user", **{'"1"': f'"{number}"', "decoder": "shared"})
+    ended = run_search(better, storage="bob.journal", progress=False)
+    assert ended.new_trials == 2
+    assert promote(ended.search_id, again=True).replaced == "1"
+
+
+def test_runs_that_another_user_s_dead_search_left_open_are_left_to_them(deployment, recorded, as_user):
+    as_user("ada")
+    left = run_search(one_ridge("left"), storage="ada.journal", progress=False).run_id
+    MlflowClient().update_run(left, status="RUNNING")
+    as_user("bob")
+    run_search(one_ridge("bob-s"), storage="bob.journal", progress=False)
+    assert MlflowClient().get_run(left).info.status == "RUNNING"
+    as_user("ada")
+    run_search(one_ridge("ada-s"), storage="ada.journal", progress=False)
+    assert MlflowClient().get_run(left).info.status == "KILLED"
+
+
+@pytest.mark.slow
+def test_all_that_was_lost_comes_back_from_a_backup(deployment, recorded, as_user, undisturbed):
+    """One backup is taken while the search runs, and one when it has ended, before an upgrade."""
+    as_user("ada")
+    with subprocess.Popen([*REGSEARCH, "run", "killed.toml", "--quiet"], stdout=subprocess.DEVNULL) as process:
+        until(lambda: len([*deployment.artifacts.rglob("weights.npz")]) >= 4, process)
+        halfway = deployment.back_up()
+    assert process.returncode == 0
+    champion = load_champion("killed")
+
+    refused = deployment.script("restore.sh", halfway)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "in use by" in refused.stderr
+    deployment.stop()
+    upgraded = deployment.script("upgrade.sh")
+    assert upgraded.returncode == 0, upgraded.stderr
+    finished = deployment.backups / "latest"
+    again = {path.stat().st_ino for path in finished.rglob("weights.npz")}
+    assert len(again) == TRIALS
+    assert {path.stat().st_ino for path in halfway.rglob("weights.npz")} & again
+
+    lose_everything(deployment)
+    restore(deployment, finished)
+    result = run_search(SearchConfig.load("killed.toml"), progress=False)
+    assert result.new_trials == 0
+    assert_complete(result, undisturbed)
+    np.testing.assert_array_equal(load_champion("killed").coef_, champion.coef_)
+
+    deployment.stop()
+    restore(deployment, halfway)
+    result = run_search(SearchConfig.load("killed.toml"), progress=False)
+    assert 0 < result.new_trials <= TRIALS
+    assert_complete(result, undisturbed)
+    np.testing.assert_array_equal(load_champion("killed").coef_, champion.coef_)
+
+
+def lose_everything(deployment):
+    for database in ("mlflow", "optuna"):
+        deployment.rule("-d", database, "-c", "DROP SCHEMA public CASCADE")
+        deployment.rule("-d", database, "-c", "CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+    shutil.rmtree(deployment.artifacts)
+
+
+def restore(deployment, backup: Path):
+    done = deployment.script("restore.sh", backup)
+    assert done.returncode == 0, done.stderr
+    deployment.start()
