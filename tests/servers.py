@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from tests.launch import Launched
+from tests.needs import missing
 
 _SECONDS = 60
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -186,5 +187,5 @@ def _program(name: str) -> str:
     versions = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     found = versions[-1] if versions else shutil.which(name)
     if found is None:
-        pytest.skip("PostgreSQL is not installed; Debian's package is postgresql")
+        missing("there is no PostgreSQL; on Debian: apt-get install postgresql")
     return str(found)

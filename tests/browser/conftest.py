@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from data import Recording
 from search import SearchConfig, SearchResult, run_search
+from tests import needs
 from tests.conftest import SMALL
 
 CHROMIUM = shutil.which("chromium")
@@ -94,7 +95,7 @@ def address(process: subprocess.Popen[bytes], log: Path) -> str:
 def browser() -> Iterator[Browser]:
     """Start Chromium."""
     if CHROMIUM is None:
-        pytest.skip("there is no Chromium; on Debian: apt-get install chromium")
+        needs.missing("there is no Chromium; on Debian: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as chromium:
         yield chromium
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import needs
 from tests.guarantees.conftest import undisturbed  # noqa: F401  (a fixture)
 from tests.servers import PostgreSQL, free_port, until
 
@@ -166,6 +167,7 @@ class Deployment:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Return a server with two users."""
+    needs.command("rsync", "rsync")
     deployment = Deployment(tmp_path_factory.mktemp("deployment"))
     try:
         for user in PASSWORDS:

@@ -13,6 +13,7 @@ from dask_jobqueue import SLURMCluster
 from mlflow import environment_variables
 
 from search import run_search
+from tests import needs
 from tests.deploy.conftest import DEPLOY, settings
 from tests.guarantees.conftest import one_ridge
 from tests.servers import until
@@ -22,6 +23,7 @@ OPTIONS = {"MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION"}  # MLflow
 
 
 def test_systemd_takes_the_units(tmp_path):
+    needs.command("systemd-analyze", "systemd")
     for path in (tmp_path / ".venv" / "bin" / "mlflow", tmp_path / "deploy" / "backup.sh"):
         path.parent.mkdir(parents=True)
         path.touch(mode=0o755)

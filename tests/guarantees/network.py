@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
 
-NEEDED = (
-    "network namespaces are needed: as root, with CAP_NET_ADMIN and the command `ip` (apt-get install iproute2); "
-    "leave these tests out with -m 'not namespaces'"
-)
+from tests.needs import missing
+
+NEEDED = "there are no network namespaces: they need root, CAP_NET_ADMIN and on Debian: apt-get install iproute2"
 
 
 class Network:
@@ -100,7 +99,7 @@ def _ip(*arguments: str) -> str:
     try:
         done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise RuntimeError(NEEDED) from None
+        missing(NEEDED)
     if done.returncode:
-        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}; {NEEDED}")
+        missing(f"ip {' '.join(arguments)}: {done.stderr.strip()}; {NEEDED}")
     return done.stdout

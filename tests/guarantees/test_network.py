@@ -1,7 +1,4 @@
-"""A cluster on machines of a network: killed, cut off or restarted, the search comes to the same table.
-
-The machines are network namespaces, which takes root: leave these tests out with ``-m "not namespaces"``.
-"""
+"""A cluster on machines of a network: killed, cut off or restarted, the search comes to the same table."""
 
 import os
 import signal
@@ -18,7 +15,7 @@ from tests.guarantees.cluster import assert_stopped, started, trials_logged, unt
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.guarantees.network import Network
 
-pytestmark = [pytest.mark.slow, pytest.mark.namespaces]
+pytestmark = pytest.mark.slow
 
 CUT_SECONDS = 30
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
