@@ -23,7 +23,7 @@ from search.predecessor import predecessor
 from search.progress import Progress, Shown
 from search.promote import PromotionRefusedError, promote_winner
 from search.recall import recall, remember, request_of
-from search.result import SearchResult
+from search.result import SearchResult, invitation
 from search.rows import read_rows
 from search.samplers import require_sampler
 from search.select import remarks, winner
@@ -104,8 +104,8 @@ def run_search(
             _close_orphans(store, progress)
             return known
     require_sampler(config)
-    if progress and not data:
-        print(f"reading {config.data.source} …", file=sys.stderr, flush=True)
+    if not data:
+        _say(f"reading {config.data.source} …", progress)
     development, sealed = read_rows(config, data, progress=bool(progress))
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri, storage)
@@ -117,8 +117,8 @@ def run_search(
         storage_at(storage_url(storage), home(), store.locks) as opened,
     ):
         earlier = predecessor(store, config, development.data_sha256)
-        if earlier and progress:
-            print(earlier, file=sys.stderr, flush=True)
+        if earlier:
+            _say(str(earlier), progress)
         studies = open_studies(config, search_id, opened)
         run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
         if earlier:
@@ -130,13 +130,17 @@ def run_search(
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
             if not report.is_current(run, config, trials, best):
+                _say("drawing the search …", progress)
                 report.summarise(run, config, development, trials, best)
         promotion, notes = None, remarks(trials, best, config)
         if promote:
+            _say("promoting its winner …", progress)
             try:
                 promotion = promote_winner(run, config, development, sealed)
             except PromotionRefusedError as refusal:
                 notes.append(str(refusal))
+        else:
+            notes.append(invitation(search_id))
         if request and (promotion or not promote):
             remember(run, request)
     return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
@@ -158,8 +162,12 @@ def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[
 
 def _close_orphans(store: Store, progress: Shown) -> None:
     for closed in close_orphans(store):
-        if progress:
-            print(f"search {closed} had been stopped by the death of its process; its runs are closed", file=sys.stderr)
+        _say(f"search {closed} had been stopped by the death of its process; its runs are closed", progress)
+
+
+def _say(line: str, progress: Shown) -> None:
+    if progress:
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -102,10 +103,13 @@ def promote_winner(
     best = winner(trials, config.tolerance, config.select)
     with registry.alone(store) as held:
         current = registry.champion(store, config.name)
-        if current is not None and current.run_id != best["run_id"] and not force:
-            _require_better(best, current, development, run)
-        tested, openings = _score_once(run, best, development, sealed, again=again)
-        scored = story.Tested(**tested, openings=openings)
+        opened = openings(store, _test_key(development))
+        objections = {} if force else _against_champion(best, current, development)
+        objections |= {} if again else _against_opening(best, opened)
+        if objections:
+            raise PromotionRefusedError(f"{'; '.join(objections.values())}; {_advice(run.search_id, objections)}")
+        tested, count = _score_once(run, best, development, sealed, opened)
+        scored = story.Tested(**tested, openings=count)
         weights = read_weights(run, best["run_id"])
         scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
         name = trial_name(best["family"], best)
@@ -126,7 +130,7 @@ def promote_winner(
                 "trial": str(best["trial"]),
                 "data_sha256": development.data_sha256,
                 "test_key": _test_key(development),
-                "test_evaluations": str(openings),
+                "test_evaluations": str(count),
             },
             description=story.version_card(subject(run, config, development), told(best), scored),
             about=story.model_card(config, development),
@@ -185,39 +189,44 @@ def _load(store: Store, version: ModelVersion) -> LinearRegression:
         return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
 
 
-def _require_better(best: pd.Series, champion: ModelVersion, development: Development, run: SearchRun) -> None:
+def _against_champion(best: pd.Series, champion: ModelVersion | None, development: Development) -> dict[str, str]:
+    """Say by the option that overrules it why a winner may not replace the champion, if anything is against it."""
+    if champion is None or champion.run_id == best["run_id"]:
+        return {}
     model = f"{champion.name}: champion version {champion.version}"
-    advice = f"`regsearch promote {run.search_id} --force` replaces it all the same"
     if champion.tags.get("test_key") != _test_key(development):
-        raise PromotionRefusedError(
-            f"{model} is of other data or another split, so the scores do not compare; {advice}"
-        )
-    theirs = float(champion.tags["r2_validation"])
-    if best["r2_validation"] <= theirs:
-        raise PromotionRefusedError(
-            f"{model} stays, its validation R² {theirs:.4f} is not below this search's "
-            f"{best['r2_validation']:.4f}; {advice}"
-        )
+        return {"--force": f"{model} is of other data or another split, so the scores do not compare"}
+    theirs, mine = float(champion.tags["r2_validation"]), float(best["r2_validation"])
+    if mine > theirs:
+        return {}
+    than = "equals" if mine == theirs else "is better than"
+    return {"--force": f"{model} stays, its validation R² {theirs:.4f} {than} this search's {mine:.4f}"}
+
+
+def _against_opening(best: pd.Series, opened: Sequence[str]) -> dict[str, str]:
+    """Say by the option that overrules it why the test rows may not be opened, if anything is against it."""
+    if not opened or best["run_id"] in opened:
+        return {}
+    times = f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner"
+    return {"--again": f"{times}; choosing by test scores would make them meaningless"}
+
+
+def _advice(search_id: str, options: Iterable[str]) -> str:
+    does = {"--force": "replaces it all the same", "--again": "opens them and counts it"}
+    said = " and ".join(does[option] for option in options)
+    return f"`regsearch promote {' '.join((search_id, *options))}` {said}"
 
 
 def _score_once(
-    run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, *, again: bool
+    run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, opened: Sequence[str]
 ) -> tuple[dict[str, float], int]:
     """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
-    key = _test_key(development)
     winner_id = str(best["run_id"])
-    opened = openings(run.store, key)
     if winner_id not in opened:
-        if opened and not again:
-            raise PromotionRefusedError(
-                f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner; "
-                "choosing by test scores would make them meaningless. "
-                f"`regsearch promote {run.search_id} --again` opens them and counts it"
-            )
         mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
         run.annotate(
             tags={
-                "test_key": key,
+                "test_key": _test_key(development),
                 "test_opened_for": ",".join(mine),
                 "test_opened_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }

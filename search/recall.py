@@ -9,7 +9,7 @@ import data
 from data import Recording
 from search.config import SearchConfig
 from search.penalty import trial_name
-from search.result import Promotion, SearchResult
+from search.result import Promotion, SearchResult, invitation
 from search.select import remarks, winner
 from tracking import registry
 from tracking.runs import SearchRun
@@ -48,5 +48,5 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, trial_name(best["family"], best))
-    notes = tuple(remarks(trials, best, config))
-    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, notes)
+    notes = [*remarks(trials, best, config), *([] if promote else [invitation(run.search_id)])]
+    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(notes))

@@ -51,6 +51,11 @@ class Promotion:
         return f"models:/{self.model}@champion"
 
 
+def invitation(search_id: str) -> str:
+    """Say how to promote the winner of a search that was only run."""
+    return f"not promoted; to do so: regsearch promote {search_id}"
+
+
 @dataclass(frozen=True, eq=False)
 class SearchResult:
     """A finished search.

@@ -12,6 +12,7 @@ from search.penalty import PARAMETERS
 
 _TIE_DECIMALS = 9
 _EDGE = 0.02
+_SPOILT = -10.0
 
 
 class NoWinnerError(RuntimeError):
@@ -52,10 +53,44 @@ def winner(trials: pd.DataFrame, tolerance: float, rule: Literal["best", "one-se
 
 
 def remarks(trials: pd.DataFrame, best: pd.Series, config: SearchConfig) -> list[str]:
-    """Say what a person should know of a finished search: an edge, fits without proof, families that stopped early."""
+    """Say what a person should know of a finished search, and could not see from its winner's scores."""
     uncertified = int((trials["duality_gap"] > config.tolerance).sum())
     doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
-    return [*edges(best, config), *([doubt] if uncertified else []), *stops(trials, config)]
+    return [
+        *(edges(best, config) if best["family"] != "none" else _without_penalty(trials, config)),
+        *_silent_features(trials),
+        *([doubt] if uncertified else []),
+        *stops(trials, config),
+        *_surplus(trials, config),
+    ]
+
+
+def _without_penalty(trials: pd.DataFrame, config: SearchConfig) -> list[str]:
+    """Say that no penalty won, and at which end of its range the best of each family would have been looked for."""
+    best = trials.sort_values("r2_validation", ascending=False).drop_duplicates("family")
+    ends = [f"{row['family']}: {edge}" for _, row in best.iterrows() for edge in edges(row, config)]
+    return ["the unregularised baseline won: no penalty that was tried validates better", *ends]
+
+
+def _silent_features(trials: pd.DataFrame) -> list[str]:
+    """Say what the unregularised baseline shows of features that do not, or hardly, vary in the training rows."""
+    notes = []
+    for _, baseline in trials[(trials["family"] == "none") & (trials["n_nonzero"] > 0)].iterrows():
+        n_features = round(baseline["n_nonzero"] / (1 - baseline["sparsity"]))
+        if silent := n_features - int(baseline["n_nonzero"]):
+            notes.append(f"{silent:,} of {n_features:,} features do not vary in the training rows and have no weight")
+        if baseline["r2_validation"] < _SPOILT:
+            notes.append(
+                f"the unregularised validation R² is {baseline['r2_validation']:.3g}: features that hardly vary in the "
+                "training rows are scaled up, and spoil least squares and ridge where they do vary; an L1 penalty "
+                "leaves them out"
+            )
+    return notes
+
+
+def _surplus(trials: pd.DataFrame, config: SearchConfig) -> list[str]:
+    surplus = len(trials) - config.n_trials
+    return [f"{surplus} trial(s) more than are wanted were there already, and count"] if surplus > 0 else []
 
 
 def stops(trials: pd.DataFrame, config: SearchConfig) -> list[str]:

@@ -119,8 +119,6 @@ def as_text(result: SearchResult) -> str:
     if result.promotion:
         lines.append(Text(promotion_text(result.promotion), end=""))
     lines += [Text(f"note: {note}") for note in result.notes]
-    if result.promotion is None:
-        lines.append(Text(f"not promoted; to do so: regsearch promote {result.search_id}"))
     return _rendered(*lines)
 
 

@@ -48,7 +48,11 @@ def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, resul
         "test = [120, 160]\n[families.ridge]\nalpha = [1000.0]\n"
     )
     refused = run_search(worse, progress=False)
-    assert any("stays" in note for note in refused.notes)
+    (refusal,) = [note for note in refused.notes if "stays" in note]
+    assert "is better than this search's" in refusal
+    assert refusal.endswith(
+        f"`regsearch promote {refused.search_id} --force --again` replaces it all the same and opens them and counts it"
+    )
     assert str(registry.champion(open_store(), "small").version) == result.promotion.version
     promoted = promote(refused.search_id, again=True, force=True)
     assert promoted.replaced == result.promotion.version
