@@ -59,8 +59,8 @@ def read_file(path: str | Path, target: str = "y") -> Recording:
     return Recording(X, y, source=line(path), feature_names=feature_names, target=line(target))
 
 
-def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
-    """Return how many rows and features a file holds, by its header alone; ``None`` for a ``.csv``, which has none.
+def file_shape(path: str | Path, target: str = "y") -> tuple[int, int]:
+    """Return how many rows and features a file holds, by its header alone; of a ``.csv`` the lines are counted.
 
     Raises
     ------
@@ -73,12 +73,13 @@ def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
         match path.suffix.lower():
             case ".npz":
                 return _npz_shape(path, target)
-            case ".parquet":
+            case ".csv":
+                return _csv_shape(path, target)
+            case _:
                 with pa_parquet.ParquetFile(path) as file:
                     _require_columns(file.schema_arrow.names, target)
                     _require_numbers(file.schema_arrow)
                     return file.metadata.num_rows, len(file.schema_arrow) - 1
-    return None
 
 
 def _read(path: Path, target: str) -> _Arrays:
@@ -148,15 +149,31 @@ def _checked_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...
 
 def _read_csv(path: Path, target: str) -> _Arrays:
     _require_memory(4 * path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
+    _require_csv_columns(path, target)
+    table = pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES))
+    _require_numbers(table.schema, table)
+    return _assemble(table.schema, table.num_rows, [table], target)
+
+
+def _csv_shape(path: Path, target: str) -> tuple[int, int]:
+    n_columns = _require_csv_columns(path, target)
+    uninterpreted = pa_csv.ConvertOptions(include_columns=[target], column_types={target: pa.string()})
+    with pa_csv.open_csv(
+        path, read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES), convert_options=uninterpreted
+    ) as batches:
+        return sum(batch.num_rows for batch in batches), n_columns - 1
+
+
+def _require_csv_columns(path: Path, target: str) -> int:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         head = io.StringIO(file.read(_CSV_HEADER_CHARACTERS), newline="")
     names = next((row for row in csv.reader(head) if row), [])
     if not names:
         raise refusal("a header line of column names", "an empty file", "write the names in the first line")
+    if len(names) == 1 and (other := next((mark for mark in ";\t" if mark in names[0]), None)):
+        raise refusal("commas between columns", f"{other!r} in the header line", "save it with commas")
     _require_columns(names, target)
-    table = pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES))
-    _require_numbers(table.schema, table)
-    return _assemble(table.schema, table.num_rows, [table], target)
+    return len(names)
 
 
 def _read_parquet(path: Path, target: str) -> _Arrays:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -99,15 +99,18 @@ class Recording:
             leave=False,
             disable=None if progress else True,  # None: where standard error is no terminal
         ) as bar:
-            for values, shape, name in ((self.X, self.X.shape, "X"), (self.y[:, None], self.y.shape, self.target)):
+            for values, shape, name, columns in (
+                (self.X, self.X.shape, "X", self.feature_names),
+                (self.y[:, None], self.y.shape, self.target, ()),
+            ):
                 digest.update(f"{values.dtype.newbyteorder('<').str}{shape}".encode())
-                for block in _finite_blocks(values, f"{self.source}: {name}"):
+                for block in _finite_blocks(values, f"{self.source}: {name}", columns):
                     digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
                     bar.update(block.nbytes)
         return digest.hexdigest()
 
 
-def _finite_blocks(values: Matrix, what: str) -> Iterator[NDArray[np.floating]]:
+def _finite_blocks(values: Matrix, what: str, names: Sequence[str]) -> Iterator[NDArray[np.floating]]:
     """Yield a matrix by blocks of rows; raise `DataError` after the last one if any of its values was not finite."""
     bad = 0
     first: tuple[int, int] | None = None
@@ -122,6 +125,6 @@ def _finite_blocks(values: Matrix, what: str) -> Iterator[NDArray[np.floating]]:
         yield block
     if first is not None:
         raise DataError(
-            f"{what} has {bad} value(s) that are NaN or infinite, the first at row {first[0]}, column {first[1]}; "
-            "every value must be finite: drop or fill them first"
+            f"{what} has {bad} value(s) that are NaN or infinite, the first at row {first[0]} (from 0), column "
+            f"{names[first[1]] if names else first[1]}; every value must be finite: drop or fill them first"
         )

@@ -36,7 +36,7 @@ def require_present(name: str, names: Sequence[str], what: str) -> None:
     if name not in names:
         near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0)
         nearest = f"; the nearest is {short(near[0])}" if near else ""
-        do = f"name the {what} to predict as the target" if what == "column" else "save it under that name"
+        do = f"say by --target which {what} to predict" if what == "column" else "save it under that name"
         raise refusal(f"the {what} {short(name)}", f"{len(names)} other(s){nearest}", do)
 
 

@@ -1,4 +1,4 @@
-"""What a search would do, found without doing any of it: nothing is read but headers, nothing opened or written."""
+"""What a search would do, found without doing any of it: only headers are read, nothing is opened or written."""
 
 from __future__ import annotations
 

@@ -128,6 +128,7 @@ def promote_winner(
                 "search_id": run.search_id,
                 "family": best["family"],
                 "trial": str(best["trial"]),
+                "trial_name": name,
                 "data_sha256": development.data_sha256,
                 "test_key": _test_key(development),
                 "test_evaluations": str(count),

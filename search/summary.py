@@ -162,7 +162,7 @@ def describe(recording: Recording) -> dict[str, Any]:
         "target": recording.target,
         "sha256": recording.sha256,
         "constant_features": int(constant.sum()),
-        "X_quantiles_of_every_nth_row": dict(
+        "X_quantiles_of_some_200_rows": dict(
             zip(map(str, quantiles), np.quantile(sample, quantiles).tolist(), strict=True)
         ),
         "y_quantiles": dict(zip(map(str, quantiles), np.quantile(recording.y, quantiles).tolist(), strict=True)),
@@ -176,7 +176,8 @@ def description_text(description: Mapping[str, Any]) -> str:
     table = Table(box=SIMPLE, show_header=False)
     for key, value in description.items():
         shown = ", ".join(f"{q}: {v:.4g}" for q, v in value.items()) if isinstance(value, dict) else value
-        table.add_row(key.replace("_", " "), f"{shown:,}" if isinstance(shown, int) else str(shown))
+        form = {int: ",", float: ".4g"}.get(type(shown), "")
+        table.add_row(key.replace("_", " "), f"{shown:{form}}")
     return _rendered(table)
 
 

@@ -169,7 +169,7 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
             "version": str(one.version),
             "champion": current is not None and one.version == current.version,
             **{score: float(one.tags[score]) for score in _SCORES if score in one.tags},
-            "trial": f"{one.tags.get('family', '')} {one.tags.get('trial', '')}".strip(),
+            "trial": one.tags.get("trial_name", ""),
             **{tag: one.tags.get(tag) for tag in ("search_id", _PROMOTED_AT, _REPLACED, _ROLLED_BACK_AT)},
         }
         for one in versions(store, name)

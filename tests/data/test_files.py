@@ -275,8 +275,10 @@ def test_a_column_name_cannot_flood_or_forge_the_message(tmp_path: Path, column:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_missing_values_are_reported_with_their_place(tmp_path: Path, suffix: str) -> None:
-    assert "row 1, column 0" in refusal(save_table(tmp_path, suffix, table(a=[1.0, np.nan, 2.0])))
-    assert "row 2, column 0" in refusal(save_table(tmp_path, suffix, table(y=pd.array([1, 2, None], dtype="Int64"))))
+    assert "row 1 (from 0), column a;" in refusal(save_table(tmp_path, suffix, table(a=[1.0, np.nan, 2.0])))
+    missing = table(y=pd.array([1, 2, None], dtype="Int64"))
+    assert "y has 1 value(s)" in refusal(save_table(tmp_path, suffix, missing))
+    assert "row 2 (from 0)" in refusal(save_table(tmp_path, suffix, missing))
     assert "3 value(s)" in refusal(save_table(tmp_path, suffix, table(b=[None, None, None])))
 
 
@@ -300,7 +302,8 @@ def test_the_nearest_name_is_offered_for_a_missing_target(tmp_path: Path, suffix
         (",a,y\n0,1,2\n1,2,3\n", "index=False"),
         ("a,y\n1,2\n3\n", "Expected 2 columns, got 1"),
         ("a,y\n1,2,3\n", "Expected 2 columns, got 3"),
-        ("a;y\n1;2\n3;4\n", "the nearest is 'a;y'"),
+        ("a;y\n1;2\n3;4\n", "expected commas between columns, found ';' in the header line"),
+        ("a\ty\n1\t2\n3\t4\n", "expected commas between columns, found '\\t' in the header line"),
         ("a,y\n1e400,2\n3,4\n", "NaN or infinite"),
         ("a,y\n2020-01-01,2\n2020-01-02,4\n", "2020"),
         ("a,y\n1,2\n".encode("utf-16"), "expected"),
@@ -381,15 +384,18 @@ def test_a_path_cannot_forge_the_message(tmp_path: Path) -> None:
     refusal(save_table(folder, ".csv", table(y=[1, 1, 1])))
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
 def test_a_header_tells_the_shape_that_reading_gives(tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame(X).rename(columns=str).assign(y=Y)
     path = save_npz(tmp_path) if suffix == ".npz" else save_table(tmp_path, suffix, frame)
     assert file_shape(path) == read_file(path).X.shape
 
 
-def test_the_shape_of_a_csv_is_not_told_before_it_is_read(tmp_path: Path) -> None:
-    assert file_shape(save_csv(tmp_path / "recording.csv", "a,y\n1,2\n3,4\n")) is None
+def test_the_rows_of_a_csv_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    path = save_csv(tmp_path / "recording.csv", "a,y,b\n\n1,2,3\r\n,4,1e3\n5,6,7")
+    assert file_shape(path) == (3, 2)
+    with pytest.raises(DataError, match=r"expected the column 'speed'.*; say by --target which column to predict"):
+        file_shape(path, "speed")
 
 
 def test_what_a_header_shows_to_be_no_recording_is_refused_before_it_is_read(tmp_path: Path) -> None:

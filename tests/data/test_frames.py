@@ -55,7 +55,10 @@ def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make)
         (FRAME.assign(b=["x", "y", "z"]), r"expected real numbers, found column 'b' of type (str|object); write it as"),
         (FRAME.assign(b=pd.date_range("2020", periods=3)), "found column 'b' of type datetime64"),
         (FRAME.assign(b=[1j, 2, 3]), "found column 'b' of type complex128"),
-        (FRAME.assign(b=[1.0, np.nan, 2.0]), "X has 1 value.s. that are NaN or infinite, the first at row 1, column 1"),
+        (
+            FRAME.assign(b=[1.0, np.nan, 2.0]),
+            "X has 1 value.s. that are NaN or infinite, the first at row 1 .*, column b",
+        ),
         (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are NaN"),
         (FRAME.rename(columns={"b": "a"}), "expected names of columns that differ, found 'a' more than once"),
         (

@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 import data
@@ -20,9 +19,9 @@ def test_the_rows_by_fractions_are_named_where_their_number_is_known(small_confi
     assert plan(small_config.on("small.npz"))["rows"]["train"] == "[0, 112)"
 
 
-def test_what_only_reading_could_tell_is_left_open(workspace, recording):
-    pd.DataFrame({"a": recording.y, "y": recording.y}).to_csv("small.csv", index=False)
-    planned = plan(SearchConfig.from_toml(SMALL.format(source="small.csv")))
+def test_what_only_reading_could_tell_is_left_open(workspace):
+    np.save("stringer_spontaneous.npy", {"run": 1})
+    planned = plan(SearchConfig.from_toml(SMALL.format(source="stringer_spontaneous.npy")))
     assert planned["recording"] == {"rows": None, "features": None}
     assert planned["seconds"] is None
     assert planned["rows"]["train"] == "[40, 120)"

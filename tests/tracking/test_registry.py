@@ -110,11 +110,11 @@ def test_without_a_champion_there_is_nothing_to_roll_back(store):
 
 
 def test_the_history_names_scores_and_who_is_champion(store):
-    _, first = registered(store, r2_test="0.5", search_id="s", family="lasso", trial="3")
+    _, first = registered(store, r2_test="0.5", search_id="s", family="lasso", trial_name="lasso alpha=0.1")
     _, second = registered(store)
     registry.crown(store, "m", first)
     one, two = registry.history(store, "m")
-    assert (one["version"], one["champion"], one["r2_test"], one["trial"]) == (first, True, 0.5, "lasso 3")
+    assert (one["version"], one["champion"], one["r2_test"], one["trial"]) == (first, True, 0.5, "lasso alpha=0.1")
     assert (two["version"], two["champion"]) == (second, False)
 
 
