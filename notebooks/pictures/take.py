@@ -49,8 +49,8 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
     chart = page.get_by_role("link", name="ridge: R² against alpha").get_attribute("href")
     page.get_by_text("Show more").click()
     page.locator("img[src*=ridge]").wait_for()
-    host = page.locator("[data-component-type=tag]", has=page.get_by_title("host", exact=True)).last
-    host.evaluate("tag => tag.remove()")
+    place = page.locator("[data-component-type=tag]", has=page.get_by_title("locked_in", exact=True)).last
+    place.evaluate("tag => tag.remove()")
     take(page, "ui_story", 1440, 1108)
 
     page.goto(root + chart)
