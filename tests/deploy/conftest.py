@@ -92,8 +92,9 @@ class Deployment:
         until(self._answers, self._process)
 
     def stop(self) -> None:
-        """Stop it with all of its processes, as systemd does."""
-        assert self._process is not None
+        """Stop it with all of its processes, as systemd does; nothing if it has been."""
+        if self._process is None or self._process.poll() is not None:
+            return
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         until(lambda: not self.postgresql.rule("SELECT 1 FROM pg_stat_activity WHERE datname = 'mlflow'"))
