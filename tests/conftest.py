@@ -53,6 +53,11 @@ def _small_recording(seed: int = 0, n_rows: int = 160, n_features: int = 200) ->
     return Recording(X, y, source="small")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run of the tests kill a search more often than is affordable every time."""
+    parser.addoption("--random-kills", type=int, default=12, help="moments at which a search is killed (default: 12)")
+
+
 @pytest.fixture(scope="session")
 def small_recording() -> Callable[..., Recording]:
     """Return a maker of recordings of 160 rows and 200 features, six of which carry the target."""

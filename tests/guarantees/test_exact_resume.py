@@ -95,15 +95,17 @@ def test_killed_again_and_again(kill, killed, undisturbed):
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-@pytest.mark.parametrize(
-    ("place", "seed"),
-    [("embedded", seed) for seed in range(50)] + [("servers", seed) for seed in range(8)],
-    indirect=["place"],
-)
-def test_killed_at_a_random_moment(seed, launch, killed, place, undisturbed):
+def pytest_generate_tests(metafunc):
+    if "moment_seed" in metafunc.fixturenames:
+        kills = metafunc.config.getoption("random_kills")
+        seeds = [("embedded", seed) for seed in range(kills)] + [("servers", seed) for seed in range(kills // 3)]
+        metafunc.parametrize(("place", "moment_seed"), seeds, indirect=["place"])
+
+
+def test_killed_at_a_random_moment(moment_seed, launch, killed, place, undisturbed):
     process = launch("run", "killed.toml")
     until(place.has_studies, process)
-    time.sleep(random.Random(seed).uniform(0, undisturbed.seconds))
+    time.sleep(random.Random(moment_seed).uniform(0, undisturbed.seconds))
     process.kill()
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
