@@ -258,9 +258,11 @@ class SearchRun:
         files = environment()
         digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
         known = self.run.data.tags.get("environments", "").split()
-        if digest not in known:
-            self.write({f"environment/{len(known) + 1}/{name}": content for name, content in files.items()})
-            self.annotate(tags={"environments": " ".join([*known, digest])})
+        seen = known if digest in known else [*known, digest]
+        folder = f"environment/{seen.index(digest) + 1}"
+        if seen != known or not self.store.holds(self.run_id, f"{folder}/environment.json"):
+            self.write({f"{folder}/{name}": content for name, content in files.items()})
+            self.annotate(tags={"environments": " ".join(seen)})
 
     def read(self, run_id: str, name: str) -> bytes:
         """Return an artifact of one of the search's runs."""

@@ -25,7 +25,7 @@ def config(small_config, workspace):
     return "small.toml"
 
 
-def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
+def test_a_search_from_the_shell_ends_with_a_champion(config, workspace, invoke):
     done = regsearch("run", config)
     assert done.returncode == 0, done.stderr
     assert "champion:" in done.stdout
@@ -34,24 +34,24 @@ def test_a_search_from_the_shell_ends_with_a_champion(config, workspace):
     assert "best validation R²" in done.stderr
     assert done.stderr.replace("\n", "").isprintable()
 
-    again = regsearch("run", config, "--json")
-    assert again.returncode == 0
-    result = json.loads(again.stdout)
+    code, again, _ = invoke("run", config, "--json")
+    assert code == 0
+    result = json.loads(again)
     assert (result["new_trials"], result["trials"]) == (0, 20)
     assert result["promotion"]["uri"] == "models:/small@champion"
 
-    listed = json.loads(regsearch("models", "--json").stdout)
+    listed = json.loads(invoke("models", "--json")[1])
     (version,) = listed["small"]["versions"]
     assert (version["champion"], version["search_id"]) == (True, result["search_id"])
     assert [move.rpartition(",")[0] for move in listed["small"]["moves"]] == ["version 1, the first"]
-    promoted = regsearch("promote", result["search_id"], "--json")
-    assert json.loads(promoted.stdout) == result["promotion"]
-    refused = regsearch("models", "--rollback")
-    assert refused.returncode == 1
-    assert "replaced none" in refused.stderr
-    unknown = regsearch("promote", result["search_id"][:5])
-    assert unknown.returncode == 1
-    assert f"did you mean {result['search_id']}?" in unknown.stderr
+    promoted = invoke("promote", result["search_id"], "--json")[1]
+    assert json.loads(promoted) == result["promotion"]
+    code, _, refused = invoke("models", "--rollback")
+    assert code == 1
+    assert "replaced none" in refused
+    code, _, unknown = invoke("promote", result["search_id"][:5])
+    assert code == 1
+    assert f"did you mean {result['search_id']}?" in unknown
 
 
 def test_a_dry_run_shows_the_plan_and_touches_nothing(workspace, invoke):
