@@ -88,7 +88,7 @@ def normalise(X: Columnwise, y: NDArray[np.float64], *, in_memory: bool = True) 
     y : ndarray of float64, shape (n_rows,)
     in_memory : bool
         Whether to hold the normalised columns. Otherwise they are made of `X` a few at a time whenever they are needed,
-        which takes hardly any memory and at most three times as long; their values are the same to the last bit.
+        which takes hardly any memory and several times as long; their values are the same to the last bit.
     """
     n_rows, n_features = X.shape
     columns = np.empty((n_features, n_rows)) if in_memory else None
