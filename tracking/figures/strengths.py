@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
 from tracking.figures.style import (
@@ -67,7 +69,7 @@ def r2_against_alpha(
         label="validation ± one standard error",
     )
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(_strength)
+    _label_strengths(axes.xaxis)
     r2_axis(axes, np.tile(alpha, 2), np.concatenate([r2_train, r2_validation]), baseline)
     for (label, _, colour, _), level in zip(rows, baseline, strict=True):
         r2_level(axes, level, colour, f"{label}, unregularised")
@@ -114,12 +116,12 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, choic
                 axes.add_patch(_frame(column[at], row[at], line, label))
     else:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_strength)
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_strength)
         shown = axes.scatter(
             l1_alpha, l2_alpha, c=r2_validation, cmap="cividis", norm=norm, s=45, edgecolors=QUIET, linewidths=0.5
         )
+        _label_strengths(axes.xaxis)
+        _label_strengths(axes.yaxis)
         mark_choices(axes, l1_alpha, l2_alpha, choices, name)
     below = bool(r2_validation.min() < norm.vmin)
     figure.colorbar(shown, ax=axes, label="validation R²", extend="min" if below else "neither")
@@ -152,7 +154,7 @@ def importance(
         axes.plot(strength, r2_validation, "o", color=VALIDATION, alpha=0.6, mec="white", mew=0.4, markersize=6)
         mark_choices(axes, strength, r2_validation, choices, lambda at: f"R² {score(r2_validation[at])}")
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_strength)
+        _label_strengths(axes.xaxis)
         r2_axis(axes, strength, r2_validation)
         axes.set_xlabel(name)
         axes.set_ylabel("")
@@ -165,8 +167,13 @@ def importance(
     return figure
 
 
-def _strength(value: float, _position: float) -> str:
-    return number(value)
+def _label_strengths(axis: Axis) -> None:
+    """Label the powers of ten of a logarithmic axis, where there are few 2 and 5 as well, and else four values."""
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 6 * low else MaxNLocator(4))
+    axis.set_major_formatter(lambda value, _: number(value))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _label_cells(axes: Axes, columns: Floats, rows: Floats, values: Floats, norm: mpl.colors.Normalize) -> None:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,17 @@ def test_each_strength_is_drawn_beside_its_share():
     assert titles == ["l1_alpha alone: 70 %", "l2_alpha alone: 20 %"]
     assert "(10 % to" in figure.get_suptitle()
     assert figure.axes[1].lines[0].get_xydata().tolist() == [[1.0, 0.5], [2.0, 0.6]]
+
+
+@pytest.mark.parametrize("decades", [0.3, 0.8, 1.7, 4.0])
+def test_the_labels_of_strengths_do_not_overlap_however_narrow_the_range(decades):
+    strengths = {name: np.geomspace(0.0013, 0.0013 * 10**decades, 12) for name in ("l1_alpha", "l2_alpha")}
+    shares = dict.fromkeys(strengths, 0.5)
+    figure = figures.importance(strengths, np.linspace(0, 1, 12), shares, None)
+    for axes in figure.axes:
+        labels = [*axes.get_xticklabels(), *axes.get_xticklabels(minor=True)]
+        low, high = axes.get_window_extent().intervalx
+        boxes = [label.get_window_extent() for label in labels if label.get_text()]
+        shown = sorted((box.x0, box.x1) for box in boxes if low <= (box.x0 + box.x1) / 2 <= high)
+        assert len(shown) >= 2
+        assert all(end < start for (_, end), (start, _) in itertools.pairwise(shown))
