@@ -87,7 +87,7 @@ def test_values_that_are_not_finite_are_found(kind, tmp_path, monkeypatch):
     monkeypatch.setattr("data.blocks._BLOCK_BYTES", 600)
     X, y = numbers()
     X[35, 10] = np.nan
-    with pytest.raises(DataError, match=r"X has 1 value\(s\) .* row 35, column 10"):
+    with pytest.raises(DataError, match=r"X has 1 value\(s\) .* row 35 .*, column 10"):
         data.load(str(save(tmp_path / "r", kind, X, y)))
 
 

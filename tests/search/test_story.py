@@ -43,8 +43,9 @@ def test_what_a_person_wrote_into_a_told_story_stays(small_config, result):
 def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
     weak = small_config.to_toml().replace("high = 100.0", "high = 0.02").partition("[families.lasso]")[0]
     result = run_search(SearchConfig.from_toml(weak), promote=False, progress=False)
-    (edge,) = result.notes
+    edge, invitation = result.notes
     assert "end of its range" in edge
+    assert invitation == f"not promoted; to do so: regsearch promote {result.search_id}"
     assert f"Note: {edge}." in note(result)
 
 
