@@ -93,3 +93,13 @@ def test_weights_too_small_for_the_shared_scale_are_drawn_again_whole_and_as_mag
 def test_a_model_without_weights_leaves_the_scale_to_the_other():
     above, _ = figures.weights_compared(np.array([0.001, -0.002]), np.zeros(2), "lasso").axes
     assert 0.002 < above.get_ylim()[1] < 0.003
+
+
+@pytest.mark.parametrize("limit", [2.6e-7, 0.0026, 0.026, 0.26, 26.0, 2600.0, 2.6e6])
+def test_the_axis_of_weights_is_named_within_the_figure_whatever_their_size(limit):
+    figure = figures.weights(np.linspace(-limit, limit, 50), "ridge alpha=1")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    name, ticks = axes.yaxis.label.get_window_extent(), [tick.get_window_extent() for tick in axes.get_yticklabels()]
+    assert name.x0 >= 0
+    assert all(name.x1 < tick.x0 for tick in ticks)
