@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.recording import DataError, Recording
+from data.refusal import refusal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,4 +117,4 @@ def _but(nearest: list[str]) -> str:
 
 
 def _refusal(expected: str, found: str, do: str) -> DataError:
-    return DataError(f"{MEMORY}: expected {expected}, found {found}; {do}")
+    return DataError(f"{MEMORY}: {refusal(expected, found, do)}")

@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.guarantees.network import Network
+from tests.servers import until
 
 DASK = [sys.executable, "-m", "dask"]
 
@@ -79,15 +79,6 @@ def started(folder: Path, **options) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.end()
-
-
-def until(true: Callable[[], object], process: subprocess.Popen | None = None, seconds: float = 60) -> None:
-    """Wait until something is true, while a process lives."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        assert process is None or process.poll() is None, process.communicate()
-        time.sleep(0.01)
 
 
 def trials_logged(folder: Path) -> int:

@@ -16,8 +16,9 @@ from distributed import Client
 from search import ConfigError, SearchConfig, run_search
 from search.launch import SearchStoppedError
 from tests.conftest import on_servers
-from tests.guarantees.cluster import assert_stopped, started, trials_logged, until
+from tests.guarantees.cluster import assert_stopped, started, trials_logged
 from tests.guarantees.conftest import TRIALS, assert_complete
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 

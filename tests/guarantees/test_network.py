@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from search import SearchConfig, run_search
-from tests.guarantees.cluster import assert_stopped, started, trials_logged, until
+from tests.guarantees.cluster import assert_stopped, started, trials_logged
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.guarantees.network import Network
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
