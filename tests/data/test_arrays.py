@@ -16,6 +16,7 @@ from data import DataError, arrays
 from data.arrays import NpyFile, arrays_shape, holds_arrays, open_arrays
 
 KINDS = ["folder", "fortran", "zarr2", "zarr3", "shards"]
+BIT_ROUND = {"name": "numcodecs.bitround", "configuration": {"keepbits": 8}}
 
 
 def save(folder, kind, X, y):
@@ -124,11 +125,21 @@ def test_nothing_is_unpickled(tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_codec_that_is_not_known_to_be_safe_is_refused(tmp_path):
-    source = save(tmp_path / "r", "zarr2", *numbers())
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification")
+@pytest.mark.parametrize(
+    ("kind", "codecs", "found"),
+    [
+        ("zarr2", {"compressors": numcodecs.Base64()}, "base64"),
+        ("zarr2", {"filters": [numcodecs.BitRound(8)]}, "bitround"),
+        ("zarr3", {"filters": [BIT_ROUND], "shards": (8,)}, "numcodecs.bitround"),
+    ],
+    ids=["a compressor", "a filter", "within shards"],
+)
+def test_a_codec_that_is_not_known_to_be_safe_is_refused(kind, codecs, found, tmp_path):
+    source = save(tmp_path / "r", kind, *numbers())
     group = zarr.open_group(source, mode="a")
-    group.create_array("z", shape=(40,), dtype="f4", compressors=numcodecs.Base64())
-    assert "expected a codec that only packs numbers, found 'base64' in array 'z'" in refusal(source, "z")
+    group.create_array("z", shape=(40,), chunks=(4,), dtype="f4", **codecs)
+    assert f"expected a codec that only packs numbers, found '{found}' in array 'z'" in refusal(source, "z")
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
@@ -140,10 +151,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
         opened.X[:, :]
 
 
-def test_chunks_that_would_fill_memory_are_refused(tmp_path, monkeypatch):
-    source = save(tmp_path / "r", "zarr3", *numbers())
-    monkeypatch.setattr(arrays, "fits_in_memory", lambda size: size < 48)
-    assert "expected chunks of at most a tenth of memory" in refusal(source)
+@pytest.mark.parametrize(("kind", "size"), [("zarr3", 4 * 4 * 3), ("shards", 4 * 8 * 6)])
+def test_chunks_that_would_fill_memory_are_refused(kind, size, tmp_path, monkeypatch):
+    source = save(tmp_path / "r", kind, *numbers())
+    monkeypatch.setattr(arrays, "fits_in_memory", lambda asked: asked < size)
+    says = f"expected chunks of at most a tenth of memory, found chunks of {size / 2**30:.3g} GiB in array 'X'"
+    assert says in refusal(source)
 
 
 def test_a_folder_that_is_no_recording_and_a_group_without_the_package_are_refused(tmp_path, monkeypatch):
