@@ -121,8 +121,8 @@ def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbe
     return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
 
 
-def die(where: str, moment: Literal["before", "after"], count: int) -> None:
-    """Have this process end by SIGKILL right before or after the count-th call of ``module:path.of.function``."""
+def die(where: str, moment: Literal["before", "after"], count: int, number: int = signal.SIGKILL) -> None:
+    """Have this process send itself a signal right before or after the count-th call of ``module:path.of.function``."""
     module, _, path = where.partition(":")
     *parents, name = path.split(".")
     owner = importlib.import_module(module)
@@ -135,10 +135,10 @@ def die(where: str, moment: Literal["before", "after"], count: int) -> None:
         nonlocal left
         left -= 1
         if left == 0 and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         result = call(*args, **kwargs)
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if left == 0 and moment == "after":
+            os.kill(os.getpid(), number)
         return result
 
     setattr(owner, name, deadly)

@@ -1,16 +1,28 @@
 """There is one champion, it is the better one, and the one before comes back bit for bit."""
 
+import json
 import shutil
+import signal
+from functools import partial
 
+import numpy as np
+import psutil
 import pytest
 
 from search import PromotionRefusedError, SearchConfig, promote, run_search
 from search.promote import load_champion, rollback
-from tests.conftest import another_machine, everywhere
-from tests.guarantees.conftest import one_ridge
+from tests.conftest import another_machine, everywhere, on_servers
+from tests.guarantees.conftest import die, one_ridge
+from tests.servers import until
 from tracking import registry
 from tracking.model import ModelRejectedError
 from tracking.store import open_store
+
+WAITING = """
+    SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'
+    AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')
+"""
+"""The sessions that were refused a lock and are about to ask again."""
 
 
 def searched(alpha, **settings):
@@ -77,23 +89,23 @@ def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions
     assert registry.champion(store, "decoder").version == two.version
 
 
-@everywhere
-@pytest.mark.slow
-def test_two_promotions_at_once_leave_the_better_one_champion(launch, killed):
-    searches = [searched(alpha, promote=False) for alpha in (1.0, 100.0, 3.0, 30.0)]
-    best = max(searches, key=lambda one: one.best["r2_validation"])
-    started = [
-        launch("promote", one.search_id, "--again", environment=another_machine(killed, one.search_id))
-        for one in searches
-    ]
-    for process in started:
-        assert process.wait() == 0 or "stays, its validation R²" in process.stderr
+@on_servers
+def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresql):
+    """One is stopped when it has found that there is no champion, and is about to make its own winner champion."""
+    worse, better = (searched(alpha, promote=False).search_id for alpha in (100.0, 1.0))
+    stop = partial(die, "mlflow:MlflowClient.set_registered_model_alias", "before", 1, signal.SIGSTOP)
+    first = launch("promote", worse, before=stop, environment=another_machine(killed, "first"))
+    until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED, first)
+    second = launch("promote", better, "--again", environment=another_machine(killed, "second"))
+    until(lambda: second.poll() is not None or postgresql.rule(WAITING), first)
+    first.send_signal(signal.SIGCONT)
+    assert (first.wait(), second.wait()) == (0, 0), first.stderr + second.stderr
     store = open_store()
-    champion = registry.champion(store, "decoder")
-    assert champion.run_id == best.best["run_id"]
-    moved = [int(move.split(",")[0].removeprefix("version ")) for move in registry.moves(store, "decoder")]
-    scores = {int(one.version): float(one.tags["r2_validation"]) for one in registry.versions(store, "decoder")}
-    assert [scores[version] for version in moved] == sorted(scores[version] for version in moved)
+    assert registry.champion(store, "decoder").tags["search_id"] == better
+    assert [move.rsplit(",", 1)[0] for move in registry.moves(store, "decoder")] == [
+        "version 1, the first",
+        "version 2, replacing 1",
+    ]
 
 
 @pytest.mark.slow
@@ -124,6 +136,19 @@ def test_a_promotion_killed_half_way_is_completed_by_the_next(call, moment, kill
         "version 2, replacing 1",
     ]
     assert registry.champion(store, "decoder").tags["test_evaluations"] == "2"
+
+
+def test_models_are_kept_in_the_registry_that_the_environment_names(killed, place, empty_database, monkeypatch, invoke):
+    shutil.copytree(empty_database, killed / "registry")
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{killed}/registry/mlflow.db")
+        result = searched(1.0)
+        (version,) = json.loads(invoke("models", "--json")[1])["decoder"]["versions"]
+        coef = load_champion("decoder").coef_
+    assert (version["champion"], version["search_id"]) == (True, result.search_id)
+    (weights,) = place.artifacts.rglob(f"{result.best['run_id']}/artifacts/weights.npz")
+    np.testing.assert_array_equal(coef, np.load(weights)["coef"])
+    assert json.loads(invoke("models", "--json")[1]) == {}
 
 
 def test_other_data_are_another_matter(killed, recording):
