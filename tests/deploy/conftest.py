@@ -7,6 +7,7 @@ import getpass
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,13 @@ from tests.servers import PostgreSQL, free_port, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ADMIN = "the-administrator's"
+PAUSING = """#!/bin/sh -e
+PATH=${PATH#*:}
+%s "$@"
+touch "$0.paused"
+while [ -e "$0.paused" ]; do sleep 0.01; done
+"""
+"""A tool that does what the one of that name does, and pauses before it returns."""
 PASSWORDS = {"ada": "the-password-of-ada", "bob": "the-password-of-bob"}
 
 
@@ -54,6 +62,7 @@ class Deployment:
         self.postgresql = PostgreSQL()
         self.artifacts = folder / "artifacts"
         self.backups = folder / "backups"
+        self.tools = folder / "tools"
         self._file = folder / "server.env"
         self._process: subprocess.Popen[bytes] | None = None
         port = free_port()
@@ -68,7 +77,7 @@ class Deployment:
             MLFLOW_WORKERS=1,
             PGHOST=self.postgresql.socket_folder,
             BACKUPS=self.backups,
-            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            PATH=f"{self.tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         )
         self.rule("-f", str(DEPLOY / "databases.sql"))
         self.start()
@@ -101,19 +110,25 @@ class Deployment:
 
     def script(self, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run one of the scripts as the user of the server."""
-        return subprocess.run(
-            [DEPLOY / name, *map(str, arguments)],
-            env={"PATH": os.environ["PATH"], "SERVER_ENV": str(self._file)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with self._begin(name, *arguments) as process:
+            printed = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, *printed)
 
-    def back_up(self) -> Path:
-        """Back up, and return the folder."""
-        done = self.script("backup.sh")
-        assert done.returncode == 0, done.stderr
-        return Path(done.stdout.strip())
+    def back_up(self, meanwhile: Callable[[], object] = lambda: None) -> Path:
+        """Back up, and return the folder; whatever is to happen meanwhile does after each of the three parts."""
+        self.tools.mkdir()
+        for name in ("pg_dump", "rsync"):
+            (self.tools / name).write_text(PAUSING % name)
+            (self.tools / name).chmod(0o755)
+        with self._begin("backup.sh") as process:
+            for _ in range(3):
+                until(lambda: list(self.tools.glob("*.paused")), process)
+                meanwhile()
+                next(self.tools.glob("*.paused")).unlink()
+            printed, error = process.communicate()
+        shutil.rmtree(self.tools)
+        assert process.returncode == 0, error
+        return Path(printed.strip())
 
     def environment(self, user: str, password: str | None = None) -> dict[str, str]:
         """Return the variables that a user sets to search."""
@@ -149,6 +164,15 @@ class Deployment:
         """Have psql do something as PostgreSQL's superuser."""
         connection = ("-h", str(self.postgresql.socket_folder), "-p", str(self.postgresql.port), "-U", "postgres")
         subprocess.run(["psql", *connection, "-q", *arguments], check=True, capture_output=True)
+
+    def _begin(self, name: str, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [DEPLOY / name, *map(str, arguments)],
+            env={"PATH": os.environ["PATH"], "SERVER_ENV": str(self._file)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _write(self, **values: Any) -> None:
         """Write the environment file of deploy/ with other values, and those by which PostgreSQL is not at home."""

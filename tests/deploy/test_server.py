@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +94,13 @@ def test_runs_that_another_user_s_dead_search_left_open_are_left_to_them(deploym
 
 @pytest.mark.slow
 def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recording, as_user, undisturbed):
-    """One backup is taken while the search runs, and one when it has ended, before an upgrade."""
+    """One backup is taken while the search runs, slowly, and one when it has ended, before an upgrade."""
     prepare(workspace, recording)
     as_user("ada")
     others = weights(deployment.artifacts)
     with subprocess.Popen([*REGSEARCH, "run", "killed.toml", "--quiet"], stdout=subprocess.DEVNULL) as process:
         until(lambda: len(weights(deployment.artifacts) - others) >= 4, process)
-        halfway = deployment.back_up()
+        halfway = deployment.back_up(partial(until_more_is_told, deployment))
     assert process.returncode == 0
     champion = load_champion("killed")
 
@@ -121,10 +123,47 @@ def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recor
 
     deployment.stop()
     restore(deployment, halfway)
+    assert_whole(deployment)
     result = run_search(SearchConfig.load("killed.toml"), progress=False)
     assert 0 < result.new_trials <= TRIALS
     assert_complete(result, undisturbed)
     np.testing.assert_array_equal(load_champion("killed").coef_, champion.coef_)
+
+
+def test_backups_are_removed_when_they_are_too_old(deployment):
+    days = int(deployment.settings["BACKUP_DAYS"])
+    kept, removed = (deployment.backups / f"of {age} days ago" for age in (days, days + 1))
+    for folder, age in ((kept, days), (removed, days + 1)):
+        (folder / "artifacts").mkdir(parents=True)
+        os.utime(folder, (time.time() - 86_400 * age - 60,) * 2)
+    latest = deployment.back_up()
+    assert not removed.exists()
+    assert kept.exists()
+    assert (deployment.backups / "latest").resolve() == latest
+    shutil.rmtree(kept)
+
+
+def told(deployment):
+    """Return which trials Optuna has the scores of."""
+    of = "trials JOIN studies USING (study_id) WHERE state = 'COMPLETE' AND study_name LIKE 'killed/%'"
+    rows = deployment.postgresql.rule(f"SELECT study_name, number FROM {of}", "optuna")
+    return {(study.rpartition("/")[2], str(number)) for study, number in rows}
+
+
+def until_more_is_told(deployment):
+    """Let a search that is under way end another batch, if there is another."""
+    before = len(told(deployment))
+    until(lambda: len(told(deployment)) > before or before == TRIALS)
+
+
+def assert_whole(deployment):
+    """Assert that of what each part of a backup relies on nothing is missing in the next."""
+    store = open_store()
+    finished = store.client.search_runs([store.experiment("killed")], "status = 'FINISHED' AND tags.role = 'trial'")
+    assert 0 < len(finished) < TRIALS
+    assert all(store.holds(run.info.run_id, "weights.npz") for run in finished)
+    assert len(told(deployment)) > 0
+    assert told(deployment) <= {(run.data.tags["family"], run.data.tags["trial"]) for run in finished}
 
 
 def weights(folder: Path):
