@@ -2,10 +2,14 @@ import itertools
 import sys
 
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial, TrialState
 
 from search import SearchConfig
-from search.samplers import grid_points, require_sampler
+from search.samplers import _SeededPerTrial, grid_points, require_sampler
 
 RANGES = """
 name = "s"
@@ -55,3 +59,24 @@ def test_an_exact_grid_needs_no_sampler(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     values = SearchConfig.from_preset("tutorial").model_dump(exclude_none=True) | {"sampler": "gp"}
     require_sampler(SearchConfig.model_validate(values))
+
+
+class Crowd(BaseSampler):
+    """Proposes how many running trials have parameters, which Optuna's Gaussian process keeps away from."""
+
+    def infer_relative_search_space(self, study, trial):
+        return {"alpha": FloatDistribution(0, 9)}
+
+    def sample_relative(self, study, trial, search_space):
+        running = study._get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        return {"alpha": float(sum("alpha" in other.params for other in running))}
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        raise AssertionError("all parameters are drawn together")
+
+
+def test_a_trial_that_is_taken_up_again_is_not_its_own_neighbour():
+    study = optuna.create_study(sampler=_SeededPerTrial(lambda seed: Crowd(), (0,)))
+    trials = [study.ask({"alpha": FloatDistribution(0, 9)}) for _ in range(3)]
+    assert [trial.params["alpha"] for trial in trials] == [0, 1, 2]
+    assert [Trial(study, trial._trial_id).relative_params["alpha"] for trial in trials] == [0, 1, 2]
