@@ -11,6 +11,18 @@ def test_memory_is_about_what_was_measured():
     assert estimate((400, 2000), [280], DEFAULT).peak_bytes == pytest.approx(467e6, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "seconds", "peak_bytes"),
+    [(1_000, 100_000, 18, 1.86e9), (4_000, 25_000, 25, 2.29e9), (4_000, 100_000, 66, 3.12e9)],
+)
+def test_large_searches_take_about_what_benchmarks_large_measured(n_rows, n_features, seconds, peak_bytes, monkeypatch):
+    monkeypatch.setattr("data.memory.memory_bytes", lambda: 25e9)  # as there: the last of them is made on demand
+    trials = {"none": 1, "ridge": 3, "lasso": 6, "elasticnet": 4}
+    expected = estimate((n_rows * 5 // 4, n_features), [n_rows], trials)
+    assert 2 / 3 < expected.seconds / seconds < 3 / 2
+    assert 2 / 3 < expected.peak_bytes / peak_bytes < 3 / 2
+
+
 @pytest.mark.parametrize("family", DEFAULT)
 def test_a_trial_more_takes_longer_and_no_more_memory(family):
     fewer, more = (estimate(TWIN, [2000], DEFAULT | {family: n}) for n in (10, 11))
