@@ -121,7 +121,7 @@ def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbe
     return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
 
 
-def die(where: str, moment: Literal["before", "after"], count: int, number: int = signal.SIGKILL) -> None:
+def interrupt(where: str, moment: Literal["before", "after"], count: int, number: int = signal.SIGKILL) -> None:
     """Have this process send itself a signal right before or after the count-th call of ``module:path.of.function``."""
     module, _, path = where.partition(":")
     *parents, name = path.split(".")
@@ -131,7 +131,7 @@ def die(where: str, moment: Literal["before", "after"], count: int, number: int 
     call = getattr(owner, name)
     left = count
 
-    def deadly(*args, **kwargs):
+    def interrupted(*args, **kwargs):
         nonlocal left
         left -= 1
         if left == 0 and moment == "before":
@@ -141,7 +141,7 @@ def die(where: str, moment: Literal["before", "after"], count: int, number: int 
             os.kill(os.getpid(), number)
         return result
 
-    setattr(owner, name, deadly)
+    setattr(owner, name, interrupted)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def kill(launch):
     """Return a start of the command, by default of the search, that dies where it is told to."""
 
     def killed(where, moment, count, command=("run", "killed.toml")):
-        process = launch(*command, before=partial(die, where, moment, count))
+        process = launch(*command, before=partial(interrupt, where, moment, count))
         assert process.wait() == -signal.SIGKILL, process.stderr
 
     return killed

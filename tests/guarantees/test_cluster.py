@@ -157,9 +157,32 @@ def test_a_cluster_whose_workers_are_all_lost_stops_the_search(killed, undisturb
         for worker in cluster.workers:
             worker.kill()
         _, error = process.communicate(timeout=60)
-    assert_stopped(process.returncode, error, f"of {cluster.address} was lost")
+    assert_stopped(process.returncode, error, f"every worker that had the rows of {cluster.address} was lost")
     assert 5 <= trials_logged(killed) < TRIALS
     assert_complete(searched(), undisturbed)
+
+
+def test_a_trial_that_workers_die_of_stops_the_search(killed, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    deadly = (
+        "import os, sys, search.evaluate as evaluate;"
+        "evaluate.Evaluator.__call__ = lambda *_: os._exit(1);"
+        "from dask.__main__ import main; sys.exit(main())"
+    )
+    with started(tmp_path_factory.mktemp("cluster"), workers=1) as cluster:
+        cluster.add_worker(sys.executable, "-c", deadly)
+        until(lambda: len(solvers(cluster.address)) == 2)
+        with pytest.raises(SearchStoppedError, match=r"several workers of tcp://.* died of the same trials"):
+            searched(cluster=cluster.address)
+
+
+def test_a_worker_that_hangs_when_the_search_starts_is_given_up(killed, undisturbed, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5s")
+    with started(tmp_path_factory.mktemp("cluster")) as cluster:
+        until(lambda: len(solvers(cluster.address)) == 2)
+        cluster.workers[0].send_signal(signal.SIGSTOP)
+        result = searched(cluster=cluster.address)
+    assert_complete(result, undisturbed)
 
 
 def test_local_workers_end_with_a_parent_that_is_killed(killed):

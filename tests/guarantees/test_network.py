@@ -143,7 +143,7 @@ def test_a_scheduler_that_is_killed_and_another_in_its_place(killed, undisturbed
             under_way(killed, process)
             cluster.scheduler.kill()
             _, error = process.communicate(timeout=120)
-            assert_stopped(process.returncode, error, f"of {ADDRESS} was lost")
+            assert_stopped(process.returncode, error, f"the connection to the scheduler of {ADDRESS} was lost")
             assert 5 <= trials_logged(killed) < TRIALS
         with (
             started(folder, port=PORT, network=network),

@@ -12,7 +12,7 @@ import pytest
 from search import PromotionRefusedError, SearchConfig, promote, run_search
 from search.promote import load_champion, rollback
 from tests.conftest import another_machine, everywhere, on_servers
-from tests.guarantees.conftest import die, one_ridge
+from tests.guarantees.conftest import interrupt, one_ridge
 from tests.servers import until
 from tracking import registry
 from tracking.model import ModelRejectedError
@@ -93,7 +93,7 @@ def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions
 def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresql):
     """One is stopped when it has found that there is no champion, and is about to make its own winner champion."""
     worse, better = (searched(alpha, promote=False).search_id for alpha in (100.0, 1.0))
-    stop = partial(die, "mlflow:MlflowClient.set_registered_model_alias", "before", 1, signal.SIGSTOP)
+    stop = partial(interrupt, "mlflow:MlflowClient.set_registered_model_alias", "before", 1, signal.SIGSTOP)
     first = launch("promote", worse, before=stop, environment=another_machine(killed, "first"))
     until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED, first)
     second = launch("promote", better, "--again", environment=another_machine(killed, "second"))
