@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from search import PromotionRefusedError, SearchConfig, promote, run_search
-from search.promote import load_champion, rollback
+from search.promotion import load_champion, rollback
 from tests.conftest import another_machine, everywhere, on_servers
 from tests.guarantees.conftest import interrupt, one_ridge
 from tests.servers import until
