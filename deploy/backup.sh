@@ -5,7 +5,7 @@ source "$(dirname "$0")/settings.sh"
 umask 077
 
 backup=$BACKUPS/$(date --utc +%Y-%m-%dT%H:%M:%SZ)
-mkdir --parents "$backup.unfinished"
+mkdir --parents "$backup.unfinished" "$MLFLOW_ARTIFACTS_DESTINATION" # which MLflow makes with the first file
 # In this order, because a trial's files are written before MLflow calls it finished, and Optuna is told after that:
 # what one part relies on is in the next.
 pg_dump --format=custom --file="$backup.unfinished/optuna.dump" optuna

@@ -114,19 +114,20 @@ class Deployment:
             printed = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, *printed)
 
-    def back_up(self, meanwhile: Callable[[], object] = lambda: None) -> Path:
-        """Back up, and return the folder; whatever is to happen meanwhile does after each of the three parts."""
-        self.tools.mkdir()
-        for name in ("pg_dump", "rsync"):
-            (self.tools / name).write_text(PAUSING % name)
-            (self.tools / name).chmod(0o755)
+    def back_up(self, meanwhile: Callable[[], object] | None = None) -> Path:
+        """Back up, and return the folder; what is to happen meanwhile does so after each of the three parts."""
+        if meanwhile:
+            self.tools.mkdir()
+            for name in ("pg_dump", "rsync"):
+                (self.tools / name).write_text(PAUSING % name)
+                (self.tools / name).chmod(0o755)
         with self._begin("backup.sh") as process:
-            for _ in range(3):
+            for _ in range(3 if meanwhile else 0):
                 until(lambda: list(self.tools.glob("*.paused")), process)
                 meanwhile()
                 next(self.tools.glob("*.paused")).unlink()
             printed, error = process.communicate()
-        shutil.rmtree(self.tools)
+        shutil.rmtree(self.tools, ignore_errors=True)
         assert process.returncode == 0, error
         return Path(printed.strip())
 

@@ -64,6 +64,19 @@ def test_a_secret_is_not_shipped(secret):
     assert settings((DEPLOY / "server.env").read_text())[secret] == ""
 
 
+def test_backups_are_removed_when_they_are_too_old(deployment):
+    days = int(deployment.settings["BACKUP_DAYS"])
+    kept, removed = (deployment.backups / f"of {age} days ago" for age in (days, days + 1))
+    for folder, age in ((kept, days), (removed, days + 1)):
+        (folder / "artifacts").mkdir(parents=True)
+        os.utime(folder, (time.time() - 86_400 * age - 60,) * 2)
+    latest = deployment.back_up()
+    assert not removed.exists()
+    assert kept.exists()
+    assert (deployment.backups / "latest").resolve() == latest
+    shutil.rmtree(kept)
+
+
 def test_what_a_user_made_is_changed_by_those_alone_whom_it_is_allowed_to(deployment, another_recording, as_user):
     theirs, better = one_ridge("shared", alpha=100.0), one_ridge("shared", alpha=1.0)
     as_user("ada")
@@ -128,19 +141,6 @@ def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recor
     assert 0 < result.new_trials <= TRIALS
     assert_complete(result, undisturbed)
     np.testing.assert_array_equal(load_champion("killed").coef_, champion.coef_)
-
-
-def test_backups_are_removed_when_they_are_too_old(deployment):
-    days = int(deployment.settings["BACKUP_DAYS"])
-    kept, removed = (deployment.backups / f"of {age} days ago" for age in (days, days + 1))
-    for folder, age in ((kept, days), (removed, days + 1)):
-        (folder / "artifacts").mkdir(parents=True)
-        os.utime(folder, (time.time() - 86_400 * age - 60,) * 2)
-    latest = deployment.back_up()
-    assert not removed.exists()
-    assert kept.exists()
-    assert (deployment.backups / "latest").resolve() == latest
-    shutil.rmtree(kept)
 
 
 def told(deployment):
