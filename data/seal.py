@@ -85,7 +85,7 @@ class SealedTest:
         self.__rows = rows
 
     def open(self) -> Rows:
-        """Return the test rows.  Only `search.promote` calls this, and records that it did."""
+        """Return the test rows.  Only `search.promotion` calls this, and records that it did."""
         return self.__rows
 
     def __repr__(self) -> str:

@@ -100,8 +100,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a search, or take up one that was stopped: the same command finishes what is missing, or does nothing."""
-    from search import SearchConfig, run_search, summary
-    from search.plan import plan
+    from search import SearchConfig, summary
 
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them.")
@@ -110,9 +109,13 @@ def run(
         wanted = wanted.on(data)
     wanted = wanted.updated(seed=seed, trials=trials, target=target)
     if dry_run:
+        from search.plan import plan
+
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
         _print(planned, summary.plan_text(planned), as_json=as_json)
         return
+    from search import run_search
+
     result = run_search(
         wanted,
         tracking_uri=tracking_uri,
@@ -138,7 +141,7 @@ def promote(
 ) -> None:
     """Score a search's winner on the test rows, once, and make it champion."""
     from search import summary
-    from search.promote import promote as promote_search
+    from search.promotion import promote as promote_search
 
     promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
     _print(summary.promotion_json(promotion), summary.promotion_text(promotion), as_json=as_json)
@@ -156,7 +159,7 @@ def models(
 ) -> None:
     """List the registered models, their scores, and who was champion when."""
     from search import summary
-    from search.promote import rollback as restore
+    from search.promotion import rollback as restore
     from tracking import registry
     from tracking.orphans import close_orphans
     from tracking.store import existing_store
@@ -263,20 +266,24 @@ def _interrupt(received: list[int], number: int) -> NoReturn:
 
 def _explained(error: Exception) -> tuple[str, int]:
     """Return a line, and 2 for bad input or 1 for a failure; raise what nobody expected."""
+    from data import DataError
+    from search.config import ConfigError
+
+    if isinstance(error, DataError | ConfigError):
+        return str(error), 2
+
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from data import DataError
-    from search.config import ConfigError
     from search.driver import TrialError
     from search.launch import SearchBusyError, SearchStoppedError
-    from search.promote import PromotionRefusedError
+    from search.promotion import PromotionRefusedError
     from search.select import NoWinnerError
     from tracking.model import ModelRejectedError
     from tracking.registry import RegistryError
     from tracking.store import StoreError, reason
 
-    if isinstance(error, DataError | ConfigError | StoreError):
+    if isinstance(error, StoreError):
         return str(error), 2
     if isinstance(error, NoWinnerError | PromotionRefusedError | RegistryError | ModelRejectedError):
         return str(error), 1

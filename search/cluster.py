@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from data import Development
 from data.blocks import column_blocks
 from search.config import ConfigError
-from search.engines import Engine, EngineLostError, Submit
+from search.engines import Engine, EngineLostError, Submit, illustrated
 from search.evaluate import Evaluator, Failure, Solved
 from search.penalty import Family
 from tracking.store import quiet, reason
@@ -208,7 +208,7 @@ def _solve(
             if _sha256(shipment.development) != shipment.sha256:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
             _here[rows] = Evaluator(shipment.development, shipment.tolerance)
-        return _here[rows](family, trials)
+        return illustrated(_here[rows], family, trials)
 
 
 def dask_setup(_worker: Worker) -> None:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -14,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from data import Development
 from search.evaluate import Evaluator, Failure, Solved
-from search.penalty import Family
+from search.penalty import Family, trial_name
+from tracking import figures
 
 Submit = Callable[[Family, Sequence[Mapping[str, float]]], Future[list[Solved | Failure]]]
 Engine = Callable[[Development, float], AbstractContextManager[Submit]]
@@ -58,6 +60,16 @@ def processes(workers: int) -> Engine:
     return engine
 
 
+def illustrated(evaluator: Evaluator, family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
+    """Evaluate a path and draw its weights: workers share that, where one driver would be the limit of all of them."""
+    return [
+        replace(outcome, picture=figures.weights_png(outcome.fit.coef, trial_name(family, parameters)))
+        if isinstance(outcome, Solved)
+        else outcome
+        for parameters, outcome in zip(trials, evaluator(family, trials), strict=False)
+    ]
+
+
 @contextmanager
 def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
     with executor:
@@ -88,4 +100,4 @@ def _end_with_parent() -> None:
 
 def _solve_here(family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
     assert _here is not None, "the worker was not initialised"  # noqa: S101
-    return _here(family, trials)
+    return illustrated(_here, family, trials)

@@ -72,11 +72,14 @@ class Solved:
         The trial's own model, fitted on all rows that a model may be.
     predicted : tuple of ndarray of float64
         Predictions at the validation rows of each fold, by the fit that did not see them.
+    picture : bytes
+        The stem plot of the fit's weights, where it was drawn beside the solver; else empty.
     """
 
     evaluation: Evaluation
     fit: Fit
     predicted: tuple[NDArray[np.float64], ...]
+    picture: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from search.evaluate import Failure, Solved
 from search.penalty import Family
 from search.predecessor import predecessor
 from search.progress import Progress, Shown
-from search.promote import PromotionRefusedError, promote_winner
+from search.promotion import PromotionRefusedError, promote_winner
 from search.recall import recall, remember, request_of
 from search.result import SearchResult, invitation
 from search.rows import read_rows

@@ -68,7 +68,7 @@ def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
     buffer = BytesIO()
     np.savez(buffer, **arrays)
     return {
-        "weights.png": figures.weights_png(fit.coef, record.name),
+        "weights.png": solved.picture or figures.weights_png(fit.coef, record.name),
         "weights.npz": buffer.getvalue(),
     }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from mlflow.entities.model_registry import ModelVersion
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
 
 SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
 """What is known of a champion, as tags of its version."""

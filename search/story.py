@@ -194,7 +194,7 @@ def story(
         "### Figures",
         f"Of the winner: {_figure(subject, 'weights')}, below the unregularised ones, and "
         f"{_figure(subject, 'predictions')}. Of each family:",
-        *(f"![{family}]({pages.content(subject.run_id, _path(family))})" for family in config.families.searched),
+        *(_picture(subject, family) for family in config.families.searched),
         "### To run it again",
         _again(subject),
         "### How to read the numbers",
@@ -323,11 +323,12 @@ def _table(subject: Subject, winner: Told, best: Sequence[Told]) -> str:
 
 
 def _figure(subject: Subject, name: str) -> str:
-    return _link(name, pages.artifact(subject.experiment_id, subject.run_id, _path(name)))
+    return _link(name, pages.artifact(subject.experiment_id, subject.run_id, f"figures/{name}.png"))
 
 
-def _path(figure: str) -> str:
-    return f"figures/{figure}.png"
+def _picture(subject: Subject, name: str) -> str:
+    """Show a figure as SVG, which has the size of a page; as many pixels as a PNG has push MLflow's side bar away."""
+    return f"![{name}]({pages.content(subject.run_id, f'figures/{name}.svg')})"
 
 
 def _again(subject: Subject) -> str:

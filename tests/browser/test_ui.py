@@ -124,7 +124,7 @@ def test_the_story_is_told_with_its_scores_figures_and_links(served, page):
     opened.value.get_by_role("heading", name=promotion.trial).wait_for()
     page.get_by_text("Show more").click()
     for name in ("ridge", "lasso", "elasticnet"):
-        picture = page.locator(f"img[src*='figures%2F{name}.png']")
+        picture = page.locator(f"img[src*='figures%2F{name}.svg']")
         page.wait_for_function("picture => picture.naturalWidth > 600", arg=picture.element_handle())
     with page.expect_popup() as opened:
         page.get_by_role("link", name="weights", exact=True).click()

@@ -41,8 +41,8 @@ BOUNDARIES = [
     ("the story is about to be told", "search.report:tell", "before", 1),
     ("the story is told", "search.report:tell", "after", 1),
     ("the figures are written", "search.report:summarise", "after", 1),
-    ("the winner is chosen", "search.promote:winner", "after", 1),
-    ("the opening of the test rows is noted", "search.promote:read_weights", "before", 1),
+    ("the winner is chosen", "search.promotion:winner", "after", 1),
+    ("the opening of the test rows is noted", "search.promotion:read_weights", "before", 1),
     ("the test rows are open", "data.seal:SealedTest.open", "after", 1),
     ("the registered model is created", "mlflow:MlflowClient.create_registered_model", "after", 1),
     ("the model is saved", "mlflow.sklearn:save_model", "after", 1),
@@ -50,8 +50,8 @@ BOUNDARIES = [
     ("the version is registered", "mlflow:MlflowClient.create_model_version", "after", 1),
     ("the alias is about to be set", "mlflow:MlflowClient.set_registered_model_alias", "before", 1),
     ("the alias is set", "mlflow:MlflowClient.set_registered_model_alias", "after", 1),
-    ("the end of the story is about to be told", "search.promote:tell", "before", 1),
-    ("the end of the story is told", "search.promote:tell", "after", 1),
+    ("the end of the story is about to be told", "search.promotion:tell", "before", 1),
+    ("the end of the story is told", "search.promotion:tell", "after", 1),
 ]
 
 

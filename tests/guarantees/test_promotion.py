@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from search import PromotionRefusedError, SearchConfig, promote, run_search
-from search.promote import load_champion, rollback
+from search.promotion import load_champion, rollback
 from tests.conftest import another_machine, everywhere
 from tests.guarantees.conftest import one_ridge
 from tracking import registry

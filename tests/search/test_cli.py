@@ -19,6 +19,12 @@ def regsearch(*arguments, **options):
     return subprocess.run([*REGSEARCH, *arguments], capture_output=True, text=True, check=False, **options)
 
 
+def regsearch_importing(*arguments):
+    """Run the command, with what it imports among what it says."""
+    command = [sys.executable, "-X", "importtime", *REGSEARCH[1:], *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
 def config(small_config, workspace):
     (workspace / "small.toml").write_text(SMALL.format(source="small.npz"))
@@ -121,6 +127,14 @@ def test_help_is_there_for_every_command(command, option, invoke):
     code, out, _ = invoke(*command, option)
     assert code == 0
     assert "Usage" in out
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["run", "--help"], 0), (["config"], 0), (["run", "absent.toml"], 2)])
+def test_what_runs_no_search_does_not_wait_for_what_a_search_needs(arguments, code, workspace):
+    imported = regsearch_importing(*arguments)
+    assert imported.returncode == code
+    assert "search.config" in imported.stderr
+    assert not {"mlflow", "optuna", "matplotlib", "pandas", "scipy"} & set(imported.stderr.split())
 
 
 @pytest.mark.parametrize(("typed", "completed"), [("regsearch conf", "config"), ("regsearch run t", "tutorial")])

@@ -13,7 +13,7 @@ import data
 from search import SearchConfig, load_champion, run_search
 from search.launch import SearchBusyError
 from search.penalty import PARAMETERS
-from search.promote import PromotionRefusedError, promote
+from search.promotion import PromotionRefusedError, promote
 from search.study import open_storage
 from tracking import registry
 from tracking.runs import METRICS, SearchRun

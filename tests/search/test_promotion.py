@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from search import SearchConfig, run_search
-from search.promote import PromotionRefusedError, promote
+from search.promotion import PromotionRefusedError, promote
 from tracking import registry
 from tracking.store import open_store
 
