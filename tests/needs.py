@@ -18,7 +18,7 @@ def command(name: str, package: str) -> None:
 
 
 def control_groups() -> None:
-    """Go on only where the memory of processes can be bounded, which no package brings to a container that forbids it."""
+    """Go on only where memory of processes can be bounded, which no package brings to a container that forbids it."""
     try:
         with control_group(2**30):
             pass
