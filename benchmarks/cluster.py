@@ -92,7 +92,7 @@ def measure(config: str, cluster: str | None) -> None:
     solved: list[tuple[str, float, list[float]]] = []
     drive = launch.drive
 
-    def recorded(studies, submit, log, logged):  # type: ignore[no-untyped-def]
+    def recorded(studies, submit, log, logged, **options):  # type: ignore[no-untyped-def]
         def submitted(family, trials):  # type: ignore[no-untyped-def]
             row = trials[0].get("l2_alpha", 0.0)
             future: Future = submit(family, trials)
@@ -102,7 +102,7 @@ def measure(config: str, cluster: str | None) -> None:
             return future
 
         start, sent = time.perf_counter(), psutil.net_io_counters(pernic=True)["lo"].bytes_sent
-        drive(studies, submitted, log, logged)
+        drive(studies, submitted, log, logged, **options)
         spent["loop"] = time.perf_counter() - start
         spent["bytes"] = psutil.net_io_counters(pernic=True)["lo"].bytes_sent - sent
 

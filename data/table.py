@@ -84,6 +84,19 @@ class Table:
             places.append((offset + start, offset + stop))
         return Selection(self, tuple(places))
 
+    def read_ahead(self, features: NDArray[np.intp]) -> None:
+        """Let the disk fetch some columns, all at once and nothing else, if they are in a file.
+
+        Left to itself the system would fetch them one after the other, each with megabytes of what lies around it.
+        """
+        if self._file is None or not hasattr(os, "posix_fadvise"):
+            return
+        width = self.values.strides[0]
+        firsts = features[np.diff(features, prepend=-2) != 1].tolist()
+        lasts = features[np.diff(features, append=-2) != 1].tolist()
+        for first, last in zip(firsts, lasts, strict=True):
+            os.posix_fadvise(self._file.fileno(), first * width, (last + 1 - first) * width, os.POSIX_FADV_WILLNEED)
+
     def reduce_for_child(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
         """Return what a process that is being started makes the table of."""
         if self._file is None or sys.platform == "win32":
@@ -117,6 +130,8 @@ class Selection:
     def __getitem__(self, key: tuple[slice, slice | NDArray[np.intp]]) -> NDArray[np.floating]:
         rows, features = key
         first, last, _ = rows.indices(self.shape[0])
+        if not isinstance(features, slice):
+            self._table.read_ahead(features)
         parts = []
         for start, stop in self._places:
             parts.append(self._table.values[features, start + max(0, first) : min(stop, start + max(0, last))])

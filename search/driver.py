@@ -26,7 +26,13 @@ class _Batch:
     values: dict[int, float] = field(default_factory=dict)
 
 
-def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[tuple[str, int]]) -> None:
+def drive(
+    studies: Iterable[FamilyStudy],
+    submit: Submit,
+    log: Log,
+    logged: set[tuple[str, int]],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
     """Run every study to its end.
 
     The families take turns: while one's batch is being solved, another's is logged here and told.  Only this thread
@@ -43,6 +49,8 @@ def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[
         Records the outcome of a trial; runs here.
     logged : set of (family, number)
         Trials whose runs are already finished; grows as trials are logged.
+    meanwhile : callable
+        What to do while the first batches are being solved.
 
     Raises
     ------
@@ -59,6 +67,8 @@ def drive(studies: Iterable[FamilyStudy], submit: Submit, log: Log, logged: set[
 
     for study in studies:
         ask(study)
+    if pending:
+        meanwhile()
     while pending:
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             batch, path = pending.pop(future)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from importlib import import_module
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -214,9 +215,15 @@ def _drive(
     with Progress(config.n_trials, already, progress) as bar:
         recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
-            drive(studies, submit, recorder, logged)
+            drive(studies, submit, recorder, logged, meanwhile=_import_what_ends_a_search)
         bar.finish()
     return len(logged) - already
+
+
+def _import_what_ends_a_search() -> None:
+    """Spend on it the time in which nothing is solved yet: scikit-learn, for figures and model, takes two seconds."""
+    for name in ("optuna.importance", "mlflow.sklearn", "skops.io"):
+        import_module(name)
 
 
 class _Recorder:

@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import pickle
+import re
 import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from data import DataError, table
 from data.table import Table
+from tests import needs
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -94,3 +97,22 @@ def test_a_folder_without_room_is_named(monkeypatch, tmp_path):
             Table.copy(matrix(), [(0, 30)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+def test_columns_that_are_picked_of_the_file_are_read_alone(monkeypatch):
+    monkeypatch.setattr(table, "fits_in_memory", lambda _size: False)
+    X = np.zeros((1024, 2000), np.float32)  # columns of a page each
+    copied = Table.copy(X, [(0, 1024)])
+    os.fsync(copied._file.fileno())
+    os.posix_fadvise(copied._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    picked = np.sort(np.append(np.arange(0, 2000, 100), [501, 502]))
+    before = bytes_read_from_disks()
+    columns = copied.select([(0, 1024)])[:, picked]
+    read = bytes_read_from_disks() - before
+    if not read:
+        needs.missing("temporary files lie in memory; name a folder on a disk by TMPDIR")
+    assert read < 2 * columns.nbytes
+
+
+def bytes_read_from_disks():
+    return int(re.search(r"^read_bytes: (\d+)", Path("/proc/self/io").read_text(), re.MULTILINE)[1])

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -123,3 +124,23 @@ def test_a_failure_is_logged_stops_the_search_and_tells_nothing():
         )
     assert outcomes == [Solved, Failure]
     assert study.told == []
+
+
+def test_what_is_done_meanwhile_is_done_while_the_first_batches_are_being_solved():
+    happened = []
+    begun, done = Event(), Event()
+
+    def solve(family, trials):
+        begun.set()
+        assert done.wait(60)
+        happened.append("solved")
+        return [solved(0.5) for _ in trials]
+
+    def meanwhile():
+        assert begun.wait(60)
+        happened.append("meanwhile")
+        done.set()
+
+    with ThreadPoolExecutor() as executor:
+        drive([Ledger("ridge", batches(1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
+    assert happened == ["meanwhile", "solved", "solved"]
