@@ -58,6 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--random-kills", type=int, default=12, help="moments at which a search is killed (default: 12)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the longest test start first, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 @pytest.fixture(scope="session")
 def small_recording() -> Callable[..., Recording]:
     """Return a maker of recordings of 160 rows and 200 features, six of which carry the target."""

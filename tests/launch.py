@@ -18,7 +18,11 @@ from pathlib import Path
 _PATIENCE = 300
 _FORK_SERVER = get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(
-    ["pytest", "search.cli", "search.launch", "search.plan", "search.summary", "mlflow.sklearn", "skops.io"]
+    [
+        *("pytest", "search.cli", "search.launch", "search.plan", "search.summary"),
+        *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
+        *("optuna.importance", "skops.io", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+    ]
 )
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,52 @@ class TrackingServer:
             return requests.get(f"{self.uri}/health", timeout=1).ok
         except requests.RequestException:
             return False
+
+
+class Cutting(ThreadingHTTPServer):
+    """A server that passes on what it is asked, and cuts short its fifth answer to what is posted to an address.
+
+    Parameters
+    ----------
+    uri : str
+        Of the server that answers in truth.
+    address : str
+        A part of what it is posted to.
+    """
+
+    def __init__(self, uri: str, address: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.behind = uri
+        self.uri = f"http://127.0.0.1:{self.server_port}"
+        self.asked = 0
+        self._address = address
+
+    def is_to_be_cut(self, method: str, address: str) -> bool:
+        """Return whether this is the request."""
+        if method != "POST" or self._address not in address:
+            return False
+        self.asked += 1
+        return self.asked == 5
+
+
+class _Passing(BaseHTTPRequestHandler):
+    server: Cutting
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name: value for name, value in self.headers.items() if name in ("Content-Type", "Authorization")}
+        answer = requests.request(self.command, self.server.behind + self.path, data=body, headers=headers, timeout=60)
+        cut = self.server.is_to_be_cut(self.command, self.path)
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers.get("Content-Type", "text/plain"))
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content[:1] if cut else answer.content)
+
+    do_DELETE = do_GET = do_PATCH = do_POST = do_PUT = _pass  # noqa: N815 (names that http.server looks for)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 def _program(name: str) -> str:

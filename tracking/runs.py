@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tracking.orphans import LOCKED_IN
 from tracking.pages import View, view_tags
 from tracking.provenance import checkout, environment, origin
-from tracking.store import Store
+from tracking.store import Store, is_cut_short
 
 METRICS = (
     "r2_train",
@@ -224,6 +224,8 @@ class SearchRun:
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
 
+        Where the server's answer is cut short, that is done once more, in the run that may have been made by then.
+
         Parameters
         ----------
         record : TrialRecord
@@ -232,6 +234,15 @@ class SearchRun:
         existing : str or None
             Id of the run that an interrupted attempt left.
         """
+        try:
+            return self._log(record, files, existing)
+        except MlflowException as error:
+            if not is_cut_short(error):
+                raise
+        left = self.trial_runs().get((record.family, record.trial))
+        return self._log(record, files, left.info.run_id if left else None)
+
+    def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
         run_id = existing or self._create(record)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
         now = int(time.time() * 1000)

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -207,6 +208,14 @@ def reason(error: BaseException) -> str:
         )
     cause = _first_cause(error)
     return f"{type(cause).__name__}: {without_secrets(str(cause).strip().partition(chr(10))[0])[:300]}"
+
+
+def is_cut_short(error: BaseException) -> bool:
+    """Return whether a tracking server's answer ended on the way, so that it may or may not have done what was asked.
+
+    MLflow asks again where there is no answer at all, but not then.
+    """
+    return isinstance(_first_cause(error), IncompleteRead | ConnectionResetError)
 
 
 def _require_answer(uri: str) -> None:

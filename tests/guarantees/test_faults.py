@@ -15,7 +15,7 @@ import pytest
 from search import ConfigError, SearchConfig, run_search
 from tests.conftest import everywhere, on_servers
 from tests.guarantees.conftest import assert_complete
-from tests.servers import until
+from tests.servers import Cutting, until
 from tracking.runs import SearchRun
 from tracking.store import open_store
 
@@ -104,6 +104,20 @@ def test_a_tracking_server_that_goes_away_and_comes_back(started_and_logging, tr
     tracking_server.start()
     assert process.wait() == 0, process.stderr
     assert_complete(resumed(), undisturbed)
+
+
+@on_servers
+@pytest.mark.parametrize("address", ["runs/create", "runs/log-batch", "runs/update"])
+def test_an_answer_that_is_cut_short(address, killed, tracking_server, undisturbed, monkeypatch):
+    """What was asked for may have been done: it is not done twice."""
+    with Cutting(tracking_server.uri, address) as between:
+        threading.Thread(target=between.serve_forever).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", between.uri)
+        try:
+            assert_complete(resumed(), undisturbed)
+        finally:
+            between.shutdown()
+    assert between.asked > 5
 
 
 @on_servers
