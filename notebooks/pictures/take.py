@@ -51,7 +51,7 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
     page.locator("img[src*=ridge]").wait_for()
     place = page.locator("[data-component-type=tag]", has=page.get_by_title("locked_in", exact=True)).last
     place.evaluate("tag => tag.remove()")
-    take(page, "ui_story", 1760, 1108)
+    take(page, "ui_story", 1440, 1108)
 
     page.goto(root + chart)
     page.locator(".js-plotly-plot").first.wait_for()
