@@ -70,10 +70,8 @@ class Recording:
                 "give a one-dimensional target"
             )
         if self.X.shape[0] != len(self.y):
-            raise DataError(
-                f"{self.source}: X has {self.X.shape[0]} rows and {self.target} has {len(self.y)}; "
-                "they must be of the same length"
-            )
+            do = "give X transposed" if self.X.shape[1] == len(self.y) else "they must be of the same length"
+            raise DataError(f"{self.source}: X has {self.X.shape[0]} rows and {self.target} has {len(self.y)}; {do}")
         if len(self.y) < 2:
             raise DataError(f"{self.source}: found {len(self.y)} row(s); a search needs at least 2")
         if self.feature_names and len(self.feature_names) != self.X.shape[1]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from data.recording import DataError
 
+_LISTED = 5
+
 
 @contextmanager
 def naming(path: Path, what: str = "") -> Iterator[None]:
@@ -34,10 +36,17 @@ def refusal(expected: str, found: str, do: str) -> DataError:
 def require_present(name: str, names: Sequence[str], what: str) -> None:
     """Raise `DataError` if an array or column is not among those that there are."""
     if name not in names:
-        near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0)
-        nearest = f"; the nearest is {short(near[0])}" if near else ""
         do = f"say by --target which {what} to predict" if what == "column" else "save it under that name"
-        raise refusal(f"the {what} {short(name)}", f"{len(names)} other(s){nearest}", do)
+        raise refusal(f"the {what} {short(name)}", _others(name, names), do)
+
+
+def _others(name: str, names: Sequence[str]) -> str:
+    """Say what there is instead: what is nearest or, where that is nothing alike, all of a few."""
+    few = len(names) <= _LISTED
+    near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0.6 if few else 0)
+    if near:
+        return f"{len(names)} other(s); the nearest is {short(near[0])}"
+    return ", ".join(map(short, names)) or "nothing"
 
 
 def short(value: object) -> str:

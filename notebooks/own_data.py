@@ -51,8 +51,8 @@ today.iloc[:4, [0, 1, 2, -2, -1]].round(3)
 # `y`, does as well as CSV.
 
 # %%
-today.to_csv("recording.csv", index=False)
-config = SearchConfig.load("default").on("recording.csv")
+today.to_csv("decoder_table.csv", index=False)
+config = SearchConfig.load("default").on("decoder_table.csv")
 result = run_search(config, tracking_uri=TRACKING_URI, progress=False)
 columns = ["family", "alpha", "l1_alpha", "l2_alpha", "r2_train", "r2_validation", "n_nonzero"]
 best_of_each = result.trials.sort_values("r2_validation", ascending=False).groupby("family", sort=False).head(1)
@@ -64,7 +64,7 @@ best_of_each[columns].set_index("family").round(4)
 # Every trial is a run in MLflow, and the search's own run holds pictures of the whole.
 
 # %%
-lassos = mlflow.search_runs(experiment_names=["recording"], filter_string="tags.family = 'lasso'")
+lassos = mlflow.search_runs(experiment_names=["decoder_table"], filter_string="tags.family = 'lasso'")
 lassos = lassos.astype({"params.alpha": float}).sort_values("metrics.r2_validation", ascending=False)
 lassos[["params.alpha", "metrics.r2_train", "metrics.r2_validation", "metrics.n_nonzero"]].head(4).round(4)
 
@@ -96,11 +96,11 @@ print(f"R² on tomorrow's:    {r2_score(tomorrow['y'], predicted):.4f}")
 
 # %%
 config = SearchConfig.from_toml("""
-name = "recording-lasso"
+name = "decoder_table-lasso"
 select = "one-se"                              # the most regularised within one standard error of the best
 
 [data]
-source = "recording.csv"
+source = "decoder_table.csv"
 target = "y"
 
 [data.split]

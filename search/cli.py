@@ -75,6 +75,12 @@ def run(
     target: Annotated[
         str | None, typer.Option(metavar="NAME", help="The array or column to predict, instead of the config's.")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of the experiment and the model, instead of the config's or that of --data's file."
+        ),
+    ] = None,
     trials: Annotated[
         int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
     ] = None,
@@ -107,7 +113,7 @@ def run(
     wanted = SearchConfig.load(config)
     if data is not None:
         wanted = wanted.on(data)
-    wanted = wanted.updated(seed=seed, trials=trials, target=target)
+    wanted = wanted.updated(seed=seed, trials=trials, target=target, name=name)
     if dry_run:
         from search.plan import plan
 

@@ -326,9 +326,18 @@ class SearchConfig(_Frozen):
                 f"{name_or_path}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
             ) from error
 
-    def updated(self, *, seed: int | None = None, trials: int | None = None, target: str | None = None) -> Self:
-        """Return a copy with another seed or target, or with `trials` wanted of every family searched by range."""
+    def updated(
+        self,
+        *,
+        seed: int | None = None,
+        trials: int | None = None,
+        target: str | None = None,
+        name: str | None = None,
+    ) -> Self:
+        """Return a copy with another seed, target or name, or `trials` wanted of every family searched by range."""
         values = self.model_dump(exclude_none=True)
+        if name is not None:
+            values["name"] = name
         if seed is not None:
             values["seed"] = seed
         if target is not None:

@@ -107,7 +107,10 @@ def promote_winner(
         objections = {} if force else _against_champion(best, current, development)
         objections |= {} if again else _against_opening(best, opened)
         if objections:
-            raise PromotionRefusedError(f"{'; '.join(objections.values())}; {_advice(run.search_id, objections)}")
+            given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
+            raise PromotionRefusedError(
+                f"{'; '.join(objections.values())}; {_advice(run.search_id, objections, given)}"
+            )
         tested, count = _score_once(run, best, development, sealed, opened)
         scored = story.Tested(**tested, openings=count)
         weights = read_weights(run, best["run_id"])
@@ -134,17 +137,17 @@ def promote_winner(
                 "test_evaluations": str(count),
             },
             description=story.version_card(subject(run, config, development), told(best), scored),
-            about=story.model_card(config, development),
+            about=story.model_card(config, development, store.shown),
         )
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
-                f"`regsearch promote {run.search_id} --force` makes it champion again"
+                f"`regsearch promote {run.search_id} --force{' --again' if again else ''}` makes it champion again"
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
     tell(run, config, development, trials, best, scored, str(version.version))
-    return Promotion(config.name, str(version.version), replaced, name, **scores)
+    return Promotion(config.name, str(version.version), replaced, name, **scores, tracking_uri=store.shown)
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
@@ -212,10 +215,11 @@ def _against_opening(best: pd.Series, opened: Sequence[str]) -> dict[str, str]:
     return {"--again": f"{times}; choosing by test scores would make them meaningless"}
 
 
-def _advice(search_id: str, options: Iterable[str]) -> str:
+def _advice(search_id: str, missing: Iterable[str], given: Iterable[str]) -> str:
+    """Say which command does it: with the options that were given, and those that were not."""
     does = {"--force": "replaces it all the same", "--again": "opens them and counts it"}
-    said = " and ".join(does[option] for option in options)
-    return f"`regsearch promote {' '.join((search_id, *options))}` {said}"
+    said = " and ".join(does[option] for option in missing)
+    return f"`regsearch promote {' '.join((search_id, *given, *missing))}` {said}"
 
 
 def _score_once(

@@ -47,6 +47,6 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         champion = registry.champion(store, config.name)
         if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
             return None
-        promotion = Promotion.of(champion, trial_name(best["family"], best))
+        promotion = Promotion.of(champion, trial_name(best["family"], best), store.shown)
     notes = [*remarks(trials, best, config), *([] if promote else [invitation(run.search_id)])]
     return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(notes))

@@ -154,7 +154,7 @@ def tell(
 def subject(run: SearchRun, config: SearchConfig, development: Development) -> story.Subject:
     """Return a search with its place in MLflow."""
     search_id = config.search_id(development.data_sha256)
-    return story.Subject(config, development, search_id, run.experiment_id, run.run_id)
+    return story.Subject(config, development, search_id, run.experiment_id, run.run_id, run.store.shown)
 
 
 def told(row: pd.Series) -> story.Told:

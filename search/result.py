@@ -29,6 +29,8 @@ class Promotion:
     r2_train, r2_validation, r2_test : float
     r2_test_low, r2_test_high : float
         95 % interval of the test score, by the block bootstrap.
+    tracking_uri : str
+        Where it is registered, without user and password.
     """
 
     model: str
@@ -40,12 +42,14 @@ class Promotion:
     r2_test: float
     r2_test_low: float
     r2_test_high: float
+    tracking_uri: str
 
     @classmethod
-    def of(cls, version: ModelVersion, trial: str) -> Promotion:
+    def of(cls, version: ModelVersion, trial: str, tracking_uri: str) -> Promotion:
         """Return the promotion that made a trial's registered version champion."""
         scores = {name: float(version.tags[name]) for name in SCORES}
-        return cls(version.name, str(version.version), version.tags.get("replaced") or None, trial, **scores)
+        replaced = version.tags.get("replaced") or None
+        return cls(version.name, str(version.version), replaced, trial, **scores, tracking_uri=tracking_uri)
 
     @property
     def uri(self) -> str:

@@ -58,6 +58,7 @@ def remarks(trials: pd.DataFrame, best: pd.Series, config: SearchConfig) -> list
     doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
     return [
         *(edges(best, config) if best["family"] != "none" else _without_penalty(trials, config)),
+        *_useless(best),
         *_silent_features(trials),
         *([doubt] if uncertified else []),
         *stops(trials, config),
@@ -70,6 +71,11 @@ def _without_penalty(trials: pd.DataFrame, config: SearchConfig) -> list[str]:
     best = trials.sort_values("r2_validation", ascending=False).drop_duplicates("family")
     ends = [f"{row['family']}: {edge}" for _, row in best.iterrows() for edge in edges(row, config)]
     return ["the unregularised baseline won: no penalty that was tried validates better", *ends]
+
+
+def _useless(best: pd.Series) -> list[str]:
+    r2 = best["r2_validation"]
+    return [] if r2 > 0 else [f"the winner's validation R² is {r2:.3g}: no better than always predicting the mean"]
 
 
 def _silent_features(trials: pd.DataFrame) -> list[str]:

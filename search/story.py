@@ -59,6 +59,8 @@ class Subject:
     experiment_id : str
     run_id : str
         Of the search's own run.
+    tracking_uri : str
+        Where that is, without user and password.
     """
 
     config: SearchConfig
@@ -66,6 +68,7 @@ class Subject:
     search_id: str
     experiment_id: str
     run_id: str
+    tracking_uri: str
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
                 "r2_validation",
                 columns,
                 _charts(family),
-                "" if suffix else _chart_title(family),
+                "" if suffix else f"{_chart_title(family)} (choose the chart view)",
             )
     columns = tuple(f"metrics.best_{score}" for score in ("r2_validation", "r2_train", "n_nonzero", "r2_test"))
     prepared["searches"] = View("tags.role = 'search'", "best_r2_validation", columns, name="Searches, best first")
@@ -171,8 +174,8 @@ def story(
     if tested:
         model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
         test_rows = (
-            f"Opened for this winner, after it was chosen: R² {tested}, by a bootstrap of contiguous blocks. They had "
-            f"by then been opened {_times(tested.openings)}."
+            f"Opened for this winner, after it was chosen: R² {tested}, by a bootstrap of contiguous blocks. With "
+            f"this, they have been opened {_times(tested.openings)}."
         )
         outcome += [str(tested), model]
     else:
@@ -203,14 +206,14 @@ def story(
     )
 
 
-def model_card(config: SearchConfig, development: Development) -> str:
+def model_card(config: SearchConfig, development: Development, tracking_uri: str) -> str:
     """Return the description of a registered model: what holds for every version of it."""
     return _paragraphs(
         f"{_purpose(development)} Each version is the winner of one search over the penalties of ridge, lasso and "
         "ElasticNet; its own page has the scores and where it comes from.",
         "`champion` is the version to use. A challenger replaces it only if it validates better on the same data and "
         "split, or by force; `regsearch models --rollback` restores the one before.",
-        *_use(f"models:/{config.name}@champion", development),
+        *_use(f"models:/{config.name}@champion", development, tracking_uri),
     )
 
 
@@ -229,8 +232,8 @@ def version_card(subject: Subject, winner: Told, tested: Tested) -> str:
                 f"R² {tested}: rows {rows['test']}, by a bootstrap of contiguous blocks",
             ]
         ),
-        f"The test rows had by then been opened {_times(tested.openings)}.",
-        *_use(f"runs:/{winner.run_id}/model", development),
+        f"With this, the test rows have been opened {_times(tested.openings)}.",
+        *_use(f"runs:/{winner.run_id}/model", development, subject.tracking_uri),
         "### Where it comes from",
         _list(
             [
@@ -250,11 +253,17 @@ def _purpose(development: Development) -> str:
     )
 
 
-def _use(uri: str, development: Development) -> list[str]:
-    shape = f"{development.model.X.dtype}, rows × {development.n_features:,} features"
+def _use(uri: str, development: Development, tracking_uri: str) -> list[str]:
+    lines = (
+        "import mlflow",
+        "",
+        f'mlflow.set_tracking_uri("{tracking_uri}")',
+        f'model = mlflow.pyfunc.load_model("{uri}")',
+        f"model.predict(X)  # {development.model.X.dtype}, rows × {development.n_features:,} features",
+    )
     return [
         "### How to load it",
-        f'```python\nimport mlflow\n\nmodel = mlflow.pyfunc.load_model("{uri}")\nmodel.predict(X)  # {shape}\n```',
+        "\n".join(("```python", *lines, "```")),
         "It is a plain scikit-learn estimator; regsearch need not be installed.",
         "### Intended use",
         f"To predict `{development.target}` at further time points of the recording that it was fitted on, and to see "

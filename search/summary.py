@@ -134,7 +134,8 @@ def promotion_text(promotion: Promotion) -> str:
         f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
         f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
         f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})\n"
-        f'load it:  mlflow.pyfunc.load_model("{promotion.uri}")\n'
+        f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
+        f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
         f"look:     regsearch ui\n"
     )
 

@@ -78,7 +78,7 @@ def test_the_list_of_views_has_one_for_all_trials_and_one_for_each_family(served
     assert len(names) == 5
     for name in names:
         page.get_by_role("menu").get_by_text(name, exact=True).wait_for()
-    page.get_by_role("menu").get_by_text("lasso: R² against alpha", exact=True).click()
+    page.get_by_role("menu").get_by_text("lasso: R² against alpha (choose the chart view)", exact=True).click()
     wait_for_runs(page, 3)
 
 

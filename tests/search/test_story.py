@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from search import SearchConfig, promote, run_search, story
@@ -43,8 +45,9 @@ def test_what_a_person_wrote_into_a_told_story_stays(small_config, result):
 def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
     weak = small_config.to_toml().replace("high = 100.0", "high = 0.02").partition("[families.lasso]")[0]
     result = run_search(SearchConfig.from_toml(weak), promote=False, progress=False)
-    edge, invitation = result.notes
+    edge, useless, invitation = result.notes
     assert "end of its range" in edge
+    assert useless.endswith("no better than always predicting the mean")
     assert invitation == f"not promoted; to do so: regsearch promote {result.search_id}"
     assert f"Note: {edge}." in note(result)
 
@@ -52,17 +55,15 @@ def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
 def test_a_preset_is_run_again_by_its_name(preset, sealed):
     development, _ = sealed
-    subject = story.Subject(SearchConfig.load(preset), development, "s", "1", "r")
+    subject = story.Subject(SearchConfig.load(preset), development, "s", "1", "r", "sqlite:///t.db")
     trial = story.Told("lasso alpha=1", "w", 0.5, 0.4, 3, 0.9)
     assert f"`regsearch run {preset}`" in story.story(subject, trial, [trial], [])
-    assert "[config.toml](" in story.story(
-        story.Subject(subject.config.updated(seed=9), development, "s", "1", "r"), trial, [trial], []
-    )
+    assert "[config.toml](" in story.story(replace(subject, config=subject.config.updated(seed=9)), trial, [trial], [])
 
 
 def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_rows_were_opened(sealed, small_config):
     development, _ = sealed
-    subject = story.Subject(small_config, development, "abc", "1", "r")
+    subject = story.Subject(small_config, development, "abc", "1", "r", "sqlite:///t.db")
     card = story.version_card(
         subject, story.Told("lasso alpha=1", "w", 0.51, 0.42, 3, 0.9), story.Tested(0.3, -0.1, 0.5, openings=2)
     )
