@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from threading import Timer
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -245,12 +247,16 @@ def main() -> NoReturn:
     code = 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
+    ignored = sys.unraisablehook
+    sys.unraisablehook = lambda what: _interrupt_again(received) if _is_interruption(what) else ignored(what)
     try:
         code = app(prog_name="regsearch", standalone_mode=False) or 0
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         if not received:  # else a library made this of the interruption
             code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
+    finally:
+        sys.unraisablehook = ignored
     if received and code:  # the UI is served until it is interrupted, and has ended well then
         from tracking.store import without_secrets
 
@@ -268,6 +274,15 @@ def _interrupt(received: list[int], number: int) -> NoReturn:
     """Stop as Ctrl-C does, remembering by which signal."""
     received.append(number)
     raise KeyboardInterrupt
+
+
+def _is_interruption(what: sys.UnraisableHookArgs) -> bool:
+    return issubclass(what.exc_type, KeyboardInterrupt)
+
+
+def _interrupt_again(received: Sequence[int]) -> None:
+    """Have a signal come once more that came while a finaliser ran, where Python ignores what is raised."""
+    Timer(0.01, os.kill, (os.getpid(), received[-1])).start()
 
 
 def _explained(error: Exception) -> tuple[str, int]:

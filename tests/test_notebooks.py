@@ -11,7 +11,7 @@ from tracking.store import open_store
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCRIPTS = {script.stem: script for script in NOTEBOOKS.glob("*.py")}
-CHAMPIONS = {"tutorial": "running-speed-tutorial", "own_data": "recording"}
+CHAMPIONS = {"tutorial": "running-speed-tutorial", "own_data": "decoder_table"}
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 

@@ -112,7 +112,7 @@ def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recor
     as_user("ada")
     others = weights(deployment.artifacts)
     with subprocess.Popen([*REGSEARCH, "run", "killed.toml", "--quiet"], stdout=subprocess.DEVNULL) as process:
-        until(lambda: len(weights(deployment.artifacts) - others) >= 4, process)
+        until(lambda: len(weights(deployment.artifacts) - others) >= 4 and told(deployment), process)
         halfway = deployment.back_up(partial(until_more_is_told, deployment))
     assert process.returncode == 0
     champion = load_champion("killed")

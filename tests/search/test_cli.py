@@ -234,6 +234,38 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
         assert "start one with `regsearch run`" in error
 
 
+INTERRUPTED_WHILE_IT_FINALISES = """
+import signal
+from mlflow import MlflowClient
+from search.cli import main
+
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        signal.Signals(2).name  # in which the interruption is raised, and ignored
+
+log_batch, calls = MlflowClient.log_batch, []
+
+def logged(*args, **kwargs):
+    calls.append(Finalised())
+    if len(calls) == 5:
+        del calls[0]
+    return log_batch(*args, **kwargs)
+
+MlflowClient.log_batch = logged
+main()
+"""
+
+
+def test_an_interruption_that_python_ignores_comes_once_more(config):
+    stopped = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_IT_FINALISES, "run", config], capture_output=True, text=True
+    )
+    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.stderr.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
+    assert "Exception ignored" not in stopped.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace):
     text = (workspace / config).read_text().replace("trials = 12", "trials = 3000")
