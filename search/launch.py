@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 
 from mlflow.entities import Run
@@ -127,7 +128,7 @@ def run_search(
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
-            new_trials = _drive(config, studies, run, held, development, engine, progress=progress)
+            new_trials = _drive(config, studies, run, held, development, engine, promote=promote, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
             if not report.is_current(run, config, trials, best):
@@ -206,6 +207,7 @@ def _drive(
     development: Development,
     engine: Engine,
     *,
+    promote: bool,
     progress: Shown,
 ) -> int:
     """Solve and log the trials that are missing, and return how many they were."""
@@ -215,14 +217,17 @@ def _drive(
     with Progress(config.n_trials, already, progress) as bar:
         recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
-            drive(studies, submit, recorder, logged, meanwhile=_import_what_ends_a_search)
+            ahead = partial(_import_what_ends_a_search, config, promote=promote)
+            drive(studies, submit, recorder, logged, meanwhile=ahead)
         bar.finish()
     return len(logged) - already
 
 
-def _import_what_ends_a_search() -> None:
+def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
     """Spend on it the time in which nothing is solved yet: scikit-learn, for figures and model, takes two seconds."""
-    for name in ("optuna.importance", "mlflow.sklearn", "skops.io"):
+    for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
+    for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
+    for name in (*for_figures, *for_the_model):
         import_module(name)
 
 

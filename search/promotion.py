@@ -106,11 +106,10 @@ def promote_winner(
         opened = openings(store, _test_key(development))
         objections = {} if force else _against_champion(best, current, development)
         objections |= {} if again else _against_opening(best, opened)
+        given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         if objections:
-            given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
-            raise PromotionRefusedError(
-                f"{'; '.join(objections.values())}; {_advice(run.search_id, objections, given)}"
-            )
+            command, does = _command(run.search_id, [*given, *objections]), _effect(objections)
+            raise PromotionRefusedError(f"{'; '.join(objections.values())}; {command} {does}")
         tested, count = _score_once(run, best, development, sealed, opened)
         scored = story.Tested(**tested, openings=count)
         weights = read_weights(run, best["run_id"])
@@ -142,7 +141,7 @@ def promote_winner(
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
-                f"`regsearch promote {run.search_id} --force{' --again' if again else ''}` makes it champion again"
+                f"{_command(run.search_id, ['--force', *given])} makes it champion again"
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
@@ -215,11 +214,13 @@ def _against_opening(best: pd.Series, opened: Sequence[str]) -> dict[str, str]:
     return {"--again": f"{times}; choosing by test scores would make them meaningless"}
 
 
-def _advice(search_id: str, missing: Iterable[str], given: Iterable[str]) -> str:
-    """Say which command does it: with the options that were given, and those that were not."""
+def _command(search_id: str, options: Iterable[str]) -> str:
+    return f"`regsearch promote {' '.join((search_id, *options))}`"
+
+
+def _effect(options: Iterable[str]) -> str:
     does = {"--force": "replaces it all the same", "--again": "opens them and counts it"}
-    said = " and ".join(does[option] for option in missing)
-    return f"`regsearch promote {' '.join((search_id, *given, *missing))}` {said}"
+    return " and ".join(does[option] for option in options)
 
 
 def _score_once(
