@@ -84,7 +84,6 @@ def test_a_worker_that_comes_back_is_given_the_rows_and_paths(killed, recording,
         before = network.received("worker1")
         cluster.add_worker(machine="worker1")
         until(lambda: network.received("worker1") > before + 5_000, cluster.workers[-1])  # it has registered
-        before = network.received("worker1")
         process.send_signal(signal.SIGCONT)
         assert_ends_well(process)
         assert network.received("worker1") - before > recording.X[:120].nbytes
