@@ -214,7 +214,8 @@ def _drive(
     runs = run.trial_runs()
     logged = {key for key, trial in runs.items() if run.is_intact(trial)}
     already = len(logged)
-    with Progress(config.n_trials, already, progress) as bar:
+    settled = sum(study.settled({number for family, number in logged if family == study.family}) for study in studies)
+    with Progress(config.n_trials, settled, progress) as bar:
         recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
         with engine(development, config.tolerance) as submit:
             ahead = partial(_import_what_ends_a_search, config, promote=promote)

@@ -113,6 +113,17 @@ class FamilyStudy:
                 proposals.append(Proposal(trial.number, trial.params))
         return proposals
 
+    def settled(self, logged: Set[int]) -> int:
+        """Return how many trials have been told and logged, so that they are not solved again.
+
+        Parameters
+        ----------
+        logged : set of int
+            Numbers of the trials whose runs are finished.
+        """
+        told = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return sum(trial.number in logged for trial in told)
+
     def tell(self, number: int, r2_validation: float) -> None:
         """Give Optuna the value of a trial, to seven digits.
 

@@ -127,6 +127,13 @@ def test_a_trial_that_was_told_but_never_logged_is_proposed_again(tmp_path):
     assert (lost.number, lost.told, dict(lost.parameters)) == (12, True, table[12][1])
 
 
+def test_a_trial_is_settled_once_it_is_both_told_and_logged(tmp_path):
+    study = open_study(tmp_path / "a", config())
+    for proposal in study.ask(set())[:4]:
+        study.tell(proposal.number, 0.0)
+    assert [study.settled(logged) for logged in (set(), {0, 2}, {0, 1, 2, 3, 4, 5})] == [0, 2, 4]
+
+
 def test_batches_end_at_multiples_of_their_size(tmp_path):
     study = open_study(tmp_path / "a", config(trials=23))
     logged = set()
