@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from threading import Lock
-from weakref import WeakKeyDictionary
 
-import numpy as np
-from distributed import Client, KilledWorker, LocalCluster, Worker, get_worker
+from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm.core import CommClosedError
-from distributed.worker_state_machine import TaskState
-from threadpoolctl import threadpool_limits
 
 from data import Development
-from data.blocks import column_blocks
 from search.config import ConfigError
-from search.engines import Engine, EngineLostError, Submit, illustrated
-from search.evaluate import Evaluator, Failure, Solved
+from search.engines import Engine, EngineLostError, Submit
+from search.evaluate import Failure, Solved
 from search.penalty import Family
+from search.worker import Shipment, solve
 from tracking.store import quiet, reason
 
 _ANSWER_SECONDS = 10
@@ -75,7 +68,7 @@ def _client(address: str) -> Iterator[Client]:
             security=True,  # or whoever has an account on this machine could have code run
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
-            preload=[__name__],
+            preload=[solve.__module__],
         )
         with processes, Client(processes, set_as_default=False) as client:
             yield client
@@ -107,15 +100,6 @@ def _require_workers(client: Client, address: str) -> None:
                 f"--cluster {address}: expected regsearch {ours} on every worker, found {found} on {worker}; "
                 "install the same there"
             )
-
-
-@dataclass(frozen=True, eq=False)
-class _Shipment:
-    """What every worker is sent once: the rows of a search, never the test rows, and how to know them again."""
-
-    development: Development
-    tolerance: float
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -158,7 +142,7 @@ def _engine(client: Client, development: Development, tolerance: float) -> Itera
     are others, all workers keep the rows: Dask's active memory manager, which would leave them to one, is stopped.
     """
     client.amm.stop()
-    shipment = client.scatter(_Shipment(development, tolerance, _sha256(development)), broadcast=True, hash=False)
+    shipment = client.scatter(Shipment.of(development, tolerance), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
 
@@ -170,7 +154,7 @@ def _engine(client: Client, development: Development, tolerance: float) -> Itera
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
         outcome: Future[list[Solved | Failure]] = executor.submit(
-            _solve, shipment.key, shipment, family, trials, workers=[path.worker]
+            solve, shipment.key, shipment, family, trials, workers=[path.worker]
         )
         outcome.add_done_callback(path.close)
         return outcome
@@ -190,41 +174,3 @@ def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
             nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
             busy[path.worker] += path.is_open
     return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))
-
-
-_here: WeakKeyDictionary[TaskState, Evaluator] = WeakKeyDictionary()
-"""A worker's solvers, for as long as it has the rows: Dask drops them when the search ends, however it ends."""
-_alone = Lock()
-
-
-def _solve(
-    key: str, shipment: _Shipment, family: Family, trials: Sequence[Mapping[str, float]]
-) -> list[Solved | Failure]:
-    """Solve a path on this worker: one at a time, on as many BLAS threads as the worker has threads."""
-    worker = get_worker()
-    rows = worker.state.tasks[key]
-    with _alone, threadpool_limits(worker.state.nthreads, user_api="blas"):
-        if rows not in _here:
-            if _sha256(shipment.development) != shipment.sha256:
-                raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
-            _here[rows] = Evaluator(shipment.development, shipment.tolerance)
-        return illustrated(_here[rows], family, trials)
-
-
-def dask_setup(_worker: Worker) -> None:
-    """Leave Ctrl-C to the driver; a local cluster's workers call this when they start."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _sha256(development: Development) -> str:
-    """Return the SHA-256 of the values of all rows."""
-    digest = hashlib.sha256()
-    folds = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    for rows in dict.fromkeys([*folds, development.model]):
-        digest.update(f"{rows.X.dtype.str}{rows.X.shape}".encode())
-        for columns in column_blocks(rows.X):
-            digest.update(np.ascontiguousarray(rows.X[:, columns].T).data)
-        for array in (rows.y, rows.index):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.data)
-    return digest.hexdigest()

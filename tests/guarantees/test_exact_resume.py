@@ -81,8 +81,7 @@ STAGES = (OPENING, FIRST_BATCHES, LATER_BATCHES, SUMMARY, PROMOTION, CROWNING)
 BOUNDARIES = {name: boundary for stage in STAGES for name, boundary in stage.items()}
 
 EMBEDDED = [  # of each stage one, so that every process finds what the one before it left
-    [name for name in names if name]
-    for names in zip_longest(*STAGES)
+    [name for name in names if name] for names in zip_longest(*STAGES)
 ]
 ON_SERVERS = [  # where a database or a server answers otherwise than a file might
     [
