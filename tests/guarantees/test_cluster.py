@@ -94,7 +94,7 @@ def solvers(address):
     """Return how many solvers each worker holds."""
 
     def count():
-        from search.cluster import _here
+        from search.worker import _here
 
         return len(_here)
 
