@@ -22,6 +22,7 @@ _FORK_SERVER.set_forkserver_preload(
         *("pytest", "search.cli", "search.launch", "search.plan", "search.summary"),
         *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
         *("optuna.importance", "skops.io", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+        "tests.preloaded",
     ]
 )
 

@@ -183,29 +183,29 @@ class TrackingServer:
 
 
 class Cutting(ThreadingHTTPServer):
-    """A server that passes on what it is asked, and cuts short its fifth answer to what is posted to an address.
+    """A server that passes on what it is asked, and cuts short its fifth answer to what is posted to each address.
 
     Parameters
     ----------
     uri : str
         Of the server that answers in truth.
-    address : str
-        A part of what it is posted to.
+    *addresses : str
+        Parts of what it is posted to.
     """
 
-    def __init__(self, uri: str, address: str) -> None:
+    def __init__(self, uri: str, *addresses: str) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
         self.behind = uri
         self.uri = f"http://127.0.0.1:{self.server_port}"
-        self.asked = 0
-        self._address = address
+        self.asked = dict.fromkeys(addresses, 0)
 
     def is_to_be_cut(self, method: str, address: str) -> bool:
-        """Return whether this is the request."""
-        if method != "POST" or self._address not in address:
+        """Return whether this is the fifth request to one of the addresses."""
+        (asked,) = [one for one in self.asked if method == "POST" and one in address] or [None]
+        if asked is None:
             return False
-        self.asked += 1
-        return self.asked == 5
+        self.asked[asked] += 1
+        return self.asked[asked] == 5
 
 
 class _Passing(BaseHTTPRequestHandler):
