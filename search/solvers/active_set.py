@@ -14,6 +14,9 @@ Indices = NDArray[np.intp]
 _JITTER = 1e-10
 """Added to the unit diagonal of the Gram matrix, so that duplicate columns leave it positive definite."""
 
+COPY_COST = 6
+"""How much longer a column takes that is copied out first than one that is read where it lies."""
+
 _PATIENCE = 0.3
 """Share of the columns that may be bordered or constrained before a new factorisation is the cheaper way."""
 
@@ -67,13 +70,23 @@ class ColumnPool:
 
     def combine(self, slots: Indices, coefficients: Vector) -> Vector:
         """Return the linear combination of the columns at these slots."""
+        if self._are_few(slots):
+            few: Vector = coefficients @ self._columns[slots]
+            return few
         dense = np.zeros(self.features.size)
         dense[slots] = coefficients
         return dense @ self._columns[: dense.size]
 
-    def correlate(self, vector: Vector) -> Vector:
-        """Return the inner product of every pooled column with a vector, in the order of `features`."""
-        return self._columns[: self.features.size] @ vector
+    def correlate(self, vector: Vector, slots: Indices) -> Vector:
+        """Return the inner product of the columns at these slots with a vector."""
+        if self._are_few(slots):
+            few: Vector = self._columns[slots] @ vector
+            return few
+        return (self._columns[: self.features.size] @ vector)[slots]
+
+    def _are_few(self, slots: Indices) -> bool:
+        """Return whether to copy these columns out costs less than to read all of them."""
+        return COPY_COST * slots.size < self.features.size
 
 
 class ActiveSystem:

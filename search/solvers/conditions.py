@@ -78,7 +78,7 @@ class Conditions:
         values, residual = point.values, point.residual
         best, smallest = values, np.inf
         for _ in range(_REFINEMENTS):
-            missing = pool.correlate(residual)[slots]
+            missing = pool.correlate(residual, slots)
             missing -= self._design.n_rows * (penalty.l1 * signs + penalty.l2 * values)
             size = float(np.abs(missing).max(initial=0.0))
             if size > _PROGRESS * smallest:

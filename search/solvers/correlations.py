@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.solvers.active_set import ColumnPool
+from search.solvers.active_set import COPY_COST, ColumnPool
 from search.solvers.columns import Columns
 
 _MARGIN = 1e-9
-_FULL_PASS_SHARE = 0.15
 
 
 class Correlations:
@@ -50,12 +49,12 @@ class Correlations:
     def above(self, threshold: float, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return correlations that are right where they exceed a threshold, and below it everywhere else."""
         reach = float(np.linalg.norm(vector - self._centre)) / vector.size
-        doubtful = np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach
-        doubtful[self._pool.features] = False
-        candidates = np.flatnonzero(doubtful)
-        if candidates.size > _FULL_PASS_SHARE * doubtful.size:
+        doubtful = np.flatnonzero(np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach)
+        slots = self._pool.slot[doubtful]
+        pooled, others = doubtful[slots >= 0], doubtful[slots < 0]
+        if COPY_COST * others.size + min(COPY_COST * pooled.size, self._pool.features.size) > self._reference.size:
             return self.all(vector)
         correlation = self._reference.copy()
-        correlation[candidates] = self._columns[candidates] @ vector / vector.size
-        correlation[self._pool.features] = self._pool.correlate(vector) / vector.size
+        correlation[others] = self._columns[others] @ vector / vector.size
+        correlation[pooled] = self._pool.correlate(vector, slots[slots >= 0]) / vector.size
         return correlation

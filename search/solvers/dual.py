@@ -122,7 +122,7 @@ class DualNewton:
         if 2 * active.size <= mismatch.size:
             self._system.select(active, shift)
             pool = self._system.pool
-            inner = pool.correlate(mismatch)[pool.slot[active]]
+            inner = pool.correlate(mismatch, pool.slot[active])
             return mismatch - self._system.combine(self._system.solve(inner))
         if self._kernel is None:
             self._kernel = KernelSystem(self._design.columns)
