@@ -23,6 +23,7 @@ _NEGLIGIBLE = 1e-9
 """Distance of a dual point from the residual, relative to the target, at which it counts as the solution."""
 _SUFFICIENT_INCREASE = 1e-4
 _SHORTEST_STEP = 2.0**-30
+_LINE_STEPS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,10 @@ class DualNewton:
         self._negligible = _NEGLIGIBLE * float(np.linalg.norm(design.target))
         self.steps = 0
 
+    def expected(self, penalty: Penalty, start: Vector) -> int:
+        """Return how many columns are active at the first dual point that `solve` makes of a start."""
+        return int(np.count_nonzero(np.abs(self._best_multiple(penalty, start).correlation) > penalty.l1))
+
     def solve(self, penalty: Penalty, start: Vector, *, tolerance: float, polish: bool, max_steps: int) -> Point:
         """Return the first point whose duality gap is within a tolerance, or else the last.
 
@@ -74,7 +79,7 @@ class DualNewton:
             Whether to go on from there, by whole and more accurate steps, to the solution or as near as they lead.
         max_steps : int
         """
-        at, nearest, found = self._evaluate(penalty, start), np.inf, None
+        at, nearest, found = self._best_multiple(penalty, start), np.inf, None
         for _ in range(max_steps):
             weights = np.copysign(np.maximum(np.abs(at.correlation) - penalty.l1, 0.0) / penalty.l2, at.correlation)
             residual = self._design.target - self._design.apply(weights)
@@ -103,6 +108,25 @@ class DualNewton:
     def _evaluate(self, penalty: Penalty, point: Vector) -> _DualPoint:
         correlation = self._correlations.all(point)
         return _DualPoint(point, correlation, penalised_dual(self._design.target, point, correlation, penalty))
+
+    def _best_multiple(self, penalty: Penalty, point: Vector) -> _DualPoint:
+        """Return where ``D`` is largest on the half-line from the origin through a point.
+
+        A weaker penalty has a smaller residual: by a larger one, far too many columns would seem active.  The slope of
+        ``D`` on the line is concave and falls, so that Newton's method comes to where it is zero from above.
+        """
+        at = self._evaluate(penalty, point)
+        size, n_rows = np.abs(at.correlation), point.size
+        linear, square = float(self._design.target @ point) / n_rows, float(point @ point) / n_rows
+        if linear <= 0:
+            return at
+        factor = linear / square
+        for _ in range(_LINE_STEPS):
+            active = size[factor * size > penalty.l1]
+            factor = (linear + penalty.l1 * active.sum() / penalty.l2) / (square + active @ active / penalty.l2)
+        correlation = factor * at.correlation
+        value = penalised_dual(self._design.target, factor * point, correlation, penalty)
+        return _DualPoint(factor * point, correlation, value)
 
     def _search(self, penalty: Penalty, start: _DualPoint, end: _DualPoint, mismatch: Vector) -> _DualPoint:
         """Return the first of the end and its repeated midpoints with the start to satisfy Armijo's condition."""

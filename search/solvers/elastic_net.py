@@ -117,9 +117,13 @@ class ElasticNetPath:
         start = self._nearest(penalty)
         curved = n_rows * penalty.l2 >= _CURVED
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
-        point, repeated = newton(self._conditions, penalty, start, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
-        if repeated and point.gap <= self._tolerance:
-            return point
+        point = start
+        if not curved or self._dual.expected(penalty, start.residual) <= limit:
+            point, repeated = newton(
+                self._conditions, penalty, start, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS
+            )
+            if repeated and point.gap <= self._tolerance:
+                return point
         if curved:
             return self._dual.solve(
                 penalty, point.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
