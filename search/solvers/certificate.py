@@ -11,14 +11,26 @@ from search.penalty import Penalty
 from search.solvers.design import Design
 
 
-def duality_gap(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> float:
-    """Return the certificate of a fit: a bound on its relative distance from the optimum.
+def certify(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> tuple[float, NDArray[np.float64]]:
+    """Return the certificate of a fit, a bound on its relative distance from the optimum, and its residual.
 
     With an L1 penalty it is `relative_duality_gap`, without one `relative_normal_residual`.
+
+    Parameters
+    ----------
+    design : Design
+    weights : ndarray of float64, shape (n_features,)
+    penalty : Penalty
+
+    Returns
+    -------
+    float
+    ndarray of float64, shape (n_rows,)
+        ``b - A w``, of which the certificate is computed.
     """
-    if penalty.l1 > 0:
-        return relative_duality_gap(design, weights, penalty)
-    return relative_normal_residual(design, weights, penalty)
+    residual = design.target - design.apply(weights)
+    measure = _gap if penalty.l1 > 0 else _normal_residual
+    return measure(design, weights, residual, penalty), residual
 
 
 def primal_objective(residual: NDArray[np.float64], weights: NDArray[np.float64], penalty: Penalty) -> float:
@@ -125,7 +137,10 @@ def relative_duality_gap(design: Design, weights: NDArray[np.float64], penalty: 
     """
     if not penalty.l1 > 0:
         raise ValueError(f"the duality gap here is of the elastic net and needs l1 > 0, got {penalty}")
-    residual = design.target - design.apply(weights)
+    return _gap(design, weights, design.target - design.apply(weights), penalty)
+
+
+def _gap(design: Design, weights: NDArray[np.float64], residual: NDArray[np.float64], penalty: Penalty) -> float:
     correlation = design.columns @ residual / design.n_rows
     dual = dual_objective(design.target, residual, correlation, weights, penalty)
     null = float(design.target @ design.target) / (2 * design.n_rows)
@@ -150,7 +165,12 @@ def relative_normal_residual(design: Design, weights: NDArray[np.float64], penal
     """
     if penalty.l1 != 0:
         raise ValueError(f"normal equations describe the optimum only where l1 = 0, got {penalty}")
-    residual = design.target - design.apply(weights)
+    return _normal_residual(design, weights, design.target - design.apply(weights), penalty)
+
+
+def _normal_residual(
+    design: Design, weights: NDArray[np.float64], residual: NDArray[np.float64], penalty: Penalty
+) -> float:
     gradient = design.columns @ residual - design.n_rows * penalty.l2 * weights
     scale = float(np.linalg.norm(design.correlation))
     size = float(np.linalg.norm(gradient))

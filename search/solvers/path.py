@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from data.blocks import Columnwise
 from search.penalty import Penalty
-from search.solvers.certificate import duality_gap
+from search.solvers.certificate import certify
 from search.solvers.coordinate_descent import descend
 from search.solvers.design import Design, normalise
 from search.solvers.elastic_net import ElasticNetPath
@@ -34,7 +34,7 @@ class Fit:
     fitted : ndarray of float64, shape (n_rows,)
         Predictions at the training rows, in target units.
     duality_gap : float
-        Certificate: `search.solvers.certificate.duality_gap`.
+        Certificate: `search.solvers.certificate.certify`.
     seconds : float
         Time it took to solve, the certificate included.
     """
@@ -78,8 +78,8 @@ class RegularizationPath:
         """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path."""
         for penalty in penalties:
             started = time.perf_counter()
-            weights, gap = self._certified(penalty)
-            fitted = self._design.target_mean + self._design.apply(weights)
+            weights, gap, residual = self._certified(penalty)
+            fitted = self._y - residual
             coef, intercept = self._design.to_units(weights)
             yield Fit(penalty, coef, intercept, fitted, gap, time.perf_counter() - started)
 
@@ -95,17 +95,17 @@ class RegularizationPath:
     def _elastic_net(self) -> ElasticNetPath:
         return ElasticNetPath(self._design, tolerance=self._tolerance)
 
-    def _certified(self, penalty: Penalty) -> tuple[NDArray[np.float64], float]:
-        """Return weights and their certificate: of coordinate descent where Newton's methods miss the tolerance."""
+    def _certified(self, penalty: Penalty) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+        """Return weights, their certificate and residual: of coordinate descent where Newton's methods fall short."""
         if penalty.l1 == 0:
             weights = solve_ridge(self._design, self._spectrum, penalty.l2)
-            return weights, duality_gap(self._design, weights, penalty)
+            return weights, *certify(self._design, weights, penalty)
         with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
             weights = self._elastic_net.solve(penalty).weights
-        gap = duality_gap(self._design, weights, penalty)
+        gap, residual = certify(self._design, weights, penalty)
         if gap > self._tolerance:
             other = descend(self._design, penalty, weights, self._tolerance)
-            other_gap = duality_gap(self._design, other, penalty)
+            other_gap, other_residual = certify(self._design, other, penalty)
             if other_gap < gap:
-                return other, other_gap
-        return weights, gap
+                return other, other_gap, other_residual
+        return weights, gap, residual
