@@ -65,15 +65,12 @@ def with_blocks(*languages):
 
 
 @pytest.fixture
-def scratch(workspace, monkeypatch):
-    """Return a folder with the files that docs/your-data.md makes, in which nothing set for MLflow outlives a test."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # recorded, so that it is put back if a page sets it
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+def scratch(workspace):
+    """Return a folder with the files that docs/your-data.md makes."""
     made, config = blocks(ROOT / "docs" / "your-data.md", "python", "toml")[:2]
     exec(made.text, {})
     Path(config.file).write_text(config.text)
-    yield workspace
-    mlflow.set_tracking_uri(None)
+    return workspace
 
 
 @with_blocks("python", "console")

@@ -39,14 +39,14 @@ test = [120, 160]
 
 [families.ridge]
 alpha = { low = 0.01, high = 100 }
-trials = 11
+trials = 12
 
 [families.elasticnet]
 l1_alpha = { low = 0.001, high = 0.1 }
 l2_alpha = { low = 0.01, high = 10 }
-trials = 11
+trials = 13
 """
-TRIALS = 1 + 11 + 11  # two batches of each family
+TRIALS = 1 + 12 + 13
 
 ONE_RIDGE = """
 name = {name}
