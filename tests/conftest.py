@@ -59,9 +59,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--random-kills", type=int, default=12, help="moments at which a search is killed (default: 12)")
 
 
+LONGEST_FIRST = ("test_notebooks", "test_examples", "deploy", "browser", "test_network", "guarantees")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the longest test start first, so that no worker is left alone with it in the end."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """Have the longest tests start first, so that no worker is left alone with one of them in the end."""
+
+    def rank(item: pytest.Item) -> int:
+        places = [number for number, place in enumerate(LONGEST_FIRST) if f"/{place}" in item.path.as_posix()]
+        return min(places, default=len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
