@@ -57,7 +57,9 @@ def test_every_setting_is_one_that_is_read():
 
 def test_a_job_of_slurm_s_starts_one_worker_of_one_thread():
     script = runpy.run_path(str(DEPLOY / "slurm.py"))
-    with SLURMCluster(**script["WORKER"], scheduler_options={"host": "127.0.0.1"}) as cluster:
+    with SLURMCluster(
+        **script["WORKER"], scheduler_options={"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    ) as cluster:
         job, address = cluster.job_script(), cluster.scheduler_address
     lines = job.splitlines()
     for wanted in ("#SBATCH -n 1", "#SBATCH --cpus-per-task=1", "#SBATCH --mem=8G", "#SBATCH -t 04:00:00"):
