@@ -201,8 +201,8 @@ class Cutting(ThreadingHTTPServer):
 
     def is_to_be_cut(self, method: str, address: str) -> bool:
         """Return whether this is the fifth request to one of the addresses."""
-        (asked,) = [one for one in self.asked if method == "POST" and one in address] or [None]
-        if asked is None:
+        asked = next((one for one in self.asked if one in address), None)
+        if method != "POST" or asked is None:
             return False
         self.asked[asked] += 1
         return self.asked[asked] == 5

@@ -109,9 +109,8 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
 @pytest.fixture(scope="session")
 def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbed:
     """Return what the search comes to when nobody disturbs it, found out by the first of pytest's processes to ask."""
-    kept = (
-        tmp_path_factory.getbasetemp().parent / f"undisturbed-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
-    )
+    own = tmp_path_factory.getbasetemp()
+    kept = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "undisturbed.pickle"
     with FileLock(f"{kept}.lock"):
         if not kept.exists():
             kept.write_bytes(pickle.dumps(_undisturbed(small_recording(), empty_database, tmp_path_factory)))
