@@ -66,9 +66,11 @@ def measure(config: str, cluster: str | None) -> None:
 
     import psutil
 
-    from search import SearchConfig, launch, report, run_search
-    from search.study import FamilyStudy
-    from tracking.runs import SearchRun
+    from regsearch import SearchConfig, run_search
+    from regsearch.search import launch
+    from regsearch.search.output import trial_files
+    from regsearch.search.proposals.studies import FamilyStudy
+    from regsearch.tracking.runs import SearchRun
 
     spent: dict[str, float] = defaultdict(float)
 
@@ -86,7 +88,7 @@ def measure(config: str, cluster: str | None) -> None:
 
     timed(FamilyStudy, "ask", "ask")
     timed(FamilyStudy, "tell", "tell")
-    timed(report, "trial_files", "draw")
+    timed(trial_files, "trial_files", "draw")
     timed(SearchRun, "log_trial", "log")
 
     solved: list[tuple[str, float, list[float]]] = []

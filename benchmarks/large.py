@@ -73,7 +73,7 @@ def write(folder: Path, n_rows: int, n_features: int) -> None:
 
 
 def search(folder: Path, n_rows: int, total: int) -> None:
-    from search import SearchConfig, run_search
+    from regsearch import SearchConfig, run_search
 
     started = time.perf_counter()
     text = CONFIG.format(source=folder, rows=n_rows, validated=(n_rows + total) // 2, total=total)

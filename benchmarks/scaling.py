@@ -31,8 +31,8 @@ def recording(n_rows: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(n_rows: int, n_features: int) -> None:
-    from search.penalty import Penalty
-    from search.solvers.path import RegularizationPath
+    from regsearch.search.penalty import Penalty
+    from regsearch.search.solvers.path import RegularizationPath
 
     libraries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     X, y = recording(n_rows, n_features)

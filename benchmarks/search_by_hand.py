@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
-from data import load
+from regsearch.data import load
 
 TRAIN, VALIDATION, TEST = slice(5000, 7000), slice(2000, 2250), slice(2250, 2500)
 L1_ALPHAS, L2_ALPHAS = [0.0005, 0.001, 0.005, 0.01, 0.1], [0.01, 0.1, 1, 10, 100]

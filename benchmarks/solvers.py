@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from data import load
-from search.penalty import Penalty
-from search.solvers.certificate import relative_duality_gap
-from search.solvers.design import Design, normalise
-from search.solvers.elastic_net import ElasticNetPath
+from regsearch.data import load
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import relative_duality_gap
+from regsearch.search.solvers.design import Design, normalise
+from regsearch.search.solvers.elastic_net import ElasticNetPath
 
 TARGETS = (1e-4, 1e-6, 1e-9)
 CASES = {"lasso": 0.0, "l2_alpha = 1": 1.0, "l2_alpha = 10": 10.0}

@@ -18,9 +18,12 @@ from pathlib import Path
 STAGES = """
 import resource, time
 started = time.perf_counter()
-import data
-from search import SearchConfig, evaluate, launch, report
-from tracking import runs
+from regsearch import data
+from regsearch import SearchConfig
+from regsearch.search.solving import evaluate
+from regsearch.search.output import search_figures, trial_files
+from regsearch.search import launch
+from regsearch.tracking import runs
 seconds = {"import": time.perf_counter() - started}
 
 def timed(owner, name, stage):
@@ -37,10 +40,10 @@ timed(data, "load", "data")
 timed(data, "seal", "data")
 timed(launch, "open_store", "opening MLflow")
 timed(evaluate.Evaluator, "__call__", "solving (own thread)")
-timed(report, "trial_files", "drawing (beside it)")
+timed(trial_files, "trial_files", "drawing (beside it)")
 timed(runs.SearchRun, "log_trial", "logging (beside it)")
 timed(launch, "drive", "the loop: all three, overlapped")
-timed(report, "summarise", "figures of the search")
+timed(search_figures, "summarise", "figures of the search")
 timed(launch, "promote_winner", "promotion")
 launch.run_search(SearchConfig.load("default"), progress=False)
 seconds["in all"] = time.perf_counter() - started
@@ -60,7 +63,7 @@ def run(*command: str) -> tuple[float, str]:
 
 def main() -> None:
     by_hand = str(Path(__file__).with_name("search_by_hand.py"))
-    ours = min(run(sys.executable, "-m", "search.cli", "run")[0] for _ in range(3))
+    ours = min(run(sys.executable, "-m", "regsearch", "run")[0] for _ in range(3))
     print(f"| | wall seconds | ratio |\n| --- | --- | --- |\n| `regsearch run` | {ours:.1f} | 1 |", flush=True)
     for tol in ("1e-4", "1e-6"):
         seconds, printed = run(sys.executable, by_hand, "--tol", tol)

@@ -4,17 +4,18 @@ import hashlib
 import sys
 from pathlib import Path
 
-from data.arrays import array_files, arrays_shape, holds_arrays, open_arrays
-from data.files import file_shape, read_file
-from data.frames import MEMORY, from_arrays, from_frame
-from data.memory import fits_in_memory
-from data.recording import DataError, Recording
-from data.seal import Development, FoldRows, Rows, SealedTest, seal
-from data.split import Fold, Split
-from data.stringer import SHA256 as STRINGER_SHA256
-from data.stringer import fetch, read_stringer
-from data.twin import SHA256 as TWIN_SHA256
-from data.twin import SHAPE, twin
+from regsearch.data.arrays import array_files, arrays_shape, holds_arrays, open_arrays
+from regsearch.data.files import file_shape, read_file
+from regsearch.data.frames import MEMORY, from_arrays, from_frame
+from regsearch.data.memory import fits_in_memory
+from regsearch.data.recording import Recording
+from regsearch.data.seal import Development, FoldRows, Rows, SealedTest, seal
+from regsearch.data.split import Fold, Split
+from regsearch.data.stringer import SHA256 as STRINGER_SHA256
+from regsearch.data.stringer import fetch, read_stringer
+from regsearch.data.twin import SHA256 as TWIN_SHA256
+from regsearch.data.twin import SHAPE, twin
+from regsearch.errors import DataError
 
 __all__ = [
     "MEMORY",

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from data.memory import fits_in_memory
-from data.npy import kept_type, read_header
-from data.recording import DataError, Recording
-from data.refusal import line, naming, refusal, require_present, short
-from data.split import Block
+from regsearch.data.memory import fits_in_memory
+from regsearch.data.npy import kept_type, read_header
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, naming, refusal, require_present, short
+from regsearch.data.split import Block
+from regsearch.errors import DataError
 
 if TYPE_CHECKING:
     import zarr

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data.memory import fits_in_memory
+from regsearch.data.memory import fits_in_memory
 
 _BLOCK_BYTES = 2**26
 

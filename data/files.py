@@ -16,10 +16,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
-from data.memory import memory_bytes
-from data.npy import kept_type, read_header
-from data.recording import Recording
-from data.refusal import line, naming, refusal, require_present, short
+from regsearch.data.memory import memory_bytes
+from regsearch.data.npy import kept_type, read_header
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, naming, refusal, require_present, short
 
 MAX_COLUMNS = 100_000
 """Columns of a ``.csv`` or ``.parquet``: each costs some 10 kB to parse, whatever it holds; ``.npz`` has no limit."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.recording import DataError, Recording
-from data.refusal import refusal
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import refusal
+from regsearch.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from data.refusal import refusal, short
+from regsearch.data.refusal import refusal, short
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

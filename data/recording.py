@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from data.blocks import Matrix, row_blocks
+from regsearch.data.blocks import Matrix, row_blocks
+from regsearch.errors import DataError
 
 _SHOWN_AFTER_SECONDS = 2
-
-
-class DataError(ValueError):
-    """Data that cannot be searched: the message says what was expected, what was found and what to do."""
 
 
 @dataclass(frozen=True, eq=False)

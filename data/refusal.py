@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from data.recording import DataError
+from regsearch.errors import DataError
 
 _LISTED = 5
 

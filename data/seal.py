@@ -10,10 +10,11 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from data.blocks import Columnwise
-from data.recording import DataError, Recording
-from data.split import Block, Split, in_words
-from data.table import Table
+from regsearch.data.blocks import Columnwise
+from regsearch.data.recording import Recording
+from regsearch.data.split import Block, Split, in_words
+from regsearch.data.table import Table
+from regsearch.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class SealedTest:
         self.__rows = rows
 
     def open(self) -> Rows:
-        """Return the test rows.  Only `search.promotion` calls this, and records that it did."""
+        """Return the test rows.  Only `regsearch.search.promotion` calls this, and records that it did."""
         return self.__rows
 
     def __repr__(self) -> str:

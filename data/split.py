@@ -9,7 +9,7 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from data.recording import DataError
+from regsearch.errors import DataError
 
 Block = tuple[int, int]
 """Half-open range of rows, ``(start, stop)``."""

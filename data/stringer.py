@@ -13,7 +13,8 @@ import numpy as np
 import pooch
 from numpy.typing import NDArray
 
-from data.recording import DataError, Recording
+from regsearch.data.recording import Recording
+from regsearch.errors import DataError
 
 URL = "https://osf.io/dpqaj/download"
 SHA256 = "b92f153a965a6a25153c125ac88245f887f310b50285dc5af11f0b544ac3ba32"

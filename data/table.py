@@ -14,10 +14,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from data.blocks import Matrix, column_blocks
-from data.memory import fits_in_memory
-from data.recording import DataError
-from data.split import Block
+from regsearch.data.blocks import Matrix, column_blocks
+from regsearch.data.memory import fits_in_memory
+from regsearch.data.split import Block
+from regsearch.errors import DataError
 
 
 class Table:

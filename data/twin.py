@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from data.recording import Recording
+from regsearch.data.recording import Recording
 
 SHA256 = "f6b825864f32644dac2d766863f571aa0f5fa14fe2d5dc0569cec7d0bcc530a4"
 """Of the values that the seed 0 gives, as `Recording.sha256` has it."""

@@ -9,7 +9,7 @@ import sys
 from dask_jobqueue import SLURMCluster
 from distributed import Client
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
 
 WORKER = {
     "cores": 1,  # threads of one process, which BLAS gets

@@ -5,7 +5,7 @@ python examples/launch_from_python.py [recording.npz | .csv | .parquet]
 
 import sys
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
 
 
 def main(source: str = "twin") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from search import SearchConfig, SearchResult, run_search
+from regsearch import SearchConfig, SearchResult, run_search
 
 
 def make_recordings(folder: Path) -> list[str]:

@@ -24,7 +24,7 @@ import pandas as pd
 from IPython.display import Image
 from sklearn.metrics import r2_score
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
 
 TRACKING_URI = "sqlite:///mlruns/mlflow.db"
 mlflow.set_tracking_uri(TRACKING_URI)

@@ -43,8 +43,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from data import Split, load
-from search import SearchConfig, promote, run_search
+from regsearch import SearchConfig, promote, run_search
+from regsearch.data import Split, load
 
 TRACKING_URI = "sqlite:///mlruns/mlflow.db"
 mlflow.set_tracking_uri(TRACKING_URI)

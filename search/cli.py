@@ -14,7 +14,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from search.config import PRESETS
+from regsearch.errors import RegsearchError
+from regsearch.search.config import PRESETS
 
 app = typer.Typer(
     name="regsearch",
@@ -108,7 +109,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a search, or take up one that was stopped: the same command finishes what is missing, or does nothing."""
-    from search import SearchConfig, summary
+    from regsearch.search.config import SearchConfig
+    from regsearch.search.output import terminal
 
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them.")
@@ -117,12 +119,12 @@ def run(
         wanted = wanted.on(data)
     wanted = wanted.updated(seed=seed, trials=trials, target=target, name=name)
     if dry_run:
-        from search.plan import plan
+        from regsearch.search.plan import plan
 
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
-        _print(planned, summary.plan_text(planned), as_json=as_json)
+        _print(planned, terminal.plan_text(planned), as_json=as_json)
         return
-    from search import run_search
+    from regsearch.search.launch import run_search
 
     result = run_search(
         wanted,
@@ -133,7 +135,7 @@ def run(
         promote=not no_promote,
         progress="trials" if verbose else not quiet,
     )
-    _print(summary.as_json(result), summary.as_text(result), as_json=as_json)
+    _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
 
 
 @app.command()
@@ -148,11 +150,11 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Score a search's winner on the test rows, once, and make it champion."""
-    from search import summary
-    from search.promotion import promote as promote_search
+    from regsearch.search.output import terminal
+    from regsearch.search.promotion import promote as promote_search
 
     promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
-    _print(summary.promotion_json(promotion), summary.promotion_text(promotion), as_json=as_json)
+    _print(terminal.promotion_json(promotion), terminal.promotion_text(promotion), as_json=as_json)
 
 
 @app.command()
@@ -166,11 +168,11 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the registered models, their scores, and who was champion when."""
-    from search import summary
-    from search.promotion import rollback as restore
-    from tracking import registry
-    from tracking.orphans import close_orphans
-    from tracking.store import existing_store
+    from regsearch.search.output import terminal
+    from regsearch.search.promotion import rollback as restore
+    from regsearch.tracking import registry
+    from regsearch.tracking.orphans import close_orphans
+    from regsearch.tracking.store import existing_store
 
     store = existing_store(tracking_uri, storage)
     close_orphans(store)
@@ -187,7 +189,7 @@ def models(
     shown: dict[str, dict[str, Sequence[Any]]] = {
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
     }
-    _print(shown, summary.models_text(shown), as_json=as_json)
+    _print(shown, terminal.models_text(shown), as_json=as_json)
 
 
 @app.command()
@@ -202,7 +204,7 @@ def ui(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Serve the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
-    from tracking.server import serve
+    from regsearch.tracking.server import serve
 
     raise typer.Exit(serve(tracking_uri, port, browse=browse))
 
@@ -216,12 +218,13 @@ def config_command(
     as_json: AsJson = False,
 ) -> None:
     """Print a preset to start from, or check a TOML file and print it with its defaults."""
-    from search import SearchConfig, summary
+    from regsearch.search.config import SearchConfig
+    from regsearch.search.output import terminal
 
     if schema:
         typer.echo(json.dumps(SearchConfig.toml_schema(), indent=2))
         return
-    _print(*summary.checked(config), as_json=as_json)
+    _print(*terminal.checked(config), as_json=as_json)
 
 
 @app.command("data")
@@ -233,12 +236,12 @@ def data_command(
     as_json: AsJson = False,
 ) -> None:
     """Fetch, verify and describe a recording."""
-    import data
-    from search import summary
+    from regsearch import data
+    from regsearch.search.output import terminal
 
     recording = data.load(source, target)
-    described = summary.describe(recording)
-    _print(described, summary.description_text(described), as_json=as_json)
+    described = terminal.describe(recording)
+    _print(described, terminal.description_text(described), as_json=as_json)
 
 
 def main() -> NoReturn:
@@ -258,7 +261,7 @@ def main() -> NoReturn:
     finally:
         sys.unraisablehook = ignored
     if received and code:  # the UI is served until it is interrupted, and has ended well then
-        from tracking.store import without_secrets
+        from regsearch.tracking.store import without_secrets
 
         again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
         code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
@@ -286,30 +289,15 @@ def _interrupt_again(received: Sequence[int]) -> None:
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """Return a line, and 2 for bad input or 1 for a failure; raise what nobody expected."""
-    from data import DataError
-    from search.config import ConfigError
-
-    if isinstance(error, DataError | ConfigError):
-        return str(error), 2
+    """Return the line to print and the exit code; raise what nobody expected."""
+    if isinstance(error, RegsearchError):
+        return str(error), error.exit_code
 
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from search.driver import TrialError
-    from search.launch import SearchBusyError, SearchStoppedError
-    from search.promotion import PromotionRefusedError
-    from search.select import NoWinnerError
-    from tracking.model import ModelRejectedError
-    from tracking.registry import RegistryError
-    from tracking.store import StoreError, reason
+    from regsearch.tracking.store import reason
 
-    if isinstance(error, StoreError):
-        return str(error), 2
-    if isinstance(error, NoWinnerError | PromotionRefusedError | RegistryError | ModelRejectedError):
-        return str(error), 1
-    if isinstance(error, SearchBusyError | SearchStoppedError | TrialError):
-        return str(error), 1
     if isinstance(error, MlflowException | SQLAlchemyError | OSError):
         return f"{reason(error)}; nothing logged is lost, try again once that is mended", 1
     raise error

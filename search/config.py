@@ -17,22 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from data import is_stringer
-from search.penalty import Family
-from search.schema import TomlSchema, ranges_or_arrays
+from regsearch.data import is_stringer
+from regsearch.errors import ConfigError
+from regsearch.search.penalty import Family
+from regsearch.search.schema import TomlSchema, ranges_or_arrays
 
 if TYPE_CHECKING:
-    from data import Recording
+    from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial")
 RECORDINGS = ("twin", "stringer")
 """Sources that are names, not paths."""
 
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run: the message says what was expected, what was found and what to do."""
 
 
 class _Frozen(BaseModel):
@@ -393,7 +390,7 @@ def preset(name: str) -> str:
     """
     if name not in PRESETS:
         raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
-    return (resources.files("search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

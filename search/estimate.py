@@ -7,9 +7,8 @@ With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of trai
 and each trial ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems where there is an L1 penalty, and
 what drawing and logging it take.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
 of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py`` and ``benchmarks/large.py``:
-a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.  On
-another machine, or with
-a very weak penalty, expect a factor of two or three.
+a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.
+On another machine, or with a very weak penalty, expect a factor of two or three.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data import fits_in_memory
-from search.penalty import Family
+from regsearch.data import fits_in_memory
+from regsearch.search.penalty import Family
 
 _START_SECONDS = 6.5  # imports, opening MLflow, the search's own figures, promotion
 _READ_SECONDS = 2e-8  # per value of the recording

@@ -14,36 +14,36 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from data import Development, Recording
-from search import report
-from search.config import ConfigError, SearchConfig
-from search.driver import drive
-from search.engines import Engine, EngineLostError, processes, thread
-from search.evaluate import Failure, Solved
-from search.penalty import Family
-from search.predecessor import predecessor
-from search.progress import Progress, Shown
-from search.promotion import PromotionRefusedError, promote_winner
-from search.recall import recall, remember, request_of
-from search.result import SearchResult, invitation
-from search.rows import read_rows
-from search.samplers import require_sampler
-from search.select import remarks, winner
-from search.study import FamilyStudy, Proposal, open_studies, storage_at
-from tracking.locks import Held, HeldError
-from tracking.orphans import close_orphans
-from tracking.runs import SearchRun
-from tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
+from regsearch.data import Development, Recording
+from regsearch.errors import (
+    ConfigError,
+    EngineLostError,
+    HeldError,
+    PromotionRefusedError,
+    SearchBusyError,
+    SearchStoppedError,
+)
+from regsearch.search.config import SearchConfig
+from regsearch.search.earlier import predecessor, recall, remember, request_of
+from regsearch.search.output import search_figures, trial_files
+from regsearch.search.output.progress import Progress, Shown
+from regsearch.search.penalty import Family
+from regsearch.search.promotion import promote_winner
+from regsearch.search.proposals.samplers import require_sampler
+from regsearch.search.proposals.storage import storage_at
+from regsearch.search.proposals.studies import FamilyStudy, Proposal, open_studies
+from regsearch.search.result import SearchResult, invitation
+from regsearch.search.rows import read_rows
+from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.solving.local import Engine, processes, thread
+from regsearch.search.solving.loop import drive
+from regsearch.search.winner import remarks, winner
+from regsearch.tracking.locks import Held
+from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
 
 _MOMENT = 1.0  # seconds in which a database may not have noticed yet that a holder died
-
-
-class SearchBusyError(RuntimeError):
-    """Another process is running the same search."""
-
-
-class SearchStoppedError(RuntimeError):
-    """A store, the disk or a worker failed on the way; what was logged is kept, and the same call resumes."""
 
 
 def run_search(
@@ -63,7 +63,7 @@ def run_search(
     ----------
     config : SearchConfig
     data : Recording or None
-        What is searched instead of the configuration's source: see `data.from_frame` and `data.from_arrays`.
+        What is searched instead of the configuration's source: see `regsearch.from_frame` and `regsearch.from_arrays`.
     tracking_uri : str or None
         MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
     storage : str or None
@@ -122,7 +122,7 @@ def run_search(
         if earlier:
             _say(str(earlier), progress)
         studies = open_studies(config, search_id, opened)
-        run = SearchRun.start(store, config.name, report.search_record(config, search_id, development))
+        run = SearchRun.start(store, config.name, search_figures.search_record(config, search_id, development))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
@@ -131,9 +131,9 @@ def run_search(
             new_trials = _drive(config, studies, run, held, development, engine, promote=promote, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)
-            if not report.is_current(run, config, trials, best):
+            if not search_figures.is_current(run, config, trials, best):
                 _say("drawing the search …", progress)
-                report.summarise(run, config, development, trials, best)
+                search_figures.summarise(run, config, development, trials, best)
         promotion, notes = None, remarks(trials, best, config)
         if promote:
             _say("promoting its winner …", progress)
@@ -154,7 +154,7 @@ def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[
     if workers is not None:
         raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
     try:
-        from search.cluster import connect
+        from regsearch.search.solving.dask import connect
     except ImportError as error:
         raise ConfigError(
             f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
@@ -255,9 +255,9 @@ class _Recorder:
         self._held.confirm()
         left = self._left.get((family, proposal.number))
         if isinstance(outcome, Failure):
-            record = report.trial_record(family, proposal, self._n_rows, self._tolerance)
+            record = search_figures.trial_record(family, proposal, self._n_rows, self._tolerance)
             self._run.fail_trial(record, outcome.traceback, left)
             return
-        record = report.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
-        self._run.log_trial(record, report.trial_files(record, outcome), left)
+        record = search_figures.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
+        self._run.log_trial(record, trial_files.trial_files(record, outcome), left)
         self._bar.update(record)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import data
-from data import Split
-from search.config import Range, SearchConfig
-from search.estimate import estimate
-from search.penalty import Family
-from search.rows import split_of
-from search.samplers import require_sampler
-from tracking.store import home, storage_url, without_secrets
-from tracking.store import tracking_uri as uri_of
+from regsearch import data
+from regsearch.data import Split
+from regsearch.search.config import Range, SearchConfig
+from regsearch.search.estimate import estimate
+from regsearch.search.penalty import Family
+from regsearch.search.proposals.samplers import require_sampler
+from regsearch.search.rows import split_of
+from regsearch.tracking.store import home, storage_url, without_secrets
+from regsearch.tracking.store import tracking_uri as uri_of
 
 
 def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str | None = None) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     ----------
     config : SearchConfig
     tracking_uri, storage : str or None
-        As `search.run_search` has them.
+        As `regsearch.search.run_search` has them.
 
     Raises
     ------

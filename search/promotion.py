@@ -12,31 +12,29 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from data import Development, Recording, SealedTest
-from search import story
-from search.bootstrap import resampled_r2
-from search.config import SearchConfig
-from search.evaluate import predict, r2_score
-from search.penalty import trial_name
-from search.report import read_weights, subject, tell, told
-from search.result import Promotion
-from search.rows import read_rows
-from search.select import winner
-from tracking import registry
-from tracking.model import ModelRejectedError, linear_model, load, save
-from tracking.orphans import close_orphans
-from tracking.runs import SearchRun, suggestion
-from tracking.store import Store, open_store
+from regsearch.data import Development, Recording, SealedTest
+from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
+from regsearch.search.config import SearchConfig
+from regsearch.search.output import mlflow_text
+from regsearch.search.output.search_figures import subject, tell, told
+from regsearch.search.output.trial_files import read_weights
+from regsearch.search.penalty import trial_name
+from regsearch.search.result import Promotion
+from regsearch.search.rows import read_rows
+from regsearch.search.solving.bootstrap import resampled_r2
+from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.winner import winner
+from regsearch.tracking import registry
+from regsearch.tracking.model import linear_model, load, save
+from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.runs import SearchRun, suggestion
+from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LinearRegression
 
 _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
 _SHA256 = "model_sha256"
-
-
-class PromotionRefusedError(RuntimeError):
-    """The winner may not become champion: the message says why, and what would allow it."""
 
 
 def promote(
@@ -111,7 +109,7 @@ def promote_winner(
             command, does = _command(run.search_id, [*given, *objections]), _effect(objections)
             raise PromotionRefusedError(f"{'; '.join(objections.values())}; {command} {does}")
         tested, count = _score_once(run, best, development, sealed, opened)
-        scored = story.Tested(**tested, openings=count)
+        scored = mlflow_text.Tested(**tested, openings=count)
         weights = read_weights(run, best["run_id"])
         scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
         name = trial_name(best["family"], best)
@@ -135,8 +133,8 @@ def promote_winner(
                 "test_key": _test_key(development),
                 "test_evaluations": str(count),
             },
-            description=story.version_card(subject(run, config, development), told(best), scored),
-            about=story.model_card(config, development, store.shown),
+            description=mlflow_text.version_card(subject(run, config, development), told(best), scored),
+            about=mlflow_text.model_card(config, development, store.shown),
         )
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
@@ -154,7 +152,7 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
 
     Raises
     ------
-    tracking.registry.RegistryError
+    tracking.RegistryError
         If there is no champion, or it replaced none.
     tracking.model.ModelRejectedError
         If the previous version is no longer what was registered.
@@ -171,7 +169,7 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegres
 
     Raises
     ------
-    tracking.registry.RegistryError
+    tracking.RegistryError
         If there is no champion.
     tracking.model.ModelRejectedError
         If what is registered is something else.
@@ -179,7 +177,7 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegres
     store = open_store(tracking_uri)
     version = registry.champion(store, name)
     if version is None:
-        raise registry.RegistryError(
+        raise RegistryError(
             f"no champion of {name!r} in {store.shown}; known models are {', '.join(registry.names(store)) or 'none'}"
         )
     return _load(store, version)

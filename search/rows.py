@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import data
-from data import Development, Recording, SealedTest, Split
-from search.config import FoldsConfig, SearchConfig
+from regsearch import data
+from regsearch.data import Development, Recording, SealedTest, Split
+from regsearch.search.config import FoldsConfig, SearchConfig
 
 
 def read_rows(

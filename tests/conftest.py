@@ -14,13 +14,13 @@ import numpy as np
 import psycopg
 import pytest
 
-from data import Development, Recording, SealedTest, Split, seal
-from search import SearchConfig, SearchResult, run_search
-from search.cli import main
-from search.study import storage_at
+from regsearch import SearchConfig, SearchResult, run_search
+from regsearch.data import Development, Recording, SealedTest, Split, seal
+from regsearch.search.cli import main
+from regsearch.search.proposals.storage import storage_at
+from regsearch.tracking.store import open_store
 from tests.launch import Launched
 from tests.servers import PostgreSQL, TrackingServer
-from tracking.store import open_store
 
 SMALL = """
 name = "small"

@@ -19,7 +19,8 @@ _PATIENCE = 300
 _FORK_SERVER = get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(
     [
-        *("pytest", "search.cli", "search.launch", "search.plan", "search.summary"),
+        *("pytest", "regsearch.search.cli", "regsearch.search.launch", "regsearch.search.plan"),
+        "regsearch.search.output.terminal",
         *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
         *("optuna.importance", "skops.io", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
         "tests.preloaded",
@@ -108,7 +109,7 @@ def _run(
     sys.argv = ["regsearch", *arguments]
     if before:
         before()
-    from search.cli import main
+    from regsearch.search.cli import main
 
     try:
         main()

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tracking.model import linear_model, save
+from regsearch.tracking.model import linear_model, save
 
 with TemporaryDirectory() as folder:
     save(linear_model(np.ones(1), 0.0, ()), np.dtype(np.float64), Path(folder, "model"))

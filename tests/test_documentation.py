@@ -15,9 +15,10 @@ import pytest
 import typer
 from mlflow import environment_variables
 
-from search import SearchConfig, cli
-from search.rows import check_rows
-from tracking.runs import METRICS, STRENGTHS
+from regsearch import SearchConfig
+from regsearch.search import cli
+from regsearch.search.rows import check_rows
+from regsearch.tracking.runs import METRICS, STRENGTHS
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -84,7 +85,7 @@ def test_a_page_runs_from_top_to_bottom_and_shows_what_it_says(page, scratch, in
         elif block.language == "python" and block.is_run:
             code = compile(block.text.replace("sqlite:///mlruns/", here), page.name, "exec")
             with contextlib.redirect_stdout(None), monkeypatch.context() as patch:
-                patch.setattr("search.config.preset", lambda name: SMALL_PRESET)
+                patch.setattr("regsearch.search.config.preset", lambda name: SMALL_PRESET)
                 exec(code, names)
         elif block.language == "console" and block.is_run:
             for command, shown in transcript(block.text):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import requests
 
-from tracking import registry
-from tracking.model import linear_model, save
-from tracking.store import open_store
+from regsearch.tracking import registry
+from regsearch.tracking.model import linear_model, save
+from regsearch.tracking.store import open_store
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -6,8 +6,8 @@ import jupytext
 import nbclient
 import pytest
 
-from tracking import registry
-from tracking.store import open_store
+from regsearch.tracking import registry
+from regsearch.tracking.store import open_store
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCRIPTS = {script.stem: script for script in NOTEBOOKS.glob("*.py")}

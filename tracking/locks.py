@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import postgresql
+from regsearch.errors import HeldError, LostError
+from regsearch.tracking import postgresql
 
 PATIENCE = 600.0
 """Seconds for which others are waited for that hold a name for a moment only."""
@@ -38,24 +39,6 @@ _WHO = text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND granted "
     "AND datname = current_database() AND ((classid::bigint << 32) | objid::bigint) = :key"
 )
-
-
-class HeldError(TimeoutError):
-    """Somebody else holds the name.
-
-    Attributes
-    ----------
-    who : str
-        The process, as far as it is known.
-    """
-
-    def __init__(self, name: str, who: str) -> None:
-        super().__init__(f"{who} does not let go of the lock {name!r}; wait for it to end, or stop it")
-        self.who = who
-
-
-class LostError(ConnectionError):
-    """The name is no longer held, since the database that kept the lock has gone or was restarted."""
 
 
 class Held:

@@ -15,6 +15,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from numpy.typing import NDArray
 
+from regsearch.errors import ModelRejectedError
+
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a finished search has no use for it
     from sklearn.linear_model import LinearRegression
 
@@ -33,10 +35,6 @@ _TYPES = frozenset(
 )
 """Everything that a model of ours is made of."""
 _LARGEST = 2**30
-
-
-class ModelRejectedError(RuntimeError):
-    """What a store holds as a model is not one that regsearch wrote; nothing of it has been executed."""
 
 
 def linear_model(coef: NDArray[np.float64], intercept: float, feature_names: tuple[str, ...]) -> LinearRegression:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from tracking.locks import HeldError
-from tracking.store import Store, is_denied
+from regsearch.errors import HeldError
+from regsearch.tracking.store import Store, is_denied
 
 LOCKED_IN = "locked_in"
 """Tag of a search's run: the places that keep its lock, a line each."""

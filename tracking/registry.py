@@ -16,8 +16,9 @@ from mlflow.protos.databricks_pb2 import (
     ErrorCode,
 )
 
-from tracking.locks import Held
-from tracking.store import Store
+from regsearch.errors import RegistryError
+from regsearch.tracking.locks import Held
+from regsearch.tracking.store import Store
 
 CHAMPION = "champion"
 _REPLACED = "replaced"
@@ -28,10 +29,6 @@ _SCORES = ("r2_train", "r2_validation", "r2_test")
 
 Write = Callable[[Path], Mapping[str, str]]
 """Writes a model into a new folder, and returns the tags that tell of it."""
-
-
-class RegistryError(RuntimeError):
-    """The registry is not in a state that allows this: the message says which it would need."""
 
 
 def alone(store: Store) -> AbstractContextManager[Held]:

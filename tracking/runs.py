@@ -19,10 +19,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking.orphans import LOCKED_IN
-from tracking.pages import View, view_tags
-from tracking.provenance import checkout, environment, origin
-from tracking.store import Store, is_cut_short
+from regsearch.tracking.orphans import LOCKED_IN
+from regsearch.tracking.pages import View, view_tags
+from regsearch.tracking.provenance import checkout, environment, origin
+from regsearch.tracking.store import Store, is_cut_short
 
 METRICS = (
     "r2_train",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import requests
 
-from tracking import pages
-from tracking.orphans import close_orphans
-from tracking.store import Store, StoreError, existing_store
+from regsearch.errors import StoreError
+from regsearch.tracking import pages
+from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.store import Store, existing_store
 
 _HOST = "127.0.0.1"
 _FIRST_PORT = 5000

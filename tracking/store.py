@@ -25,15 +25,12 @@ from mlflow.utils.rest_utils import http_request
 from platformdirs import user_state_path
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import postgresql
-from tracking.locks import Locks
+from regsearch.errors import StoreError
+from regsearch.tracking import postgresql
+from regsearch.tracking.locks import Locks
 
 _ANSWER_SECONDS = 10
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
-
-
-class StoreError(RuntimeError):
-    """A tracking store that cannot be used: the message says what was tried, what was found and what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Store:
         description : str
             Of a new experiment.
         views : mapping of str to str
-            Tags that it shall have, new or not; see `tracking.pages.view_tags`.
+            Tags that it shall have, new or not; see `regsearch.tracking.pages.view_tags`.
 
         Raises
         ------

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from search import SearchConfig, SearchResult, run_search
-from tracking import pages
+from regsearch import SearchConfig, SearchResult, run_search
+from regsearch.tracking import pages
 
 HERE = Path(__file__).parent
 ASSISTANT_SHUT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
@@ -73,7 +73,7 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
 with TemporaryDirectory() as folder:
     uri = f"sqlite:///{folder}/mlflow.db"
     searched = run_search(SearchConfig.load("default"), tracking_uri=uri, storage=f"{folder}/optuna.journal")
-    command = [sys.executable, "-m", "search.cli", "ui", "--tracking-uri", uri]
+    command = [sys.executable, "-m", "regsearch", "ui", "--tracking-uri", uri]
     ui = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
     try:
         address = next(line for line in ui.stderr if line.startswith("open ")).split()[1]

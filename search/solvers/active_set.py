@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from search.solvers.columns import Columns
+from regsearch.search.solvers.columns import Columns
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

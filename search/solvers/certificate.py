@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from search.penalty import Penalty
-from search.solvers.design import Design
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.design import Design
 
 
 def certify(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> tuple[float, NDArray[np.float64]]:

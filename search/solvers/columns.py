@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
-from data.blocks import Columnwise, blocks
+from regsearch.data.blocks import Columnwise, blocks
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

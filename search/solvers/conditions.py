@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.penalty import Penalty
-from search.solvers.active_set import ActiveSystem
-from search.solvers.certificate import dual_objective, primal_objective
-from search.solvers.correlations import Correlations
-from search.solvers.design import Design
-from search.solvers.point import Point
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.active_set import ActiveSystem
+from regsearch.search.solvers.certificate import dual_objective, primal_objective
+from regsearch.search.solvers.correlations import Correlations
+from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

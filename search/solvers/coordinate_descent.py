@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from data import fits_in_memory
-from search.penalty import Penalty
-from search.solvers.design import Design
+from regsearch.data import fits_in_memory
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.design import Design
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

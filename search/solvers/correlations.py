@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.solvers.active_set import COPY_COST, ColumnPool
-from search.solvers.columns import Columns
+from regsearch.search.solvers.active_set import COPY_COST, ColumnPool
+from regsearch.search.solvers.columns import Columns
 
 _MARGIN = 1e-9
 

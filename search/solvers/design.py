@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from data.blocks import Columnwise, blocks
-from search.solvers.columns import Columns, Streamed
+from regsearch.data.blocks import Columnwise, blocks
+from regsearch.search.solvers.columns import Columns, Streamed
 
 _BLOCK_VALUES = 2**21
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from search.penalty import Penalty
-from search.solvers.active_set import ActiveSystem
-from search.solvers.certificate import penalised_dual, primal_objective
-from search.solvers.correlations import Correlations
-from search.solvers.design import Design
-from search.solvers.kernel import KernelSystem
-from search.solvers.point import Point
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.active_set import ActiveSystem
+from regsearch.search.solvers.certificate import penalised_dual, primal_objective
+from regsearch.search.solvers.correlations import Correlations
+from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.kernel import KernelSystem
+from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.penalty import Penalty
-from search.solvers.active_set import ActiveSystem, ColumnPool
-from search.solvers.conditions import Conditions
-from search.solvers.correlations import Correlations
-from search.solvers.design import Design
-from search.solvers.dual import DualNewton
-from search.solvers.point import Point
-from search.solvers.primal import feature_sign_search, newton
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.active_set import ActiveSystem, ColumnPool
+from regsearch.search.solvers.conditions import Conditions
+from regsearch.search.solvers.correlations import Correlations
+from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.dual import DualNewton
+from regsearch.search.solvers.point import Point
+from regsearch.search.solvers.primal import feature_sign_search, newton
 
 _CURVED = 0.05
 """``n l2`` from which the dual is curved enough to be the better problem where many columns are active."""
@@ -36,7 +36,7 @@ class Solution:
     ----------
     weights : ndarray of float64, shape (n_features,)
     duality_gap : float
-        Relative duality gap by the solver's own reckoning; `search.solvers.certificate` computes it independently.
+        Relative duality gap by the solver's own reckoning; `solvers.certificate` computes it independently.
     newton_steps : int
         Linear systems solved.
     passes : int

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from search.solvers.columns import Columns
+from regsearch.search.solvers.columns import Columns
 
 _REFACTOR_AFTER = 6
 """Conjugate-gradient iterations that tell that the factor has grown too old."""

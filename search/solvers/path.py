@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from data.blocks import Columnwise
-from search.penalty import Penalty
-from search.solvers.certificate import certify
-from search.solvers.coordinate_descent import descend
-from search.solvers.design import Design, normalise
-from search.solvers.elastic_net import ElasticNetPath
-from search.solvers.ridge import Spectrum, decompose, solve_ridge
+from regsearch.data.blocks import Columnwise
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import certify
+from regsearch.search.solvers.coordinate_descent import descend
+from regsearch.search.solvers.design import Design, normalise
+from regsearch.search.solvers.elastic_net import ElasticNetPath
+from regsearch.search.solvers.ridge import Spectrum, decompose, solve_ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Fit:
     fitted : ndarray of float64, shape (n_rows,)
         Predictions at the training rows, in target units.
     duality_gap : float
-        Certificate: `search.solvers.certificate.certify`.
+        Certificate: `regsearch.search.solvers.certificate.certify`.
     seconds : float
         Time it took to solve, the certificate included.
     """
@@ -57,7 +57,7 @@ class RegularizationPath:
     tolerance : float
         Relative duality gap that an L1-penalised fit must reach.
     in_memory : bool
-        Whether the normalised columns are held: `search.solvers.design.normalise`.
+        Whether the normalised columns are held: `regsearch.search.solvers.design.normalise`.
     """
 
     def __init__(

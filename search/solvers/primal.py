@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.penalty import Penalty
-from search.solvers.certificate import primal_objective
-from search.solvers.conditions import Conditions
-from search.solvers.point import Point
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import primal_objective
+from regsearch.search.solvers.conditions import Conditions
+from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
 

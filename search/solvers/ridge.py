@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from search.solvers.columns import gram_of_features, gram_of_rows
-from search.solvers.design import Design
+from regsearch.search.solvers.columns import gram_of_features, gram_of_rows
+from regsearch.search.solvers.design import Design
 
 
 @dataclass(frozen=True, eq=False)

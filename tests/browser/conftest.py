@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from data import Recording
-from search import SearchConfig, SearchResult, run_search
+from regsearch import SearchConfig, SearchResult, run_search
+from regsearch.data import Recording
 from tests import needs
 from tests.conftest import SMALL
 
@@ -70,7 +70,7 @@ def served(small_recording, empty_database, tmp_path_factory) -> Iterator[Served
         np.savez("small.npz", X=recording.X, y=recording.y)
         result = run_search(SearchConfig.from_toml(SMALL.format(source="small.npz")), progress=False)
         with (folder / "log").open("w") as log:
-            process = subprocess.Popen([sys.executable, "-m", "search.cli", "ui"], stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, "-m", "regsearch", "ui"], stdout=log, stderr=log)
     try:
         yield Served(result, recording, folder, address(process, folder / "log"))
     finally:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from search import SearchConfig
-from search.story import views
+from regsearch import SearchConfig
+from regsearch.search.output.mlflow_text import views
+from regsearch.tracking import pages
 from tests.conftest import SMALL
-from tracking import pages
 
 pytestmark = pytest.mark.slow
 

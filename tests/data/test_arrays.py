@@ -11,9 +11,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data
-from data import DataError, arrays
-from data.arrays import NpyFile, arrays_shape, holds_arrays, open_arrays
+from regsearch import data
+from regsearch.data import arrays
+from regsearch.data.arrays import NpyFile, arrays_shape, holds_arrays, open_arrays
+from regsearch.errors import DataError
 
 KINDS = ["folder", "fortran", "zarr2", "zarr3", "shards"]
 BIT_ROUND = {"name": "numcodecs.bitround", "configuration": {"keepbits": 8}}
@@ -49,7 +50,7 @@ def refusal(source, target="y"):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "f2", "i2"])
 def test_the_values_are_those_of_an_npz(kind, dtype, tmp_path, monkeypatch):
-    monkeypatch.setattr("data.blocks._BLOCK_BYTES", 600)
+    monkeypatch.setattr("regsearch.data.blocks._BLOCK_BYTES", 600)
     X, y = numbers(dtype)
     np.savez(tmp_path / "r.npz", X=X, y=y)
     expected = data.load(str(tmp_path / "r.npz"))
@@ -85,7 +86,7 @@ def test_a_file_beside_its_target_is_a_recording(tmp_path):
 
 @pytest.mark.parametrize("kind", ["folder", "zarr3"])
 def test_values_that_are_not_finite_are_found(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("data.blocks._BLOCK_BYTES", 600)
+    monkeypatch.setattr("regsearch.data.blocks._BLOCK_BYTES", 600)
     X, y = numbers()
     X[35, 10] = np.nan
     with pytest.raises(DataError, match=r"X has 1 value\(s\) .* row 35 .*, column 10"):

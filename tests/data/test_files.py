@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from data.files import MAX_COLUMNS, file_shape, read_file
-from data.recording import DataError
+from regsearch.data.files import MAX_COLUMNS, file_shape, read_file
+from regsearch.errors import DataError
 
 X = np.array([[1.5, -2.25], [0.1, 1e-300], [3.0, 7.0]])
 Y = np.array([0.5, 1.5, -1.0])

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import data
-from data import DataError, Recording, from_arrays, from_frame
+from regsearch import data
+from regsearch.data import Recording, from_arrays, from_frame
+from regsearch.errors import DataError
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0, 4.0], "speed": [0.5, 1.5, 1.0], "b": [3, 4, 9]})
 

@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
-import data
-from data import DataError
+from regsearch import data
+from regsearch.errors import DataError
 
 
 def test_a_path_is_read_as_a_file(tmp_path, recording):

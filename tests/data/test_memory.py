@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks.control_group import control_group, within
-from data.memory import limit_files, memory_bytes
+from regsearch.data.memory import limit_files, memory_bytes
 from tests import needs
 
 MIB = 2**20

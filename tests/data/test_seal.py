@@ -4,7 +4,8 @@ import pickle
 import numpy as np
 import pytest
 
-from data import DataError, Recording, Split, seal
+from regsearch.data import Recording, Split, seal
+from regsearch.errors import DataError
 
 
 def test_the_search_is_given_its_rows_and_no_test_row(recording):

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from data import DataError, Split
+from regsearch.data import Split
+from regsearch.errors import DataError
 
 block = st.tuples(st.integers(-5, 60), st.integers(-5, 60))
 

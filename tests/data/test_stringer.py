@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.recording import DataError
-from data.stringer import fetch, read_stringer
+from regsearch.data.stringer import fetch, read_stringer
+from regsearch.errors import DataError
 
 N_NEURONS, N_FRAMES = 40, 70
 

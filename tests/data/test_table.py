@@ -12,15 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import DataError, table
-from data.table import Table
+from regsearch.data import table
+from regsearch.data.table import Table
+from regsearch.errors import DataError
 from tests import needs
 
 
 @pytest.fixture(params=["memory", "file"])
 def held(request, monkeypatch):
     monkeypatch.setattr(table, "fits_in_memory", lambda _size: request.param == "memory")
-    monkeypatch.setattr("data.blocks._BLOCK_BYTES", 200)
+    monkeypatch.setattr("regsearch.data.blocks._BLOCK_BYTES", 200)
     return request.param
 
 

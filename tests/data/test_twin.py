@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Lasso
 from sklearn.metrics import r2_score
 
-from data.recording import Recording
-from data.twin import SHA256, twin
-from search.solvers.design import normalise
+from regsearch.data.recording import Recording
+from regsearch.data.twin import SHA256, twin
+from regsearch.search.solvers.design import normalise
 
 TRAIN, VALIDATION, TEST = slice(5000, 7000), slice(2000, 2250), slice(2250, 2500)
 RIDGE = (0.01, 0.1, 1.0, 10.0, 100.0)

@@ -12,7 +12,7 @@ import yaml
 from dask_jobqueue import SLURMCluster
 from mlflow import environment_variables
 
-from search import run_search
+from regsearch import run_search
 from tests import needs
 from tests.deploy.conftest import DEPLOY, settings
 from tests.guarantees.conftest import one_ridge

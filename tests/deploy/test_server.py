@@ -13,14 +13,14 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from search import SearchConfig, load_champion, promote, run_search
-from search.launch import SearchStoppedError
+from regsearch import SearchConfig, load_champion, promote, run_search
+from regsearch.errors import SearchStoppedError, StoreError
+from regsearch.tracking.store import open_store
 from tests.deploy.conftest import DEPLOY, PASSWORDS, settings
 from tests.guarantees.conftest import TRIALS, assert_complete, one_ridge, prepare
 from tests.servers import until
-from tracking.store import StoreError, open_store
 
-REGSEARCH = [sys.executable, "-m", "search.cli"]
+REGSEARCH = [sys.executable, "-m", "regsearch"]
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from search import SearchConfig, SearchResult, run_search
-from search.study import storage_at
-from tracking import registry
-from tracking.store import open_store, storage_url
+from regsearch import SearchConfig, SearchResult, run_search
+from regsearch.search.proposals.storage import storage_at
+from regsearch.tracking import registry
+from regsearch.tracking.store import open_store, storage_url
 
 CONFIG = """
 name = "killed"

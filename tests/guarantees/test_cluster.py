@@ -13,8 +13,8 @@ import psutil
 import pytest
 from distributed import Client
 
-from search import ConfigError, SearchConfig, run_search
-from search.launch import SearchStoppedError
+from regsearch import SearchConfig, run_search
+from regsearch.errors import ConfigError, SearchStoppedError
 from tests.conftest import on_servers
 from tests.guarantees.cluster import assert_stopped, started, trials_logged
 from tests.guarantees.conftest import TRIALS, assert_complete
@@ -22,7 +22,7 @@ from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
-REGSEARCH = [sys.executable, "-m", "search.cli", "run", "killed.toml"]
+REGSEARCH = [sys.executable, "-m", "regsearch", "run", "killed.toml"]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def solvers(address):
     """Return how many solvers each worker holds."""
 
     def count():
-        from search.worker import _here
+        from regsearch.search.solving.dask_worker import _here
 
         return len(_here)
 
@@ -224,7 +224,7 @@ def test_a_scheduler_without_workers_is_one_line(killed, tmp_path_factory):
 
 
 def test_without_dask_the_extra_is_named(killed):
-    hidden = "import sys; sys.modules['distributed'] = None; from search.cli import main; main()"
+    hidden = "import sys; sys.modules['distributed'] = None; from regsearch.search.cli import main; main()"
     command = [sys.executable, "-c", hidden, "run", "killed.toml"]
     asked = subprocess.run([*command, "--cluster", "local:2"], capture_output=True, text=True, check=False)
     assert (asked.returncode, asked.stdout) == (2, "")

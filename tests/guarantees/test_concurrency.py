@@ -7,13 +7,13 @@ import sqlite3
 
 import pytest
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
+from regsearch.tracking import registry
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.conftest import another_machine, everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.servers import until
-from tracking import registry
-from tracking.runs import SearchRun
-from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 

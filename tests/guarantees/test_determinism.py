@@ -9,8 +9,8 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from search import SearchConfig, run_search
-from search.evaluate import Evaluator
+from regsearch import SearchConfig, run_search
+from regsearch.search.solving.evaluate import Evaluator
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 
@@ -36,7 +36,7 @@ def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed,
 
         yield submit
 
-    monkeypatch.setattr("search.launch.thread", disorderly)
+    monkeypatch.setattr("regsearch.search.launch.thread", disorderly)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
@@ -45,7 +45,7 @@ def test_a_finished_search_is_recalled_without_reading_its_data(killed, undistur
     config = SearchConfig.load("killed.toml")
     first = run_search(config, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr("search.launch.read_rows", lambda config: pytest.fail("the data were read"))
+        patch.setattr("regsearch.search.launch.read_rows", lambda config: pytest.fail("the data were read"))
         again = run_search(config, progress=False)
     assert again.new_trials == 0
     assert again.promotion == first.promotion

@@ -8,14 +8,14 @@ from itertools import zip_longest
 
 import pytest
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
+from regsearch.tracking.locks import Locks
+from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.servers import until
-from tracking.locks import Locks
-from tracking.orphans import close_orphans
-from tracking.runs import SearchRun
-from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,11 @@ CREATE_MODEL, CREATE_VERSION, SET_ALIAS = (
     f"mlflow:MlflowClient.{name}"
     for name in ("create_registered_model", "create_model_version", "set_registered_model_alias")
 )
-SUMMARISE, TELL_STORY, TELL_ITS_END = "search.report:summarise", "search.report:tell", "search.promotion:tell"
+SUMMARISE, TELL_STORY, TELL_ITS_END = (
+    "regsearch.search.output.search_figures:summarise",
+    "regsearch.search.output.search_figures:tell",
+    "regsearch.search.promotion:tell",
+)
 
 OPENING = {  # where a process is killed: before or after which call, counted from the start of that process
     "the first study is created": (CREATE_STUDY, "after", 1),
@@ -63,9 +67,9 @@ SUMMARY = {
     "the figures are written": (SUMMARISE, "after", 1),
 }
 PROMOTION = {
-    "the winner is chosen": ("search.promotion:winner", "after", 1),
-    "the opening of the test rows is noted": ("search.promotion:read_weights", "before", 1),
-    "the test rows are open": ("data.seal:SealedTest.open", "after", 1),
+    "the winner is chosen": ("regsearch.search.promotion:winner", "after", 1),
+    "the opening of the test rows is noted": ("regsearch.search.promotion:read_weights", "before", 1),
+    "the test rows are open": ("regsearch.data.seal:SealedTest.open", "after", 1),
     "the registered model is created": (CREATE_MODEL, "after", 1),
     "the model is saved": ("mlflow.sklearn:save_model", "after", 1),
     "the version is about to be registered": (CREATE_VERSION, "before", 1),
@@ -122,7 +126,7 @@ def test_a_search_that_is_taken_up_counts_to_the_number_of_its_trials(kill, laun
 
 def test_killed_when_the_database_is_new(kill, killed, undisturbed):
     shutil.rmtree(killed / "mlruns")
-    kill("tracking.store:_initialised", "after", 1)
+    kill("regsearch.tracking.store:_initialised", "after", 1)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from search import ConfigError, SearchConfig, run_search
+from regsearch import SearchConfig, run_search
+from regsearch.errors import ConfigError
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.conftest import everywhere, on_servers
 from tests.guarantees.conftest import assert_complete
 from tests.servers import Cutting, until
-from tracking.runs import SearchRun
-from tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import zarr
 
-import data
 from benchmarks.control_group import control_group, within
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, data, run_search
 from tests import needs
 
 CONFIG = """
@@ -31,9 +30,9 @@ l2_alpha = [1]
 
 FIT = """
 import sys
-import data
-from data import Split
-from search.evaluate import Evaluator
+from regsearch import data
+from regsearch.data import Split
+from regsearch.search.solving.evaluate import Evaluator
 
 development, sealed = data.seal(data.load(sys.argv[1]), Split.holdout([(0, 250)], (250, 275), (275, 300)))
 evaluate = Evaluator(development, 1e-6)
@@ -61,7 +60,9 @@ def test_the_same_values_make_the_same_search_wherever_they_lie(workspace, recor
         )
 
     expected = search("r.npz")
-    monkeypatch.setattr("data.memory.memory_bytes", lambda: 100_000)  # of which a tenth is less than any part of it
+    monkeypatch.setattr(
+        "regsearch.data.memory.memory_bytes", lambda: 100_000
+    )  # of which a tenth is less than any part of it
     for source, workers in (("folder", 2), ("r.zarr", 1)):
         assert not data.fits_in_memory(4 * X[:120].size)
         found = search(source, workers=workers)

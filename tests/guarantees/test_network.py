@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 
-from search import SearchConfig, run_search
+from regsearch import SearchConfig, run_search
 from tests.guarantees.cluster import assert_stopped, started, trials_logged
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.guarantees.network import Network
@@ -33,7 +33,7 @@ def network_of(workers):
 @contextmanager
 def driving(network, config="killed.toml", **environment):
     """Start the command on a machine of its own, and end it with the context."""
-    command = network.on("driver", sys.executable, "-m", "search.cli", "run", config, "--cluster", ADDRESS)
+    command = network.on("driver", sys.executable, "-m", "regsearch", "run", config, "--cluster", ADDRESS)
     process = subprocess.Popen(
         command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -9,14 +9,14 @@ import numpy as np
 import psutil
 import pytest
 
-from search import PromotionRefusedError, SearchConfig, promote, run_search
-from search.promotion import load_champion, rollback
+from regsearch import SearchConfig, promote, run_search
+from regsearch.errors import ModelRejectedError, PromotionRefusedError
+from regsearch.search.promotion import load_champion, rollback
+from regsearch.tracking import registry
+from regsearch.tracking.store import open_store
 from tests.conftest import another_machine, everywhere, on_servers
 from tests.guarantees.conftest import interrupt, one_ridge
 from tests.servers import until
-from tracking import registry
-from tracking.model import ModelRejectedError
-from tracking.store import open_store
 
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'

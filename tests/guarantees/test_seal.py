@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import Recording, Split, seal
-from data.seal import SealedTest
-from search import SearchConfig, run_search
-from search.solvers.design import normalise
+from regsearch import SearchConfig, run_search
+from regsearch.data import Recording, Split, seal
+from regsearch.data.seal import SealedTest
+from regsearch.search.solvers.design import normalise
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
-from tracking.runs import SearchRun
-from tracking.store import open_store
 
 
 class Explosive:
@@ -36,7 +36,9 @@ def test_a_search_with_poisoned_test_rows_is_the_same_search(killed, undisturbed
     )[1].open()
     for number, poison in enumerate(poisons(rows)):
         with monkeypatch.context() as patch:
-            patch.setattr("data.seal", lambda recording, split, poison=poison: (seal(recording, split)[0], poison()))
+            patch.setattr(
+                "regsearch.data.seal", lambda recording, split, poison=poison: (seal(recording, split)[0], poison())
+            )
             result = run_search(
                 SearchConfig.load("killed.toml"),
                 tracking_uri=f"sqlite:///{killed}/poisoned{number}/mlflow.db",

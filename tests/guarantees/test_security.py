@@ -17,14 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import load
-from search import ConfigError, SearchConfig, load_champion, run_search
+from regsearch import SearchConfig, load_champion, run_search
+from regsearch.data import load
+from regsearch.errors import ConfigError, ModelRejectedError
+from regsearch.tracking import registry
+from regsearch.tracking.store import open_store
 from tests.conftest import on_servers
 from tests.guarantees.conftest import one_ridge
 from tests.servers import until
-from tracking import registry
-from tracking.model import ModelRejectedError
-from tracking.store import open_store
 
 
 class Hostile:
@@ -213,7 +213,7 @@ def test_the_password_of_the_database_is_written_and_said_nowhere(killed, place,
 @on_servers
 def test_workers_are_not_connected_to_any_server(killed, place, postgresql, tracking_server):
     process = subprocess.Popen(
-        [sys.executable, "-m", "search.cli", "run", "killed.toml", "--workers", "2"], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "regsearch", "run", "killed.toml", "--workers", "2"], stderr=subprocess.DEVNULL
     )
     try:
         until(lambda: place.trials_logged() >= 5, process)
@@ -237,7 +237,7 @@ def test_the_command_that_resumes_is_said_without_a_password(killed, invoke, mon
     def interrupted(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("search.launch.read_rows", interrupted)
+    monkeypatch.setattr("regsearch.search.launch.read_rows", interrupted)
     code, _, error = invoke("run", "killed.toml", "--storage", "sqlite://user:s3cret@/optuna.db?password=s3cret")
     assert code == 143
     assert "resume with: regsearch run killed.toml --storage sqlite:///optuna.db" in error

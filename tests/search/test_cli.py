@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from search import SearchConfig
+from regsearch import SearchConfig
+from regsearch.tracking.store import open_store
 from tests.conftest import SMALL
-from tracking.store import open_store
 
-REGSEARCH = [sys.executable, "-m", "search.cli"]
+REGSEARCH = [sys.executable, "-m", "regsearch"]
 
 
 def regsearch(*arguments, **options):
@@ -133,7 +133,7 @@ def test_help_is_there_for_every_command(command, option, invoke):
 def test_what_runs_no_search_does_not_wait_for_what_a_search_needs(arguments, code, workspace):
     imported = regsearch_importing(*arguments)
     assert imported.returncode == code
-    assert "search.config" in imported.stderr
+    assert "regsearch.search.config" in imported.stderr
     assert not {"mlflow", "optuna", "matplotlib", "pandas", "scipy"} & set(imported.stderr.split())
 
 
@@ -237,7 +237,7 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
 INTERRUPTED_WHILE_IT_FINALISES = """
 import signal
 from mlflow import MlflowClient
-from search.cli import main
+from regsearch.search.cli import main
 
 class Finalised:
     def __del__(self):

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import ConfigError, SearchConfig
+from regsearch import SearchConfig
+from regsearch.errors import ConfigError
 
 BASE = SearchConfig.from_preset("default").to_toml()
 

@@ -1,6 +1,6 @@
 import pytest
 
-from search.estimate import estimate
+from regsearch.search.estimate import estimate
 
 DEFAULT = {"none": 1, "ridge": 30, "lasso": 30, "elasticnet": 25}
 TWIN = (7018, 11983)
@@ -16,7 +16,9 @@ def test_memory_is_about_what_was_measured():
     [(1_000, 100_000, 18, 1.86e9), (4_000, 25_000, 25, 2.29e9), (4_000, 100_000, 66, 3.12e9)],
 )
 def test_large_searches_take_about_what_benchmarks_large_measured(n_rows, n_features, seconds, peak_bytes, monkeypatch):
-    monkeypatch.setattr("data.memory.memory_bytes", lambda: 25e9)  # as there: the last of them is made on demand
+    monkeypatch.setattr(
+        "regsearch.data.memory.memory_bytes", lambda: 25e9
+    )  # as there: the last of them is made on demand
     trials = {"none": 1, "ridge": 3, "lasso": 6, "elasticnet": 4}
     expected = estimate((n_rows * 5 // 4, n_features), [n_rows], trials)
     assert 2 / 3 < expected.seconds / seconds < 3 / 2

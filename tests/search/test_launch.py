@@ -9,15 +9,14 @@ import pytest
 from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
-import data
-from search import SearchConfig, load_champion, run_search
-from search.launch import SearchBusyError
-from search.penalty import PARAMETERS
-from search.promotion import PromotionRefusedError, promote
-from search.study import open_storage
-from tracking import registry
-from tracking.runs import METRICS, SearchRun
-from tracking.store import home, open_store
+from regsearch import SearchConfig, data, load_champion, run_search
+from regsearch.errors import PromotionRefusedError, SearchBusyError
+from regsearch.search.penalty import PARAMETERS
+from regsearch.search.promotion import promote
+from regsearch.search.proposals.storage import open_storage
+from regsearch.tracking import registry
+from regsearch.tracking.runs import METRICS, SearchRun
+from regsearch.tracking.store import home, open_store
 
 
 def test_every_trial_is_in_optuna_in_mlflow_and_in_the_table(small_config, result):
@@ -129,8 +128,8 @@ def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
 
 
 def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_next_run(small_config, monkeypatch):
-    from search import evaluate
-    from search.driver import TrialError
+    from regsearch.errors import TrialError
+    from regsearch.search.solving import evaluate
 
     solve = evaluate._solve
 

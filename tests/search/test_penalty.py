@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
-from search.penalty import Penalty, penalty_of
+from regsearch.search.penalty import Penalty, penalty_of
 
 strength = st.floats(1e-4, 10)
 

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-import data
-from search import SearchConfig
-from search.plan import plan
+from regsearch import SearchConfig, data
+from regsearch.search.plan import plan
 from tests.conftest import SMALL
 
 

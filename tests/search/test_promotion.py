@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from search import SearchConfig, run_search
-from search.promotion import PromotionRefusedError, promote
-from tracking import registry
-from tracking.store import open_store
+from regsearch import SearchConfig, run_search
+from regsearch.errors import PromotionRefusedError
+from regsearch.search.promotion import promote
+from regsearch.tracking import registry
+from regsearch.tracking.store import open_store
 
 
 def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):

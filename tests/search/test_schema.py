@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from search import ConfigError, SearchConfig
-from search.config import PRESETS, preset
+from regsearch import SearchConfig
+from regsearch.errors import ConfigError
+from regsearch.search.config import PRESETS, preset
 from tests.search.test_config import BASE, configurations
 
 SCHEMA = SearchConfig.toml_schema()

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from regsearch.errors import HeldError, LostError
+from regsearch.tracking.locks import Locks
 from tests.servers import until
-from tracking.locks import HeldError, Locks, LostError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tracking.locks import Locks
+from regsearch.tracking.locks import Locks
 with Locks(Path(sys.argv[1]), tuple(sys.argv[2:])).hold("name"):
     print("held", flush=True)
     time.sleep(600)

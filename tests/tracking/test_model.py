@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tracking.model import ModelRejectedError, linear_model, load, save
+from regsearch.errors import ModelRejectedError
+from regsearch.tracking.model import linear_model, load, save
 
 COEF = np.array([1.0, 0.0, -2.5])
 X = np.random.default_rng(0).standard_normal((5, 3))

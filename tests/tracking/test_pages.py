@@ -3,8 +3,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tracking import pages
-from tracking.pages import Chart, View
+from regsearch.tracking import pages
+from regsearch.tracking.pages import Chart, View
 
 
 def test_addresses_are_relative_to_the_ui_and_survive_any_name():

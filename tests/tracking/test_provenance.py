@@ -5,10 +5,10 @@ from importlib.metadata import version
 
 import pytest
 
+from regsearch.tracking.provenance import checkout, environment, origin, uncommitted
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.tracking.test_runs import SEARCH
-from tracking.provenance import checkout, environment, origin, uncommitted
-from tracking.runs import SearchRun
-from tracking.store import open_store
 
 
 def git(*arguments):

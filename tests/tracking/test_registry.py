@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracking import registry
-from tracking.model import linear_model, save
-from tracking.registry import RegistryError
-from tracking.store import open_store
+from regsearch.errors import RegistryError
+from regsearch.tracking import registry
+from regsearch.tracking.model import linear_model, save
+from regsearch.tracking.store import open_store
 
 COEF = np.array([1.0, 0.0, -2.5])
 X = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
@@ -56,7 +56,7 @@ def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, 
     registry.crown(store, "m", version)
     script = (
         "import sys, mlflow, numpy as np\n"
-        "assert not any(name in sys.modules for name in ('search', 'tracking', 'data'))\n"
+        "assert not 'regsearch' in sys.modules\n"
         "sys.meta_path.insert(0, type('Absent', (), {'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
         "ImportError(name)) if name.partition('.')[0] in ('search', 'tracking', 'data') else None)}))\n"
         f"mlflow.set_tracking_uri({store.uri!r})\n"

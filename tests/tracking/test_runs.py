@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord
-from tracking.store import open_store
+from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord
+from regsearch.tracking.store import open_store
 
 SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
 

@@ -9,9 +9,10 @@ from contextlib import suppress
 import pytest
 import requests
 
-from tracking import pages
-from tracking.server import serve
-from tracking.store import StoreError, open_store
+from regsearch.errors import StoreError
+from regsearch.tracking import pages
+from regsearch.tracking.server import serve
+from regsearch.tracking.store import open_store
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def answer(port):
 def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(workspace, port):
     open_store().experiment("mine")
     process = subprocess.Popen(
-        [sys.executable, "-m", "search.cli", "ui", "--port", str(port)],
+        [sys.executable, "-m", "regsearch", "ui", "--port", str(port)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -65,7 +66,7 @@ def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_
             first.bind(("127.0.0.1", 5000))
             first.listen()
         process = subprocess.Popen(
-            [sys.executable, "-m", "search.cli", "ui", "--open"],
+            [sys.executable, "-m", "regsearch", "ui", "--open"],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "BROWSER": f"{sys.executable} {opener} %s"},

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tracking.store import StoreError, open_store, tracking_uri, without_secrets
+from regsearch.errors import StoreError
+from regsearch.tracking.store import open_store, tracking_uri, without_secrets
 
 
 def test_the_explicit_uri_comes_before_the_environment_before_the_embedded_database(tmp_path, monkeypatch):
@@ -215,7 +216,7 @@ def test_a_postgresql_that_cannot_be_used_is_one_line(wrong, says, which, worksp
 
 
 def test_without_a_driver_the_extra_is_named(workspace):
-    hidden = "import sys; sys.modules['psycopg'] = None; from search.cli import main; main()"
+    hidden = "import sys; sys.modules['psycopg'] = None; from regsearch.search.cli import main; main()"
     command = [sys.executable, "-c", hidden, "models", "--tracking-uri", "postgresql://me:secret@127.0.0.1:9/mlflow"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (asked.returncode, asked.stdout) == (2, "")

@@ -1,11 +1,11 @@
 """Every picture, each a pure function from arrays to a matplotlib `Figure`, all in one house style."""
 
-from tracking.figures.marks import Choices
-from tracking.figures.stems import weights, weights_compared, weights_png
-from tracking.figures.strengths import importance, mix_heatmap, r2_against_alpha
-from tracking.figures.style import to_png, to_svg
-from tracking.figures.traces import Trace, predictions
-from tracking.figures.trials import history, trade_off
+from regsearch.tracking.figures.marks import Choices
+from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
+from regsearch.tracking.figures.strengths import importance, mix_heatmap, r2_against_alpha
+from regsearch.tracking.figures.style import to_png, to_svg
+from regsearch.tracking.figures.traces import Trace, predictions
+from regsearch.tracking.figures.trials import history, trade_off
 
 __all__ = [
     "Choices",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from tracking.figures.style import CHOSEN, QUIET, Floats, score
+from regsearch.tracking.figures.style import CHOSEN, QUIET, Floats, score
 
 _FLOOR = -0.5
 _NARROWEST = 0.1

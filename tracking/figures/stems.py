@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten, to_png
+from regsearch.tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten, to_png
 
 _BINS = 800
 _MARKED = 400

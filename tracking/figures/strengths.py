@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
-from tracking.figures.style import (
+from regsearch.tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
+from regsearch.tracking.figures.style import (
     CHOSEN,
     QUIET,
     TRAIN,

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tracking.figures.style import TRAIN, VALIDATION, WIDTH, Floats, house_style, legend_below
+from regsearch.tracking.figures.style import TRAIN, VALIDATION, WIDTH, Floats, house_style, legend_below
 
 
 class Trace(NamedTuple):

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
-from tracking.figures.style import FAMILIES, QUIET, WIDTH, Floats, house_style, legend_below, score
+from regsearch.tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
+from regsearch.tracking.figures.style import FAMILIES, QUIET, WIDTH, Floats, house_style, legend_below, score
 
 
 @house_style

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from search.solvers.active_set import COPY_COST, ColumnPool
+from regsearch.search.solvers.active_set import COPY_COST, ColumnPool
 
 rng = np.random.default_rng(0)
 COLUMNS = rng.standard_normal((60, 20))

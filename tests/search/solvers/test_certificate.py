@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.penalty import Penalty
-from search.solvers.certificate import relative_duality_gap, relative_normal_residual
-from search.solvers.design import Design, normalise
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import relative_duality_gap, relative_normal_residual
+from regsearch.search.solvers.design import Design, normalise
 
 
 @pytest.fixture(params=["held", "streamed"])

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.penalty import Penalty
-from search.solvers import columns as module
-from search.solvers.certificate import relative_duality_gap
-from search.solvers.columns import gram_of_features, gram_of_rows
-from search.solvers.coordinate_descent import descend
-from search.solvers.design import normalise
-from search.solvers.path import RegularizationPath
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers import columns as module
+from regsearch.search.solvers.certificate import relative_duality_gap
+from regsearch.search.solvers.columns import gram_of_features, gram_of_rows
+from regsearch.search.solvers.coordinate_descent import descend
+from regsearch.search.solvers.design import normalise
+from regsearch.search.solvers.path import RegularizationPath
 
 shapes = st.tuples(st.integers(2, 40), st.integers(1, 60))
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -103,5 +103,5 @@ def test_coordinate_descent_copies_no_more_columns_than_memory_has_room_for(monk
     X, y = recording((5, 300), np.float32, 0)
     design = normalise(X, y, in_memory=False)
     start = np.full(300, 0.1)
-    monkeypatch.setattr("search.solvers.coordinate_descent.fits_in_memory", lambda size: size < 8 * 300 * 5)
+    monkeypatch.setattr("regsearch.search.solvers.coordinate_descent.fits_in_memory", lambda size: size < 8 * 300 * 5)
     np.testing.assert_array_equal(descend(design, Penalty(1e-6, 1.0), start, 1e-8), start)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.solvers.design import normalise
+from regsearch.search.solvers.design import normalise
 
 
 @given(st.integers(2, 40), st.integers(1, 30), st.sampled_from([np.float32, np.float64]), st.integers(0, 2**31))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 from threadpoolctl import threadpool_limits
 
-from search.penalty import Penalty
-from search.solvers.certificate import relative_duality_gap
-from search.solvers.design import Design, normalise
-from search.solvers.elastic_net import ElasticNetPath
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import relative_duality_gap
+from regsearch.search.solvers.design import Design, normalise
+from regsearch.search.solvers.elastic_net import ElasticNetPath
 
 
 def make(seed: int, n_rows: int, n_features: int, kind: str = "normal", scale: float = 1.0, **held: bool) -> Design:

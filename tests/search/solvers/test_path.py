@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 
-from search.penalty import Penalty
-from search.solvers.path import RegularizationPath
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.path import RegularizationPath
 
 
 def recording(n_rows, n_features, seed):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from search.solvers.design import normalise
-from search.solvers.ridge import decompose, solve_ridge
+from regsearch.search.solvers.design import normalise
+from regsearch.search.solvers.ridge import decompose, solve_ridge
 
 
 def problem(n_rows, n_features, seed, in_memory):

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.testing.compare import compare_images
 from matplotlib.text import Text
 
-from tracking import figures
+from regsearch.tracking import figures
 
 IMAGES = Path(__file__).parent / "images"
 LONG = "elasticnet l1_alpha=0.0005937 l2_alpha=0.01523"

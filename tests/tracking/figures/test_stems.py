@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tracking import figures
+from regsearch.tracking import figures
 
 
 def stems(axes):

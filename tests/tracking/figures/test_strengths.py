@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tracking import figures
-from tracking.figures import Choices
+from regsearch.tracking import figures
+from regsearch.tracking.figures import Choices
 
 ALPHA, TRAIN, VALIDATION = np.array([10.0, 0.1, 1.0]), np.array([0.7, 0.9, 0.8]), np.array([0.3, 0.2, 0.4])
 SE = np.array([0.1, 0.2, 0.05])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from tracking import figures
-from tracking.figures import style
+from regsearch.tracking import figures
+from regsearch.tracking.figures import style
 
 # Machado, Oliveira & Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency":
 # complete deficiencies, on linear RGB.

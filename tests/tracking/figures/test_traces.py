@@ -1,6 +1,6 @@
 import numpy as np
 
-from tracking import figures
+from regsearch.tracking import figures
 
 
 def test_predictions_are_titled_with_their_score():

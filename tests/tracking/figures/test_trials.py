@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tracking import figures
-from tracking.figures import Choices
-from tracking.figures.style import FAMILIES
+from regsearch.tracking import figures
+from regsearch.tracking.figures import Choices
+from regsearch.tracking.figures.style import FAMILIES
 
 FAMILY = ["none", "ridge", "lasso", "lasso", "lasso", "elasticnet"]
 N_NONZERO = np.array([900.0, 900, 0, 40, 60, 40])

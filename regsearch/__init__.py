@@ -1,0 +1,80 @@
+"""Experiment-tracked hyperparameter search for regularised linear models.
+
+>>> from regsearch import SearchConfig
+>>> SearchConfig.load("default").n_trials
+86
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from regsearch.errors import (
+    ConfigError,
+    DataError,
+    EngineLostError,
+    HeldError,
+    LostError,
+    ModelRejectedError,
+    NoWinnerError,
+    PromotionRefusedError,
+    RegistryError,
+    RegsearchError,
+    SearchBusyError,
+    SearchStoppedError,
+    StoreError,
+    TrialError,
+)
+
+if TYPE_CHECKING:
+    from regsearch.data import Recording, from_arrays, from_frame
+    from regsearch.search.config import SearchConfig
+    from regsearch.search.launch import run_search
+    from regsearch.search.promotion import load_champion, promote
+    from regsearch.search.result import Promotion, SearchResult
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EngineLostError",
+    "HeldError",
+    "LostError",
+    "ModelRejectedError",
+    "NoWinnerError",
+    "Promotion",
+    "PromotionRefusedError",
+    "Recording",
+    "RegistryError",
+    "RegsearchError",
+    "SearchBusyError",
+    "SearchConfig",
+    "SearchResult",
+    "SearchStoppedError",
+    "StoreError",
+    "TrialError",
+    "from_arrays",
+    "from_frame",
+    "load_champion",
+    "promote",
+    "run_search",
+]
+
+_HOMES = {
+    "regsearch.data": ("Recording", "from_arrays", "from_frame"),
+    "regsearch.search.config": ("SearchConfig",),
+    "regsearch.search.launch": ("run_search",),
+    "regsearch.search.promotion": ("load_champion", "promote"),
+    "regsearch.search.result": ("Promotion", "SearchResult"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: MLflow, Optuna and matplotlib together take two seconds."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not, for completion."""
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m regsearch`: the command."""
+
+from regsearch.search.cli import main
+
+main()

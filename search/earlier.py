@@ -1,0 +1,107 @@
+"""What the store already knows: the result of the same request, and the latest other search of the same name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from mlflow.exceptions import MlflowException
+
+from regsearch import data
+from regsearch.data import Recording
+from regsearch.errors import ConfigError
+from regsearch.search.config import SearchConfig
+from regsearch.search.penalty import trial_name
+from regsearch.search.result import Promotion, SearchResult, invitation
+from regsearch.search.winner import remarks, winner
+from regsearch.tracking import registry
+from regsearch.tracking.runs import SearchRun, searches
+from regsearch.tracking.store import Store
+
+_TAG = "request"
+_SHOWN = 2
+
+
+def request_of(config: SearchConfig, given: Recording | None = None, *, promote: bool) -> str | None:
+    """Return what identifies a call of `run_search`: its configuration, and the data's state without reading them.
+
+    Of data that were given that is their values' SHA-256.  ``None`` if there are no such data.
+    """
+    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.target)
+    text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest() if state else None
+
+
+def remember(run: SearchRun, request: str) -> None:
+    """Note on a search's run that it is all that a request wanted."""
+    run.annotate(tags={_TAG: request})
+
+
+def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
+    """Return the result of a request that was carried out, or ``None`` if any part of it is missing or has changed."""
+    run = SearchRun.tagged(store, config.name, _TAG, request)
+    if run is None or not store.holds(run.run_id, "trials.csv"):
+        return None
+    if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
+        return None
+    trials = run.trials()
+    best = winner(trials, config.tolerance, config.select)
+    promotion = None
+    if promote:
+        champion = registry.champion(store, config.name)
+        if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
+            return None
+        promotion = Promotion.of(champion, trial_name(best["family"], best), store.shown)
+    notes = [*remarks(trials, best, config), *([] if promote else [invitation(run.search_id)])]
+    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(notes))
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The latest search of the same name, which is another one.
+
+    Attributes
+    ----------
+    search_id : str
+    changes : tuple of str
+        What has changed since, at least one.
+    """
+
+    search_id: str
+    changes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f"; and {len(self.changes) - _SHOWN} more" if len(self.changes) > _SHOWN else ""
+        return (
+            f"this is another search than {self.search_id} of the same name: {'; '.join(self.changes[:_SHOWN])}{more}"
+        )
+
+
+def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predecessor | None:
+    """Return the latest search of the same name, or ``None`` if there is none or this search has been started before.
+
+    Parameters
+    ----------
+    store : Store
+    config : SearchConfig
+    data_sha256 : str
+        Identity of the recording that is to be searched.
+    """
+    if SearchRun.find(store, config.search_id(data_sha256)) is not None:
+        return None
+    for run in searches(store, config.name):
+        tags = run.data.tags
+        try:
+            earlier = SearchConfig.from_toml(SearchRun.of(store, run).read(run.info.run_id, "config.toml").decode())
+        except (ConfigError, MlflowException, OSError):  # it was killed before it wrote one, or wrote what is not known
+            continue
+        changes = config.differences(earlier)
+        if tags["data_sha256"] != data_sha256:
+            changes.insert(0, f"the data's values ({_sources(earlier.data.source, config.data.source)})")
+        return Predecessor(tags["search_id"], tuple(changes)) if changes else None
+    return None
+
+
+def _sources(was: str, now: str) -> str:
+    return f"of {now}" if was == now else f"was {was}, now {now}"

@@ -1,0 +1,208 @@
+"""What the command prints: plain records for programs, tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from regsearch.data import Recording
+from regsearch.data.blocks import row_blocks
+from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.penalty import trial_name
+from regsearch.search.result import Promotion, SearchResult
+from regsearch.search.rows import check_rows
+
+_SHOWN_PER_FAMILY = 3
+_SCHEMA_HINT = """\
+#:schema ./regsearch.schema.json
+# For editors that complete and check TOML: regsearch config --schema > regsearch.schema.json
+"""
+
+
+def checked(name_or_path: str) -> tuple[dict[str, Any], str]:
+    """Return a configuration with its defaults as plain values, and as the TOML to save.
+
+    Of a preset the TOML is the preset's own, comments included, with what an editor needs to check it.
+
+    Raises
+    ------
+    search.config.ConfigError, data.DataError
+        If there is no such configuration, or it cannot be run.
+    """
+    config = SearchConfig.load(name_or_path)
+    check_rows(config)
+    text = f"{_SCHEMA_HINT}{preset(name_or_path)}" if name_or_path in PRESETS else config.to_toml()
+    return config.model_dump(mode="json", exclude_none=True), text
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """Return a plan for people."""
+    table = Table(box=SIMPLE)
+    for heading in ("family", "trials", "proposed by", "strengths"):
+        table.add_column(heading, justify="right" if heading == "trials" else "left")
+    for family, settings in plan["families"].items():
+        strengths = ", ".join(
+            f"{name} {values if settings['proposed_by'] == 'exact grid' else '{:g}–{:g}'.format(*values)}"
+            for name, values in settings.items()
+            if name not in ("trials", "patience", "proposed_by")
+        )
+        trials = f"{'up to ' if 'patience' in settings else ''}{settings['trials']}"
+        table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
+    rows, features = plan["recording"]["rows"], plan["recording"]["features"]
+    size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
+    split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
+    takes = "cannot be said before the recording is read"
+    if plan["seconds"] is not None:
+        duration, gigabytes = _duration(plan["seconds"]), plan["peak_mb"] / 1000
+        takes = f"{most or 'about '}{duration} and {gigabytes:.1f} GB of memory, on two cores"
+    return _rendered(
+        Text(f"{plan['name']}: {most}{plan['trials']} trials, seed {plan['seed']}"),
+        table,
+        Text(f"recording  {plan['source']}, {size}; {split}"),
+        Text(f"takes      {takes}"),
+        Text(f"tracked in {plan['tracking_uri']}"),
+        Text(f"studies in {plan['storage']}"),
+        Text("Nothing was run: leave out --dry-run to start."),
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def as_json(result: SearchResult) -> dict[str, Any]:
+    """Return a search's result as plain values."""
+    return {
+        "search_id": result.search_id,
+        "run_id": result.run_id,
+        "trials": len(result.trials),
+        "new_trials": result.new_trials,
+        "best": {key: _plain(value) for key, value in result.best.items() if value == value},
+        "promotion": promotion_json(result.promotion) if result.promotion else None,
+        "notes": list(result.notes),
+    }
+
+
+def as_text(result: SearchResult) -> str:
+    """Return a search's result for people: the best trials of every family, and what happened to the winner."""
+    table = Table(box=SIMPLE)
+    table.add_column("")
+    for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
+        table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
+    ranked = result.trials.sort_values("r2_validation", ascending=False)
+    for _, row in ranked.groupby("family", sort=False).head(_SHOWN_PER_FAMILY).iterrows():
+        wins = row["run_id"] == result.best["run_id"]
+        table.add_row(
+            "★" if wins else "",
+            trial_name(row["family"], row),
+            f"{row['r2_train']:.4f}",
+            f"{row['r2_validation']:.4f}",
+            f"{row['n_nonzero']:,.0f}",
+            f"{row['sparsity']:.1%}",
+            f"{row['fit_seconds']:.3f}",
+            style="bold" if wins else None,
+        )
+    did = f"{result.new_trials} new" if result.new_trials else "none new: this search was complete"
+    heading = f"search {result.search_id}: {len(result.trials)} trials, {did}; the three best of each family"
+    lines: list[RenderableType] = [Text(heading), table]
+    if result.promotion:
+        lines.append(Text(promotion_text(result.promotion), end=""))
+    lines += [Text(f"note: {note}") for note in result.notes]
+    return _rendered(*lines)
+
+
+def promotion_json(promotion: Promotion) -> dict[str, Any]:
+    """Return a promotion as plain values."""
+    return {**asdict(promotion), "uri": promotion.uri}
+
+
+def promotion_text(promotion: Promotion) -> str:
+    """Return a promotion for people."""
+    instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
+    return (
+        f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
+        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
+        f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})\n"
+        f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
+        f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
+        f"look:     regsearch ui\n"
+    )
+
+
+def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
+    """Return registered models, their versions and the moves of their alias for people."""
+    if not models:
+        return "no registered models yet; `regsearch run` makes the first\n"
+    return _rendered(*(part for name, model in models.items() for part in _model_parts(name, **model)))
+
+
+def describe(recording: Recording) -> dict[str, Any]:
+    """Return what a recording is, as plain values."""
+    quantiles = [0.01, 0.5, 0.99, 1.0]
+    X, n_rows = recording.X, len(recording.y)
+    sample = np.vstack([X[row : row + 1, :] for row in range(0, n_rows, max(1, n_rows // 200))])
+    constant = np.ones(X.shape[1], dtype=bool)
+    for rows in row_blocks(X):
+        constant &= (X[rows, :] == sample[0]).all(axis=0)
+    return {
+        "source": recording.source,
+        "rows": n_rows,
+        "features": X.shape[1],
+        "dtype": str(X.dtype),
+        "target": recording.target,
+        "sha256": recording.sha256,
+        "constant_features": int(constant.sum()),
+        "X_quantiles_of_some_200_rows": dict(
+            zip(map(str, quantiles), np.quantile(sample, quantiles).tolist(), strict=True)
+        ),
+        "y_quantiles": dict(zip(map(str, quantiles), np.quantile(recording.y, quantiles).tolist(), strict=True)),
+        "y_mean": float(recording.y.mean()),
+        "y_sd": float(recording.y.std()),
+    }
+
+
+def description_text(description: Mapping[str, Any]) -> str:
+    """Return the description of a recording for people."""
+    table = Table(box=SIMPLE, show_header=False)
+    for key, value in description.items():
+        shown = ", ".join(f"{q}: {v:.4g}" for q, v in value.items()) if isinstance(value, dict) else value
+        form = {int: ",", float: ".4g"}.get(type(shown), "")
+        table.add_row(key.replace("_", " "), f"{shown:{form}}")
+    return _rendered(table)
+
+
+def _model_parts(name: str, versions: Iterable[Mapping[str, Any]], moves: Sequence[str]) -> list[RenderableType]:
+    table = Table(box=SIMPLE)
+    columns = ("version", "champion", "r2_train", "r2_validation", "r2_test", "trial", "search_id")
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for version in versions:
+        table.add_row(*(_cell(version.get(column)) for column in columns))
+    return [Text(name), table, *(Text(f"champion: {move}") for move in moves), Text()]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "★" if value else ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value or "")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _rendered(*parts: RenderableType) -> str:
+    console = Console(file=StringIO(), width=120, highlight=False)
+    console.print(Group(*parts))
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]

@@ -1,0 +1,212 @@
+"""Who proposes the trials of a family: Optuna's samplers by their names, each a pure function of what was told."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from itertools import product
+from typing import Any, cast
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from regsearch.errors import ConfigError
+from regsearch.search.config import OneStrength, Range, SearchConfig, TwoStrengths
+from regsearch.search.penalty import Family
+
+BATCH = 10
+"""Trials proposed together, but for grids: as many as TPE and GP draw at random before they start to model, and a
+generation of CMA-ES and NSGA-II."""
+
+_NEEDS = {"gp": "torch", "cmaes": "cmaes"}
+"""The package of each sampler that is an extra of the same name as the sampler."""
+
+
+def require_sampler(config: SearchConfig) -> None:
+    """Raise `ConfigError` if a configuration's sampler is an extra that is not installed."""
+    package = _NEEDS.get(config.sampler)
+    is_asked = any(not settings.is_grid for settings in config.families.searched.values())
+    if package and is_asked and find_spec(package) is None:
+        raise ConfigError(
+            f'sampler = "{config.sampler}": needs {package}, which is not installed; '
+            f"pip install 'regsearch[{config.sampler}]'"
+        )
+
+
+def sampler_of(config: SearchConfig, family: Family, settings: OneStrength | TwoStrengths) -> BaseSampler:
+    """Return what proposes the trials of a family."""
+    if settings.is_grid or config.sampler == "grid":
+        return GridOrder(grid_points(settings))
+    ranges = distributions(settings)
+    make: Callable[[int], BaseSampler] = {
+        "tpe": lambda seed: TPESampler(seed=seed),
+        "random": lambda seed: RandomSampler(seed=seed),
+        "gp": lambda seed: GPSampler(seed=seed),
+        "cmaes": lambda seed: _CmaEs(ranges, seed),
+        "nsgaii": lambda seed: NSGAIISampler(seed=seed, population_size=BATCH),
+    }[config.sampler]
+    return _SeededPerTrial(make, (config.seed, zlib.crc32(family.encode())))
+
+
+def distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistribution]:
+    """Return the space that a family is searched in, as Optuna has it."""
+    ends = {
+        name: (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
+        for name, strength in settings.strengths.items()
+    }
+    return {name: FloatDistribution(low, high, log=True) for name, (low, high) in ends.items()}
+
+
+def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
+    """Return every combination of a family's strengths, each L2 row from the strongest L1 to the weakest.
+
+    A range stands for as many points, evenly spaced on a log scale, as make `n_trials` in all.
+    """
+    side = round(settings.n_trials ** (1 / len(settings.strengths)))
+    axes = {
+        name: np.geomspace(strength.low, strength.high, side).tolist() if isinstance(strength, Range) else strength
+        for name, strength in settings.strengths.items()
+    }
+    slowest_last = list(axes)[::-1]
+    combinations = product(*(sorted(axes[name], reverse=True) for name in slowest_last))
+    return [dict(zip(slowest_last, values, strict=True)) for values in combinations]
+
+
+class GridOrder(BaseSampler):
+    """Proposes the points of a grid by trial number."""
+
+    def __init__(self, points: Sequence[Mapping[str, float]]) -> None:
+        self._points = points
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        """Return nothing: every parameter is drawn alone."""
+        return {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Return nothing: every parameter is drawn alone."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> float:
+        """Return a parameter of the point that the trial's number counts to."""
+        return self._points[trial.number][param_name]
+
+
+class _SeededPerTrial(BaseSampler):
+    """Asks a sampler that is made anew, with a seed of its own, for every trial and parameter.
+
+    What is proposed then depends on the seed and on the trials told so far, and on nothing that an interruption
+    could change: not on how many numbers were drawn before, nor on what is already stored of the trial itself.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], seed: tuple[int, ...]) -> None:
+        self._make = make
+        self._seed = seed
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._for(trial).infer_relative_search_space(_before(study, trial), trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._for(trial).sample_relative(_before(study, trial), trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        sampler = self._for(trial, param_name)
+        return sampler.sample_independent(_before(study, trial), trial, param_name, param_distribution)
+
+    def _for(self, trial: FrozenTrial, param_name: str = "") -> BaseSampler:
+        entropy = (*self._seed, trial.number, zlib.crc32(param_name.encode()))
+        return self._make(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+
+
+class _Before:
+    """A study as it was before a trial was begun: what an interrupted one already holds must not be its own neighbour.
+
+    The Gaussian process of Optuna 5.0 takes every running trial that has parameters for another one.
+    """
+
+    def __init__(self, study: optuna.Study, number: int) -> None:
+        self._study = study
+        self._number = number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *arguments: Any, **named: Any) -> list[FrozenTrial]:
+        return [trial for trial in self._study._get_trials(*arguments, **named) if trial.number < self._number]
+
+
+def _before(study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
+    return cast(optuna.Study, _Before(study, trial.number))
+
+
+class _CmaEs(BaseSampler):
+    """CMA-ES by the package that Optuna takes it from; every batch is a generation, told anew for each proposal.
+
+    `optuna.samplers.CmaEsSampler` keeps its state as a pickle in the storage, and whoever can write there can have
+    that execute anything; told again from the trials' values, it needs none.
+    """
+
+    def __init__(self, ranges: Mapping[str, FloatDistribution], seed: int) -> None:
+        from cmaes import CMA
+
+        self._ranges = dict(ranges)
+        middle = np.full(len(ranges), 0.5)
+        bounds = np.tile([0.0, 1.0], (len(ranges), 1))
+        self._optimizer = CMA(middle, 1 / 6, bounds=bounds, seed=seed, population_size=BATCH)
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._ranges)
+
+    def sample_relative(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        told = study._get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        for start in range(0, trial.number // BATCH * BATCH, BATCH):
+            generation = told[start : start + BATCH]
+            self._optimizer.tell([(self._place(one.params), -cast(float, one.value)) for one in generation])
+        places = zip(self._ranges.items(), self._optimizer.ask(), strict=True)
+        return {name: float(np.clip(at.low * (at.high / at.low) ** x, at.low, at.high)) for (name, at), x in places}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,  # noqa: ARG002
+    ) -> Any:
+        return self.sample_relative(study, trial, {})[param_name]
+
+    def _place(self, parameters: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return where in the unit cube of log strengths a trial is."""
+        logs = [np.log(parameters[name] / at.low) / np.log(at.high / at.low) for name, at in self._ranges.items()]
+        return np.array(logs)

@@ -1,0 +1,176 @@
+"""Where trials are solved beyond this machine: on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+
+from distributed import Client, KilledWorker, LocalCluster
+from distributed.comm.core import CommClosedError
+
+from regsearch.data import Development
+from regsearch.errors import ConfigError, EngineLostError
+from regsearch.search.penalty import Family
+from regsearch.search.solving.dask_worker import Shipment, solve
+from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.solving.local import Engine, Submit
+from regsearch.tracking.store import quiet, reason
+
+_ANSWER_SECONDS = 10
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Engine]:
+    """Connect to a cluster, and yield an engine of its workers, those that come later included.
+
+    Parameters
+    ----------
+    address : str
+        A scheduler's, as ``tcp://scheduler:8786``, or ``local:4`` for a cluster of four processes of this machine,
+        which ends with the context.
+
+    Raises
+    ------
+    ConfigError
+        If the address is none, no scheduler answers there, it has no worker, or one of other software.
+    EngineLostError
+        If the scheduler, or every worker that had the rows, is lost in the context.
+    """
+    with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
+        _require_workers(client, address)
+        try:
+            yield partial(_engine, client)
+        except KilledWorker as error:
+            raise EngineLostError(
+                f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
+            ) from error
+        except (CancelledError, CommClosedError) as error:
+            is_connected = client.status == "running" and not isinstance(error, CommClosedError)
+            lost = "every worker that had the rows" if is_connected else "the connection to the scheduler"
+            raise EngineLostError(f"{lost} of {address} was lost") from error
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Client]:
+    if address.startswith("local:"):
+        if not re.fullmatch(r"local:[1-9]\d*", address):
+            raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
+        processes = LocalCluster(
+            n_workers=int(address.removeprefix("local:")),
+            threads_per_worker=1,
+            memory_limit=None,
+            security=True,  # or whoever has an account on this machine could have code run
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            preload=[solve.__module__],
+        )
+        with processes, Client(processes, set_as_default=False) as client:
+            yield client
+        return
+    try:
+        client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"--cluster {address}: no Dask scheduler answers there ({reason(error)}); give the address that "
+            "`dask scheduler` prints, such as tcp://scheduler:8786, or local:4 for four processes of this machine"
+        ) from error
+    with client:
+        yield client
+
+
+def _require_workers(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise ConfigError(
+            f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
+            f"`dask worker {address} --nthreads 1`"
+        ) from error
+    ours = version("regsearch")
+    for worker, theirs in client.run(version, "regsearch", on_error="return").items():
+        if theirs != ours and not isinstance(theirs, OSError):  # which is a worker out of reach, that Dask gives up
+            found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
+            raise ConfigError(
+                f"--cluster {address}: expected regsearch {ours} on every worker, found {found} on {worker}; "
+                "install the same there"
+            )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the penalty plane, and the solver that remembers what it has solved there."""
+
+    has_l1: bool
+    l2: float
+
+    @classmethod
+    def of(cls, family: Family, trials: Sequence[Mapping[str, float]]) -> _Row:
+        return cls(family in ("lasso", "elasticnet"), trials[0].get("l2_alpha", 0.0))
+
+    def distance(self, other: _Row) -> float:
+        """Return 0 for the same row, up to 1 for one of the same solver, and 2 for one of the other."""
+        if self.has_l1 != other.has_l1:
+            return 2.0
+        weak, strong = sorted((self.l2, other.l2))
+        return 1 - weak / strong if strong else 0.0
+
+
+@dataclass(eq=False)
+class _Path:
+    """A path that was sent to a worker, and whether it is still being solved."""
+
+    row: _Row
+    worker: str
+    is_open: bool = True
+
+    def close(self, _outcome: Future[list[Solved | Failure]]) -> None:
+        """Note that it is solved; of the outcome nothing is kept."""
+        self.is_open = False
+
+
+@contextmanager
+def _engine(client: Client, development: Development, tolerance: float) -> Iterator[Submit]:
+    """Have each path solved where its row, or else one near it, was: that worker's solver remembers it.
+
+    That is a preference: a worker that is lost, or has too much to do, has its paths solved by others.  So that there
+    are others, all workers keep the rows: Dask's active memory manager, which would leave them to one, is stopped.
+    """
+    client.amm.stop()
+    shipment = client.scatter(Shipment.of(development, tolerance), broadcast=True, hash=False)
+    executor = client.get_executor(pure=False, allow_other_workers=True)
+    sent: list[_Path] = []
+
+    def submit(family: Family, trials: Sequence[Mapping[str, float]]) -> Future[list[Solved | Failure]]:
+        row = _Row.of(family, trials)
+        workers = list(client.nthreads())
+        if not workers:
+            raise CancelledError
+        path = _Path(row, _place(row, workers, sent))
+        sent.append(path)
+        outcome: Future[list[Solved | Failure]] = executor.submit(
+            solve, shipment.key, shipment, family, trials, workers=[path.worker]
+        )
+        outcome.add_done_callback(path.close)
+        return outcome
+
+    try:
+        yield submit
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
+    """Return the worker that solved this row; else of the least busy ones that which solved the nearest."""
+    nearest = dict.fromkeys(workers, 3.0)
+    busy = dict.fromkeys(workers, 0)
+    for path in sent:
+        if path.worker in nearest:
+            nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
+            busy[path.worker] += path.is_open
+    return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import pytest
+
+from regsearch import SearchConfig, promote, run_search
+from regsearch.search.output import mlflow_text
+from regsearch.tracking.store import open_store
+
+
+def note(result):
+    return open_store().client.get_run(result.run_id).data.tags["mlflow.note.content"]
+
+
+def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(small_config):
+    searched = run_search(small_config, promote=False, progress=False)
+    sealed = note(searched)
+    assert f"Nothing has read them. To open them, once: `regsearch promote {searched.search_id}`." in sealed
+    promotion = promote(searched.search_id)
+    opened = note(searched)
+    assert f"test {promotion.r2_test:.4f} (95 % interval {promotion.r2_test_low:.4f}" in opened
+    assert "version 1 of small" in opened
+    assert "Nothing has read them" not in opened
+
+
+def test_the_story_is_of_the_trials_that_there_are(small_config, result):
+    assert "20 trials: the unregularised baseline, ridge (12), lasso (3), elasticnet (4)." in note(result)
+    run_search(small_config.updated(trials=14), progress=False)
+    assert "22 trials: the unregularised baseline, ridge (14), lasso (3), elasticnet (4)." in note(result)
+    assert "version 1 of small" in note(result)
+
+
+def test_the_best_of_each_family_are_told_the_winner_marked(result):
+    table = [line for line in note(result).splitlines() if line.startswith("| [")]
+    assert len(table) == 4
+    assert [("★" in line, result.best["run_id"] in line) for line in table] == [(True, True)] + [(False, False)] * 3
+    scores = [float(line.split("|")[2].removesuffix("&emsp; ")) for line in table]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_what_a_person_wrote_into_a_told_story_stays(small_config, result):
+    open_store().client.set_tag(result.run_id, "mlflow.note.content", "my own words")
+    run_search(small_config, progress=False)
+    assert note(result) == "my own words"
+
+
+def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
+    weak = small_config.to_toml().replace("high = 100.0", "high = 0.02").partition("[families.lasso]")[0]
+    result = run_search(SearchConfig.from_toml(weak), promote=False, progress=False)
+    edge, useless, invitation = result.notes
+    assert "end of its range" in edge
+    assert useless.endswith("no better than always predicting the mean")
+    assert invitation == f"not promoted; to do so: regsearch promote {result.search_id}"
+    assert f"Note: {edge}." in note(result)
+
+
+@pytest.mark.parametrize("preset", ["default", "tutorial"])
+def test_a_preset_is_run_again_by_its_name(preset, sealed):
+    development, _ = sealed
+    subject = mlflow_text.Subject(SearchConfig.load(preset), development, "s", "1", "r", "sqlite:///t.db")
+    trial = mlflow_text.Told("lasso alpha=1", "w", 0.5, 0.4, 3, 0.9)
+    assert f"`regsearch run {preset}`" in mlflow_text.story(subject, trial, [trial], [])
+    assert "[config.toml](" in mlflow_text.story(
+        replace(subject, config=subject.config.updated(seed=9)), trial, [trial], []
+    )
+
+
+def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_rows_were_opened(sealed, small_config):
+    development, _ = sealed
+    subject = mlflow_text.Subject(small_config, development, "abc", "1", "r", "sqlite:///t.db")
+    card = mlflow_text.version_card(
+        subject,
+        mlflow_text.Told("lasso alpha=1", "w", 0.51, 0.42, 3, 0.9),
+        mlflow_text.Tested(0.3, -0.1, 0.5, openings=2),
+    )
+    for text in ("R² train 0.5100", "R² validation 0.4200", "R² test 0.3000 (95 % interval -0.1000 to 0.5000)"):
+        assert text in card
+    assert "opened 2 times" in card
+    assert development.data_sha256 in card
+    assert "runs:/w/model" in card
+
+
+def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(small_config):
+    views = mlflow_text.views(small_config, "abc")
+    assert [key for key in views if not key.endswith("-abc")] == [
+        "best-first",
+        "ridge",
+        "lasso",
+        "elasticnet",
+        "searches",
+    ]
+    for key, view in views.items():
+        assert bool(view.name) != key.endswith("-abc")
+        assert ("tags.search_id = 'abc'" in view.condition) == key.endswith("-abc")
+    assert [chart.y for chart in views["lasso"].charts] == ["r2_validation", "r2_train", "n_nonzero"]
+    assert {(chart.x, chart.y) for chart in views["elasticnet"].charts} == {("log10_l1_alpha", "log10_l2_alpha")}
