@@ -68,7 +68,6 @@ def measure(config: str, cluster: str | None) -> None:
 
     from regsearch import SearchConfig, run_search
     from regsearch.search import launch
-    from regsearch.search.output import trial_files
     from regsearch.search.proposals.studies import FamilyStudy
     from regsearch.tracking.runs import SearchRun
 
@@ -88,7 +87,7 @@ def measure(config: str, cluster: str | None) -> None:
 
     timed(FamilyStudy, "ask", "ask")
     timed(FamilyStudy, "tell", "tell")
-    timed(trial_files, "trial_files", "draw")
+    timed(launch, "trial_files", "draw")
     timed(SearchRun, "log_trial", "log")
 
     solved: list[tuple[str, float, list[float]]] = []

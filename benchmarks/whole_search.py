@@ -21,7 +21,6 @@ started = time.perf_counter()
 from regsearch import data
 from regsearch import SearchConfig
 from regsearch.search.solving import evaluate
-from regsearch.search.output import search_figures, trial_files
 from regsearch.search import launch
 from regsearch.tracking import runs
 seconds = {"import": time.perf_counter() - started}
@@ -40,10 +39,10 @@ timed(data, "load", "data")
 timed(data, "seal", "data")
 timed(launch, "open_store", "opening MLflow")
 timed(evaluate.Evaluator, "__call__", "solving (own thread)")
-timed(trial_files, "trial_files", "drawing (beside it)")
+timed(launch, "trial_files", "drawing (beside it)")
 timed(runs.SearchRun, "log_trial", "logging (beside it)")
 timed(launch, "drive", "the loop: all three, overlapped")
-timed(search_figures, "summarise", "figures of the search")
+timed(launch, "summarise", "figures of the search")
 timed(launch, "promote_winner", "promotion")
 launch.run_search(SearchConfig.load("default"), progress=False)
 seconds["in all"] = time.perf_counter() - started

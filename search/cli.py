@@ -125,6 +125,7 @@ def run(
         _print(planned, terminal.plan_text(planned), as_json=as_json)
         return
     from regsearch.search.launch import run_search
+    from regsearch.search.output.progress import TrialLines
 
     result = run_search(
         wanted,
@@ -133,7 +134,7 @@ def run(
         workers=workers,
         cluster=cluster,
         promote=not no_promote,
-        progress="trials" if verbose else not quiet,
+        progress=TrialLines() if verbose else not quiet,
     )
     _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
 

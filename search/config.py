@@ -347,23 +347,31 @@ class SearchConfig(_Frozen):
                 values["families"][family]["trials"] = trials
         return self._checked(values, "command line")
 
-    def on(self, source: str) -> Self:
-        """Return a copy that searches another recording.
+    def on(self, data: str | Recording) -> Self:
+        """Return a copy that searches other data, given as a source or as a recording.
 
-        A file of the user's own has its own rows and its own model: the split goes back to fractions of the
-        recording, and the file's stem becomes the name.  The recording that a preset was made for keeps both.
+        Data of the user's own have rows of their own: the split goes back to fractions of the recording, and the stem
+        of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
-        values = self.model_dump(exclude_none=True)
-        values["data"]["source"] = source
-        if source != "twin" and not is_stringer(source):
-            values["data"].pop("split", None)
-            values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(source).stem) or "recording"
+        if not isinstance(data, str):
+            return self._checked(self._without_split(), "data").of(data)
+        if data == "twin" or is_stringer(data):
+            values = self.model_dump(exclude_none=True)
+        else:
+            values = self._without_split()
+            values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(data).stem) or "recording"
+        values["data"]["source"] = data
         return self._checked(values, "--data")
 
     def of(self, recording: Recording) -> Self:
-        """Return a copy that says of its data what a recording at hand does: where it came from, and its target."""
+        """Return a copy whose source and target are those of a recording at hand."""
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
+
+    def _without_split(self) -> dict[str, Any]:
+        values = self.model_dump(exclude_none=True)
+        values["data"].pop("split", None)
+        return values
 
     def _beside(self, path: Path) -> Self:
         """Return a copy whose relative source starts at the folder of a configuration's file."""

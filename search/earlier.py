@@ -12,9 +12,10 @@ from regsearch import data
 from regsearch.data import Recording
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
-from regsearch.search.penalty import trial_name
-from regsearch.search.result import Promotion, SearchResult, invitation
-from regsearch.search.winner import remarks, winner
+from regsearch.search.notes import invitation, notes
+from regsearch.search.result import Promotion, SearchResult
+from regsearch.search.trial import finished_trials
+from regsearch.search.winner import winner
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import Store
@@ -24,9 +25,10 @@ _SHOWN = 2
 
 
 def request_of(config: SearchConfig, given: Recording | None = None, *, promote: bool) -> str | None:
-    """Return what identifies a call of `run_search`: its configuration, and the data's state without reading them.
+    """Return the identity of a call of `run_search` without reading the data; ``None`` if there are no such data.
 
-    Of data that were given that is their values' SHA-256.  ``None`` if there are no such data.
+    It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
+    or the SHA-256 of values that were given.
     """
     state = given.sha256 if given else data.fingerprint(config.data.source, config.data.target)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
@@ -34,38 +36,38 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
 
 
 def remember(run: SearchRun, request: str) -> None:
-    """Note on a search's run that it is all that a request wanted."""
+    """Note on a search's run that it has carried out a request."""
     run.annotate(tags={_TAG: request})
 
 
 def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
-    """Return the result of a request that was carried out, or ``None`` if any part of it is missing or has changed."""
+    """Return the result of a request that was carried out before; ``None`` if any part of it is missing or changed."""
     run = SearchRun.tagged(store, config.name, _TAG, request)
     if run is None or not store.holds(run.run_id, "trials.csv"):
         return None
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
         return None
-    trials = run.trials()
+    trials = finished_trials(run)
     best = winner(trials, config.tolerance, config.select)
     promotion = None
     if promote:
         champion = registry.champion(store, config.name)
-        if champion is None or champion.run_id != best["run_id"] or not registry.is_intact(store, champion):
+        if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
-        promotion = Promotion.of(champion, trial_name(best["family"], best), store.shown)
-    notes = [*remarks(trials, best, config), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(notes))
+        promotion = Promotion.of(champion, best.name, store.shown)
+    said = [*notes(trials, best, config), *([] if promote else [invitation(run.search_id)])]
+    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(said))
 
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The latest search of the same name, which is another one.
+    """The latest search of the same name, if it is another search.
 
     Attributes
     ----------
     search_id : str
     changes : tuple of str
-        What has changed since, at least one.
+        The keys that have changed since, with their values; at least one.
     """
 
     search_id: str
@@ -74,7 +76,8 @@ class Predecessor:
     def __str__(self) -> str:
         more = f"; and {len(self.changes) - _SHOWN} more" if len(self.changes) > _SHOWN else ""
         return (
-            f"this is another search than {self.search_id} of the same name: {'; '.join(self.changes[:_SHOWN])}{more}"
+            f"this starts a new search instead of resuming {self.search_id} of the same name: "
+            f"{'; '.join(self.changes[:_SHOWN])}{more}"
         )
 
 
@@ -86,7 +89,7 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
     store : Store
     config : SearchConfig
     data_sha256 : str
-        Identity of the recording that is to be searched.
+        SHA-256 of the recording that is to be searched.
     """
     if SearchRun.find(store, config.search_id(data_sha256)) is not None:
         return None

@@ -1,10 +1,9 @@
-"""A whole search from its configuration: open what it needs, drive it, report it, promote its winner."""
+"""A whole search from its configuration: open what it needs, run the loop, summarise it, promote its winner."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
@@ -14,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.data import Development, Recording
+from regsearch.data import Recording
 from regsearch.errors import (
     ConfigError,
     EngineLostError,
@@ -23,95 +22,104 @@ from regsearch.errors import (
     SearchBusyError,
     SearchStoppedError,
 )
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.earlier import predecessor, recall, remember, request_of
-from regsearch.search.output import search_figures, trial_files
-from regsearch.search.output.progress import Progress, Shown
-from regsearch.search.penalty import Family
+from regsearch.search.notes import invitation, notes
+from regsearch.search.output.parent_run import describe, is_summarised, summarise
+from regsearch.search.output.progress import Progress, progress_of
+from regsearch.search.output.records import search_record, trial_record
+from regsearch.search.output.trial_files import trial_files
 from regsearch.search.promotion import promote_winner
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.storage import storage_at
-from regsearch.search.proposals.studies import FamilyStudy, Proposal, open_studies
-from regsearch.search.result import SearchResult, invitation
+from regsearch.search.proposals.studies import FamilyStudy, open_studies
+from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.evaluate import Failure, Solved
-from regsearch.search.solving.local import Engine, processes, thread
-from regsearch.search.solving.loop import drive
-from regsearch.search.winner import remarks, winner
+from regsearch.search.solving.local import Engine, Submit, processes, thread
+from regsearch.search.solving.loop import drive, numbers_of
+from regsearch.search.trial import Proposal, finished_trials
+from regsearch.search.winner import winner
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
 
-_MOMENT = 1.0  # seconds in which a database may not have noticed yet that a holder died
+_BUSY_SECONDS = 1.0
+"""How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
 
 
 def run_search(
-    config: SearchConfig,
+    config: SearchConfig | str,
     *,
     data: Recording | None = None,
+    name: str | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     promote: bool = True,
-    progress: Shown = True,
+    progress: bool | Progress = True,
 ) -> SearchResult:
-    """Run a search, take it up where it stopped, or return what it came to.
+    """Run a search, resume it, or return its result if it is complete.
 
     Parameters
     ----------
-    config : SearchConfig
+    config : SearchConfig or str
+        A configuration, a preset's name (``"default"``, ``"tutorial"``), or the path of a TOML file.
     data : Recording or None
-        What is searched instead of the configuration's source: see `regsearch.from_frame` and `regsearch.from_arrays`.
+        Data to search instead of the configuration's source; see `regsearch.from_frame` and `regsearch.from_arrays`.
+        With a preset's name, their rows are split by fractions.
+    name : str or None
+        Name of the experiment and the model (default: the configuration's).
     tracking_uri : str or None
-        MLflow's; ``None`` for ``MLFLOW_TRACKING_URI``, or else the database in ``mlruns``.
+        MLflow tracking URI (default: ``MLFLOW_TRACKING_URI``, else the database in ``mlruns``).
     storage : str or None
-        Optuna's: a database URL or the path of a journal file; ``None`` for ``REGSEARCH_STORAGE``, or else the journal
-        in ``mlruns``.
+        Optuna storage: a database URL or the path of a journal file (default: ``REGSEARCH_STORAGE``, else the journal
+        in ``mlruns``).
     workers : int or None
-        Processes that solve; 1 or ``None`` for a thread of this one.  The trials are the same with any number.
+        Number of processes that solve (default: a thread of this process).  The trials are the same with any number.
     cluster : str or None
-        The Dask cluster that solves instead: a scheduler's address, or ``local:4`` for one of four processes of this
-        machine.  The trials are the same here too.
+        Dask cluster that solves: the address of a scheduler, or ``local:4`` for four processes on this machine.  The
+        trials are the same here, too.
     promote : bool
-        Whether the winner is scored on the test rows, registered and made champion.
-    progress : bool or "trials"
-        Whether to say on standard error how far it is, or by ``"trials"`` a line for every one.
-
-    Returns
-    -------
-    SearchResult
+        Whether to score the winner on the test rows, register its model and make it champion.
+    progress : bool or Progress
+        Whether to show on standard error how far the search is; or the object that does, such as
+        `search.output.progress.TrialLines`.
 
     Raises
     ------
     ConfigError
-        If the sampler or the cluster cannot be used; nothing has been written then.
-    data.DataError, tracking.store.StoreError
-        If the data or the store cannot be used; nothing has been written then.
-    search.driver.TrialError
-        If a trial raised; the same call resumes the search.
-    SearchStoppedError
-        If a store, the disk or a worker failed on the way; the same call resumes the search.
+        If the configuration, its sampler or the cluster's address cannot be used.
+    DataError
+        If the recording or its split cannot be used.
+    StoreError
+        If the tracking store cannot be used.
     SearchBusyError
-        If another process is running it.
+        If another process is running the same search.
+    SearchStoppedError
+        If a store, the disk or a worker failed on the way.
+    TrialError
+        If a trial raised.
     """
+    shown = progress_of(progress)
     connected = _engine(workers, cluster)
-    config = config.of(data) if data else config
+    config = _configured(config, data, name)
     request = request_of(config, data, promote=promote)
     store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
-            _close_orphans(store, progress)
+            _close_orphans(store, shown)
             return known
     require_sampler(config)
     if not data:
-        _say(f"reading {config.data.source} …", progress)
-    development, sealed = read_rows(config, data, progress=bool(progress))
+        shown.say(f"reading {config.data.source} …")
+    development, sealed = read_rows(config, data, progress=shown.is_shown)
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri, storage)
-    _close_orphans(store, progress)
+    _close_orphans(store, shown)
     with (
         _alone(store, search_id) as held,
         _resumable(),
@@ -120,32 +128,44 @@ def run_search(
     ):
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
-            _say(str(earlier), progress)
-        studies = open_studies(config, search_id, opened)
-        run = SearchRun.start(store, config.name, search_figures.search_record(config, search_id, development))
+            shown.say(str(earlier))
+        studies = open_studies(config, search_id, opened, len(development.model.y))
+        run = SearchRun.start(store, config.name, search_record(config, search_id, development))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
-            new_trials = _drive(config, studies, run, held, development, engine, promote=promote, progress=progress)
-            trials = run.trials()
-            best = winner(trials, config.tolerance, config.select)
-            if not search_figures.is_current(run, config, trials, best):
-                _say("drawing the search …", progress)
-                search_figures.summarise(run, config, development, trials, best)
-        promotion, notes = None, remarks(trials, best, config)
+            recorder = _Recorder(run, held, config.tolerance, shown)
+            with engine(development, config.tolerance) as submit:
+                ahead = partial(_import_what_ends_a_search, config, promote=promote)
+                new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
+            trials = finished_trials(run)
+            search = Search(run, config, development, trials, winner(trials, config.tolerance, config.select))
+            if not is_summarised(search):
+                shown.say("drawing the figures …")
+                summarise(search)
+        promotion, said = None, notes(trials, search.winner, config)
         if promote:
-            _say("promoting its winner …", progress)
+            shown.say("promoting the winner …")
             try:
-                promotion = promote_winner(run, config, development, sealed)
+                promotion = promote_winner(search, sealed)
             except PromotionRefusedError as refusal:
-                notes.append(str(refusal))
+                said.append(str(refusal))
         else:
-            notes.append(invitation(search_id))
+            said.append(invitation(search_id))
+        if promotion is None:
+            describe(search)
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, trials, best, new_trials, promotion, tuple(notes))
+    return SearchResult(search_id, run.run_id, trials, search.winner, new_trials, promotion, tuple(said))
+
+
+def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
+    if isinstance(config, str):
+        loaded = SearchConfig.load(config)
+        config = loaded.on(data) if data and config in PRESETS else loaded
+    return (config.of(data) if data else config).updated(name=name)
 
 
 def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
@@ -162,22 +182,17 @@ def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[
     return connect(cluster)
 
 
-def _close_orphans(store: Store, progress: Shown) -> None:
+def _close_orphans(store: Store, shown: Progress) -> None:
     for closed in close_orphans(store):
-        _say(f"search {closed} had been stopped by the death of its process; its runs are closed", progress)
-
-
-def _say(line: str, progress: Shown) -> None:
-    if progress:
-        print(line, file=sys.stderr, flush=True)
+        shown.say(f"the process of search {closed} had died; its open runs are closed")
 
 
 @contextmanager
 def _alone(store: Store, search_id: str) -> Iterator[Held]:
-    """Hold the search's lock, which is let go of if this process dies."""
+    """Hold the search's lock; it is released if this process dies."""
     with ExitStack() as stack:
         try:
-            held = stack.enter_context(store.locks.hold(search_id, _MOMENT))
+            held = stack.enter_context(store.locks.hold(search_id, _BUSY_SECONDS))
         except HeldError as error:
             raise SearchBusyError(
                 f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
@@ -187,7 +202,7 @@ def _alone(store: Store, search_id: str) -> Iterator[Held]:
 
 @contextmanager
 def _resumable() -> Iterator[None]:
-    """Say of what failed outside of the search itself that the search can be resumed."""
+    """Turn a failure outside of the search itself into one line that says that the search can be resumed."""
     try:
         with quiet("mlflow.store", level=logging.CRITICAL):  # or MLflow prints the traceback of what is said below
             yield
@@ -199,33 +214,8 @@ def _resumable() -> Iterator[None]:
         ) from error
 
 
-def _drive(
-    config: SearchConfig,
-    studies: list[FamilyStudy],
-    run: SearchRun,
-    held: Held,
-    development: Development,
-    engine: Engine,
-    *,
-    promote: bool,
-    progress: Shown,
-) -> int:
-    """Solve and log the trials that are missing, and return how many they were."""
-    runs = run.trial_runs()
-    logged = {key for key, trial in runs.items() if run.is_intact(trial)}
-    already = len(logged)
-    settled = sum(study.settled({number for family, number in logged if family == study.family}) for study in studies)
-    with Progress(config.n_trials, settled, progress) as bar:
-        recorder = _Recorder(run, held, runs, len(development.model.y), config.tolerance, bar)
-        with engine(development, config.tolerance) as submit:
-            ahead = partial(_import_what_ends_a_search, config, promote=promote)
-            drive(studies, submit, recorder, logged, meanwhile=ahead)
-        bar.finish()
-    return len(logged) - already
-
-
 def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
-    """Spend on it the time in which nothing is solved yet: scikit-learn, for figures and model, takes two seconds."""
+    """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
     for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
     for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
     for name in (*for_figures, *for_the_model):
@@ -233,31 +223,32 @@ def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
 
 
 class _Recorder:
-    """Writes each trial's outcome into its run, the one an interruption left where there is one."""
+    """Runs the loop, and writes each trial's outcome into a run: the one that an interruption left, if there is one."""
 
-    def __init__(
-        self,
-        run: SearchRun,
-        held: Held,
-        runs: Mapping[tuple[str, int], Run],
-        n_rows: int,
-        tolerance: float,
-        bar: Progress,
-    ) -> None:
+    def __init__(self, run: SearchRun, held: Held, tolerance: float, shown: Progress) -> None:
         self._run = run
         self._held = held
         self._tolerance = tolerance
-        self._left = {key: left.info.run_id for key, left in runs.items()}
-        self._n_rows = n_rows
-        self._bar = bar
+        self._shown = shown
+        self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
-    def __call__(self, family: Family, proposal: Proposal, outcome: Solved | Failure) -> None:
+    def drive(self, studies: list[FamilyStudy], submit: Submit, *, most: int, meanwhile: Callable[[], object]) -> int:
+        """Solve and log the missing trials, of at most so many in all, and return how many they were."""
+        logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
+        already = len(logged)
+        settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
+        with self._shown.trials(most, settled):
+            drive(studies, submit, self._log, logged, meanwhile)
+            self._shown.complete()
+        return len(logged) - already
+
+    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> None:
         self._held.confirm()
-        left = self._left.get((family, proposal.number))
+        left = self._left.get((proposal.family, proposal.number))
+        run_id = left.info.run_id if left else None
+        record = trial_record(proposal, outcome, self._tolerance)
         if isinstance(outcome, Failure):
-            record = search_figures.trial_record(family, proposal, self._n_rows, self._tolerance)
-            self._run.fail_trial(record, outcome.traceback, left)
+            self._run.fail_trial(record, outcome.traceback, run_id)
             return
-        record = search_figures.trial_record(family, proposal, self._n_rows, self._tolerance, outcome)
-        self._run.log_trial(record, trial_files.trial_files(record, outcome), left)
-        self._bar.update(record)
+        self._run.log_trial(record, trial_files(record, outcome), run_id)
+        self._shown.count(record)

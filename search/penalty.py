@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    import pandas as pd
+from typing import Literal
 
 Family = Literal["none", "ridge", "lasso", "elasticnet"]
 
@@ -17,16 +14,16 @@ PARAMETERS: Mapping[Family, tuple[str, ...]] = {
     "lasso": ("alpha",),
     "elasticnet": ("l1_alpha", "l2_alpha"),
 }
-"""Names of each family's hyperparameters, as Optuna and MLflow know them."""
+"""Names of each family's hyperparameters in Optuna and MLflow."""
 
 
 @dataclass(frozen=True, order=True)
 class Penalty:
     """A point of the penalty plane.
 
-    The objective it stands for, over columns that are centred and scaled to unit Euclidean norm, is
+    With columns that are centred and scaled to unit Euclidean norm, it stands for the objective
     ``||y - X w||^2 / (2 n) + l1 * ||w||_1 + (l2 / 2) * ||w||^2``. At ``l1 = l2 = 0`` the solution is the
-    least-squares one of minimum norm.
+    least-squares solution of minimum norm.
 
     Parameters
     ----------
@@ -36,6 +33,11 @@ class Penalty:
 
     l1: float
     l2: float
+
+    @classmethod
+    def from_sklearn(cls, alpha: float, l1_ratio: float) -> Penalty:
+        """Return the point that ``sklearn.linear_model.ElasticNet(alpha, l1_ratio=l1_ratio)`` stands for."""
+        return cls(alpha * l1_ratio, alpha * (1 - l1_ratio))
 
     @property
     def sklearn_alpha(self) -> float:
@@ -47,12 +49,21 @@ class Penalty:
         """``l1_ratio`` of ``sklearn.linear_model.ElasticNet`` at this point; 0 without a penalty."""
         return self.l1 / (self.l1 + self.l2) if self.l1 + self.l2 > 0 else 0.0
 
+    @property
+    def row(self) -> float:
+        """The L2 strength that a whole path shares; 0 without an L1 strength, where all points are one path."""
+        return self.l2 if self.l1 else 0.0
+
+    def on(self, n_rows: int, *, instead_of: int) -> Penalty:
+        """Return the penalty that the same hyperparameters stand for on another number of training rows."""
+        return Penalty(self.l1, self.l2 * instead_of / n_rows)
+
 
 def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> Penalty:
     """Return the point of the plane at which a family puts its hyperparameters.
 
-    Ridge strengths follow ``sklearn.linear_model.Ridge``, whose loss is not divided by the number of rows, so they
-    are divided by `n_rows` here.
+    Ridge strengths follow ``sklearn.linear_model.Ridge``. Its loss is not divided by the number of rows, so the
+    strengths are divided by `n_rows` here.
 
     Parameters
     ----------
@@ -71,10 +82,3 @@ def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> 
             return Penalty(parameters["alpha"], 0.0)
         case "elasticnet":
             return Penalty(parameters["l1_alpha"], parameters["l2_alpha"] / n_rows)
-
-
-def trial_name(family: str, parameters: Mapping[str, float] | pd.Series[Any]) -> str:
-    """Return a trial's name for people: its family and strengths."""
-    if family == "none":
-        return "unregularised"
-    return " ".join([family, *(f"{name}={parameters[name]:.4g}" for name in PARAMETERS[family])])  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""What winning does: the test rows are opened once, the model is registered and becomes champion."""
+"""Promotion: the test rows are opened once for the winner, and its model is registered and becomes champion."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
 from regsearch.search.config import SearchConfig
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import subject, tell, told
+from regsearch.search.output.parent_run import describe
 from regsearch.search.output.trial_files import read_weights
-from regsearch.search.penalty import trial_name
-from regsearch.search.result import Promotion
+from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.trial import Trial, finished_trials
 from regsearch.search.winner import winner
 from regsearch.tracking import registry
 from regsearch.tracking.model import linear_model, load, save
@@ -52,11 +51,11 @@ def promote(
     ----------
     search_id : str
     data : Recording or None
-        What was searched, where it cannot be read again or has moved.
+        The searched data, if their source has moved or cannot be read again.
     tracking_uri : str or None
-        Where the search was tracked.
+        MLflow tracking URI of the search.
     storage : str or None
-        Where it was proposed: a PostgreSQL keeps promotions of several machines apart.
+        Optuna storage URL of the search; if PostgreSQL, its locks keep promotions on several machines apart.
     again : bool
         Open the test rows even though another winner of the same data and split has been scored on them.
     force : bool
@@ -65,7 +64,7 @@ def promote(
     Raises
     ------
     PromotionRefusedError
-        If there is no such finished search, the data are not what was searched, or `again` or `force` is needed.
+        If there is no such finished search, the data are not those that were searched, or `again` or `force` is needed.
     """
     store = open_store(tracking_uri, storage)
     close_orphans(store)
@@ -79,40 +78,31 @@ def promote(
     if config.search_id(development.data_sha256) != search_id:
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
-    return promote_winner(run, config, development, sealed, again=again, force=force)
+    trials = finished_trials(run)
+    chosen = winner(trials, config.tolerance, config.select)
+    return promote_winner(Search(run, config, development, trials, chosen), sealed, again=again, force=force)
 
 
-def promote_winner(
-    run: SearchRun,
-    config: SearchConfig,
-    development: Development,
-    sealed: SealedTest,
-    *,
-    again: bool = False,
-    force: bool = False,
-) -> Promotion:
+def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:
     """Promote the winner of a search whose data are at hand; see `promote`.
 
-    From the comparison with the champion to the move of the alias one promotion goes on at a time, and one that was
-    interrupted is completed by the next.
+    Under the registry's lock, from the comparison with the champion to the move of the alias, one promotion goes on at
+    a time.  The next promotion completes one that was interrupted.
     """
+    run, config, development, winner = search.run, search.config, search.development, search.winner
     store = run.store
-    trials = run.trials()
-    best = winner(trials, config.tolerance, config.select)
     with registry.alone(store) as held:
-        current = registry.champion(store, config.name)
         opened = openings(store, _test_key(development))
-        objections = {} if force else _against_champion(best, current, development)
-        objections |= {} if again else _against_opening(best, opened)
+        objections = {} if force else _against_champion(search, registry.champion(store, config.name))
+        objections |= {} if again else _against_opening(winner, opened)
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         if objections:
             command, does = _command(run.search_id, [*given, *objections]), _effect(objections)
             raise PromotionRefusedError(f"{'; '.join(objections.values())}; {command} {does}")
-        tested, count = _score_once(run, best, development, sealed, opened)
+        tested, count = _score_once(search, sealed, opened)
         scored = mlflow_text.Tested(**tested, openings=count)
-        weights = read_weights(run, best["run_id"])
-        scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
-        name = trial_name(best["family"], best)
+        weights = read_weights(run, winner.run_id)
+        scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
 
         def write(folder: Path) -> dict[str, str]:
             model = linear_model(weights.coef, weights.intercept, development.feature_names)
@@ -121,20 +111,20 @@ def promote_winner(
         version = registry.register(
             store,
             config.name,
-            best["run_id"],
+            winner.run_id,
             write,
             tags={
                 **{score: repr(value) for score, value in scores.items()},
                 "search_id": run.search_id,
-                "family": best["family"],
-                "trial": str(best["trial"]),
-                "trial_name": name,
+                "family": winner.family,
+                "trial": str(winner.number),
+                "trial_name": winner.name,
                 "data_sha256": development.data_sha256,
                 "test_key": _test_key(development),
                 "test_evaluations": str(count),
             },
-            description=mlflow_text.version_card(subject(run, config, development), told(best), scored),
-            about=mlflow_text.model_card(config, development, store.shown),
+            description=mlflow_text.version_card(search, scored),
+            about=mlflow_text.model_card(search),
         )
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
@@ -143,8 +133,8 @@ def promote_winner(
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
-    tell(run, config, development, trials, best, scored, str(version.version))
-    return Promotion(config.name, str(version.version), replaced, name, **scores, tracking_uri=store.shown)
+    describe(search, scored, str(version.version))
+    return Promotion(config.name, str(version.version), replaced, winner.name, **scores, tracking_uri=store.shown)
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
@@ -163,9 +153,9 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
 
 
 def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegression:
-    """Return the champion of a registered model, as the scikit-learn estimator that it is.
+    """Return the champion of a registered model: a scikit-learn estimator.
 
-    Unlike `mlflow.pyfunc.load_model`, this admits nothing but a model that regsearch wrote: see `tracking.model.load`.
+    Unlike `mlflow.pyfunc.load_model`, this loads nothing but a model that regsearch wrote: see `tracking.model.load`.
 
     Raises
     ------
@@ -190,23 +180,23 @@ def _load(store: Store, version: ModelVersion) -> LinearRegression:
         return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
 
 
-def _against_champion(best: pd.Series, champion: ModelVersion | None, development: Development) -> dict[str, str]:
-    """Say by the option that overrules it why a winner may not replace the champion, if anything is against it."""
-    if champion is None or champion.run_id == best["run_id"]:
+def _against_champion(search: Search, champion: ModelVersion | None) -> dict[str, str]:
+    """Return why the winner may not replace the champion, if so, by the option that overrules it."""
+    if champion is None or champion.run_id == search.winner.run_id:
         return {}
     model = f"{champion.name}: champion version {champion.version}"
-    if champion.tags.get("test_key") != _test_key(development):
+    if champion.tags.get("test_key") != _test_key(search.development):
         return {"--force": f"{model} is of other data or another split, so the scores do not compare"}
-    theirs, mine = float(champion.tags["r2_validation"]), float(best["r2_validation"])
-    if mine > theirs:
+    theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation
+    if ours > theirs:
         return {}
-    than = "equals" if mine == theirs else "is better than"
-    return {"--force": f"{model} stays, its validation R² {theirs:.4f} {than} this search's {mine:.4f}"}
+    than = "equals" if ours == theirs else "is better than"
+    return {"--force": f"{model} stays, its validation R² {theirs:.4f} {than} this search's {ours:.4f}"}
 
 
-def _against_opening(best: pd.Series, opened: Sequence[str]) -> dict[str, str]:
-    """Say by the option that overrules it why the test rows may not be opened, if anything is against it."""
-    if not opened or best["run_id"] in opened:
+def _against_opening(winner: Trial, opened: Sequence[str]) -> dict[str, str]:
+    """Return why the test rows may not be opened, if so, by the option that overrules it."""
+    if not opened or winner.run_id in opened:
         return {}
     times = f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner"
     return {"--again": f"{times}; choosing by test scores would make them meaningless"}
@@ -221,16 +211,14 @@ def _effect(options: Iterable[str]) -> str:
     return " and ".join(does[option] for option in options)
 
 
-def _score_once(
-    run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, opened: Sequence[str]
-) -> tuple[dict[str, float], int]:
+def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:
     """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
-    winner_id = str(best["run_id"])
+    run, winner_id = search.run, search.winner.run_id
     if winner_id not in opened:
         mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
         run.annotate(
             tags={
-                "test_key": _test_key(development),
+                "test_key": _test_key(search.development),
                 "test_opened_for": ",".join(mine),
                 "test_opened_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
@@ -250,7 +238,7 @@ def _score_once(
 
 
 def openings(store: Store, test_key: str) -> list[str]:
-    """Return the runs of the winners for which the test rows of some data and split were opened, over all searches."""
+    """Return the winners' runs for which the test rows of these data and split were opened, over all searches."""
     parents = store.client.search_runs(store.experiments(), f"tags.test_key = '{test_key}' AND tags.role = 'search'")
     return [winner_id for parent in parents for winner_id in parent.data.tags["test_opened_for"].split(",")]
 

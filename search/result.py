@@ -1,16 +1,47 @@
-"""What a search comes to."""
+"""What a search comes to: all that is known once its trials are logged, its champion, and what a caller is given."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from regsearch.search.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
+    from regsearch.data import Development
+    from regsearch.search.config import SearchConfig
+    from regsearch.tracking.runs import SearchRun
+
 SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
-"""What is known of a champion, as tags of its version."""
+"""Tags of a champion's version that hold its scores."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search whose trials are all logged.  Its figures, its text and its promotion are made from it.
+
+    Attributes
+    ----------
+    run : SearchRun
+        The search's parent run in MLflow.
+    config : SearchConfig
+    development : Development
+        The rows that the search may read.
+    trials : tuple of Trial
+        All finished trials, in order of family and number.
+    winner : Trial
+    """
+
+    run: SearchRun
+    config: SearchConfig
+    development: Development
+    trials: tuple[Trial, ...]
+    winner: Trial
 
 
 @dataclass(frozen=True)
@@ -30,7 +61,7 @@ class Promotion:
     r2_test_low, r2_test_high : float
         95 % interval of the test score, by the block bootstrap.
     tracking_uri : str
-        Where it is registered, without user and password.
+        The tracking store that the model is registered in, without user and password.
     """
 
     model: str
@@ -53,41 +84,72 @@ class Promotion:
 
     @property
     def uri(self) -> str:
-        """What `mlflow.pyfunc.load_model` takes."""
+        """The URI that `mlflow.pyfunc.load_model` takes."""
         return f"models:/{self.model}@champion"
-
-
-def invitation(search_id: str) -> str:
-    """Say how to promote the winner of a search that was only run."""
-    return f"not promoted; to do so: regsearch promote {search_id}"
 
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """A finished search.
+    """A finished search, as `run_search` returns it.
 
     Attributes
     ----------
     search_id : str
-        Identity of the search: what decides its trials, and its data.
+        Identity of the search: a hash of its data and of everything that decides its trials.
     run_id : str
-        Of the MLflow parent run.
-    trials : DataFrame
-        One row per trial: family, trial, strengths, metrics, run id.
-    best : Series
-        The winning row.
+        Id of the MLflow parent run.
+    finished : tuple of Trial
+        All trials.
+    winner : Trial
+        The trial that was chosen.
     new_trials : int
-        How many of the trials this call solved; the others were there already.
+        How many trials this call solved; the others were there already.
     promotion : Promotion or None
-        ``None`` where promotion was not wanted or was refused.
+        ``None`` if promotion was not wanted or was refused; `notes` then says why.
     notes : tuple of str
-        What a person should know: a winner at the edge of its range, a refused promotion.
+        What a person should know, such as a winner at the edge of its range or a refused promotion.
     """
 
     search_id: str
     run_id: str
-    trials: pd.DataFrame
-    best: pd.Series
+    finished: tuple[Trial, ...] = field(repr=False)
+    winner: Trial
     new_trials: int
     promotion: Promotion | None
     notes: tuple[str, ...]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial: family, trial number, strengths, metrics and run id."""
+        return table(self.finished)
+
+    @property
+    def best(self) -> pd.Series:
+        """The winner's row of `trials`."""
+        return self.trials.iloc[self.finished.index(self.winner)]
+
+
+def table(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return the table of trials: one row each, numbers as numbers.
+
+    The columns are `family`, `trial`, those of `tracking.runs.STRENGTHS` and `tracking.runs.METRICS`, and `run_id`.
+    """
+    import pandas as pd
+
+    from regsearch.tracking.runs import METRICS, STRENGTHS
+
+    rows = []
+    for trial in trials:
+        both = {"l1_ratio": trial.penalty.l1_ratio, "sklearn_alpha": trial.penalty.sklearn_alpha}
+        strengths = {**trial.parameters, **(both if trial.family != "none" else {})}
+        rows.append(
+            {
+                "family": trial.family,
+                "trial": trial.number,
+                **{name: strengths.get(name, float("nan")) for name in STRENGTHS},
+                **{name: trial.metrics.get(name, float("nan")) for name in METRICS},
+                "run_id": trial.run_id,
+            }
+        )
+    made = pd.DataFrame(rows, columns=["family", "trial", *STRENGTHS, *METRICS, "run_id"])
+    return made.astype({"n_nonzero": int}) if rows else made

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
@@ -45,30 +44,33 @@ Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What is logged of one trial.
+    """A trial as MLflow records it.
 
     Parameters
     ----------
     family : str
-    trial : int
+    number : int
         Number of the trial in its family's study.
-    name, description : str
-        Of the run, for people.
     params : mapping of str to float
-        Of `STRENGTHS`, those that apply.
+        Those of `STRENGTHS` that the family has.
+    metrics : mapping of str to float
+        All of `METRICS`, and the scores of each fold.
+    name, description : str
+        Name and description of the run, for people.
     certified : bool
         Whether every fit reached its tolerance.
-    metrics : mapping of str to float
-        All of `METRICS`, and those of the folds.
+    run_id : str
+        Id of the run that records it; empty until there is one.
     """
 
     family: str
-    trial: int
-    name: str
-    description: str
+    number: int
     params: Mapping[str, float]
     metrics: Mapping[str, float]
+    name: str
+    description: str
     certified: bool
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -204,22 +206,22 @@ class SearchRun:
         """Return whether a trial's run is finished and still has its weights."""
         return run.info.status == "FINISHED" and self.store.holds(run.info.run_id, "weights.npz")
 
-    def trials(self) -> pd.DataFrame:
-        """Return the table of finished trials: one row each, numbers as numbers, in order of family and trial."""
-        rows = [
-            {
-                "family": family,
-                "trial": trial,
-                **{name: float(run.data.params.get(name, "nan")) for name in STRENGTHS},
-                **{name: run.data.metrics.get(name, float("nan")) for name in METRICS},
-                "run_id": run.info.run_id,
-            }
-            for (family, trial), run in self.trial_runs().items()
+    def finished(self) -> list[TrialRecord]:
+        """Return the finished trials, in order of family and number."""
+        return [
+            TrialRecord(
+                family=family,
+                number=number,
+                params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
+                metrics=dict(run.data.metrics),
+                name=str(run.info.run_name),
+                description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
+                certified=run.data.tags.get("certified") == "true",
+                run_id=run.info.run_id,
+            )
+            for (family, number), run in sorted(self.trial_runs().items(), key=lambda item: item[0])
             if run.info.status == "FINISHED"
         ]
-        columns = ["family", "trial", *STRENGTHS, *METRICS, "run_id"]
-        table = pd.DataFrame(rows, columns=columns).sort_values(["family", "trial"], ignore_index=True)
-        return table.astype({"n_nonzero": int}) if len(table) else table
 
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
@@ -239,7 +241,7 @@ class SearchRun:
         except MlflowException as error:
             if not is_cut_short(error):
                 raise
-        left = self.trial_runs().get((record.family, record.trial))
+        left = self.trial_runs().get((record.family, record.number))
         return self._log(record, files, left.info.run_id if left else None)
 
     def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
@@ -339,7 +341,7 @@ class SearchRun:
                 MLFLOW_RUN_NOTE: record.description,
                 "role": "trial",
                 "family": record.family,
-                "trial": str(record.trial),
+                "trial": str(record.number),
             },
         )
         return str(run.info.run_id)

@@ -1,13 +1,16 @@
-"""What people read of a search and of its model in MLflow: records in, Markdown out."""
+"""The text that people read in MLflow about a search and its model: records in, Markdown out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from regsearch.data import MEMORY, Development
 from regsearch.search.config import PRESETS, Range, SearchConfig
+from regsearch.search.notes import early_stops, edges
 from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.result import Search
+from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.pages import Chart, View
 
@@ -47,58 +50,14 @@ _LIMITS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A search and where it is in MLflow.
-
-    Parameters
-    ----------
-    config : SearchConfig
-    development : Development
-    search_id : str
-    experiment_id : str
-    run_id : str
-        Of the search's own run.
-    tracking_uri : str
-        Where that is, without user and password.
-    """
-
-    config: SearchConfig
-    development: Development
-    search_id: str
-    experiment_id: str
-    run_id: str
-    tracking_uri: str
-
-
-@dataclass(frozen=True)
-class Told:
-    """A trial as the story tells it.
-
-    Parameters
-    ----------
-    name, run_id : str
-    r2_train, r2_validation : float
-    n_nonzero : int
-    sparsity : float
-    """
-
-    name: str
-    run_id: str
-    r2_train: float
-    r2_validation: float
-    n_nonzero: int
-    sparsity: float
-
-
 @dataclass(frozen=True)
 class Tested:
-    """What the test rows said of the winner.
+    """The winner's score on the test rows.
 
     Parameters
     ----------
     r2_test, r2_test_low, r2_test_high : float
-        With the ends of its 95 % interval.
+        R² and the ends of its 95 % interval.
     openings : int
         How often these rows had been opened by then.
     """
@@ -141,35 +100,24 @@ def opening(config: SearchConfig, development: Development) -> str:
     return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), OBJECTIVE, UNITS)
 
 
-def story(
-    subject: Subject,
-    winner: Told,
-    best: Sequence[Told],
-    notes: Iterable[str],
-    tested: Tested | None = None,
-    version: str = "",
-) -> str:
+def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
     """Return the description of a finished search.
 
-    MLflow shows its first four lines before "Show more", and only on the first two can links be clicked: they are one
-    paragraph.
+    MLflow shows four lines before "Show more", and makes links of the first two lines only.  So these two lines are
+    one paragraph.
 
     Parameters
     ----------
-    subject : Subject
-    winner : Told
-    best : sequence of Told
-        The best trial of each family, in the order to be shown in.
-    notes : iterable of str
-        What a person should know of the winner.
+    search : Search
     tested : Tested or None
-        ``None`` while the test rows have not been opened for this winner.
+        The winner's test scores; ``None`` if the test rows have not been opened for it.
     version : str
-        Of the registered model that the winner became.
+        Version of the registered model that the winner became, or empty.
     """
-    config, development = subject.config, subject.development
+    config, development, winner = search.config, search.development, search.winner
+    remarks = [*edges(winner, config), *early_stops(search.trials, config)]
     outcome = [
-        f"**Winner: {_run(subject, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
+        f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
     if tested:
         model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
@@ -180,49 +128,52 @@ def story(
         outcome += [str(tested), model]
     else:
         promote = (
-            f'promote("{subject.search_id}", data=…)' if _given(config) else f"regsearch promote {subject.search_id}"
+            f'promote("{search.run.search_id}", data=…)'
+            if _given(config)
+            else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
     return _paragraphs(
-        f"{_look(subject)}<br>{', '.join(outcome)}.",
-        *(f"Note: {note}." for note in notes),
+        f"{_look(search)}<br>{', '.join(outcome)}.",
+        *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
         f"{_trials(config)}.",
         _list(_strengths(config)),
         _data(development),
         "### The best of each family",
-        _table(subject, winner, best),
+        _table(search),
         "### Test rows",
         test_rows,
         "### Figures",
-        f"Of the winner: {_figure(subject, 'weights')}, below the unregularised ones, and "
-        f"{_figure(subject, 'predictions')}. Of each family:",
-        *(_picture(subject, family) for family in config.families.searched),
+        f"Of the winner: {_figure(search, 'weights')}, below the unregularised ones, and "
+        f"{_figure(search, 'predictions')}. Of each family:",
+        *(_picture(search, family) for family in config.families.searched),
         "### To run it again",
-        _again(subject),
+        _again(search),
         "### How to read the numbers",
         OBJECTIVE,
         UNITS,
     )
 
 
-def model_card(config: SearchConfig, development: Development, tracking_uri: str) -> str:
-    """Return the description of a registered model: what holds for every version of it."""
+def model_card(search: Search) -> str:
+    """Return the description of a registered model, which holds for every version of it."""
+    development = search.development
     return _paragraphs(
         f"{_purpose(development)} Each version is the winner of one search over the penalties of ridge, lasso and "
         "ElasticNet; its own page has the scores and where it comes from.",
         "`champion` is the version to use. A challenger replaces it only if it validates better on the same data and "
         "split, or by force; `regsearch models --rollback` restores the one before.",
-        *_use(f"models:/{config.name}@champion", development, tracking_uri),
+        *_use(f"models:/{search.config.name}@champion", search),
     )
 
 
-def version_card(subject: Subject, winner: Told, tested: Tested) -> str:
+def version_card(search: Search, tested: Tested) -> str:
     """Return the description of a version of a registered model."""
-    development = subject.development
+    development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = development.split.shown
     return _paragraphs(
-        f"{_run(subject, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
+        f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
         "### Scores",
         _list(
@@ -233,14 +184,14 @@ def version_card(subject: Subject, winner: Told, tested: Tested) -> str:
             ]
         ),
         f"With this, the test rows have been opened {_times(tested.openings)}.",
-        *_use(f"runs:/{winner.run_id}/model", development, subject.tracking_uri),
+        *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
             [
-                f"Search {_link(subject.search_id, pages.run(subject.experiment_id, subject.run_id))}: "
-                f"{_trials(subject.config)}",
-                f"Trial {_run(subject, winner)} and "
-                + _link("its weights", pages.artifact(subject.experiment_id, winner.run_id, "weights.png")),
+                f"Search {_link(search.run.search_id, pages.run(experiment_id, search.run.run_id))}: "
+                f"{_trials(search.config)}",
+                f"Trial {_run(search, winner)} and "
+                + _link("its weights", pages.artifact(experiment_id, winner.run_id, "weights.png")),
                 f"Data {development.source}, SHA-256 `{development.data_sha256}`",
             ]
         ),
@@ -253,11 +204,12 @@ def _purpose(development: Development) -> str:
     )
 
 
-def _use(uri: str, development: Development, tracking_uri: str) -> list[str]:
+def _use(uri: str, search: Search) -> list[str]:
+    development = search.development
     lines = (
         "import mlflow",
         "",
-        f'mlflow.set_tracking_uri("{tracking_uri}")',
+        f'mlflow.set_tracking_uri("{search.run.store.shown}")',
         f'model = mlflow.pyfunc.load_model("{uri}")',
         f"model.predict(X)  # {development.model.X.dtype}, rows × {development.n_features:,} features",
     )
@@ -303,50 +255,56 @@ def _data(development: Development) -> str:
     )
 
 
-def _look(subject: Subject) -> str:
-    experiment_id, suffix = subject.experiment_id, _of(subject.search_id)
+def _look(search: Search) -> str:
+    experiment_id, suffix = search.run.experiment_id, _of(search.run.search_id)
     families = [
         _link(_chart_title(family), pages.view(experiment_id, family + suffix, charts=True))
-        for family in subject.config.families.searched
+        for family in search.config.families.searched
     ]
     table = _link("all trials, best first", pages.view(experiment_id, pages.BEST_FIRST + suffix))
     return f"Look at: {' · '.join([table, *families])}"
 
 
-def _table(subject: Subject, winner: Told, best: Sequence[Told]) -> str:
+def _table(search: Search) -> str:
     rows = [
         ["trial", "R² validation", "R² train", "non-zero", "sparsity"],
         *(
             [
-                f"{_run(subject, trial)}{' ★' if trial == winner else ''}",
+                f"{_run(search, trial)}{' ★' if trial == search.winner else ''}",
                 f"{trial.r2_validation:.4f}",
                 f"{trial.r2_train:.4f}",
                 f"{trial.n_nonzero:,}",
                 f"{trial.sparsity:.1%}",
             ]
-            for trial in best
+            for trial in _shown_trials(search)
         ),
     ]
     lines = ["".join(f"| {cell}&emsp; " for cell in row) + "|" for row in rows]  # MLflow leaves no space between cells
     return "\n".join([lines[0], "| --- " * len(rows[0]) + "|", *lines[1:]])
 
 
-def _figure(subject: Subject, name: str) -> str:
-    return _link(name, pages.artifact(subject.experiment_id, subject.run_id, f"figures/{name}.png"))
+def _shown_trials(search: Search) -> list[Trial]:
+    """Return the best trial of each family and the winner, which need not be one of them."""
+    best = best_of_each_family(search.trials)
+    return best if search.winner in best else best_first([*best, search.winner])
 
 
-def _picture(subject: Subject, name: str) -> str:
-    """Show a figure as SVG, which has the size of a page; as many pixels as a PNG has push MLflow's side bar away."""
-    return f"![{name}]({pages.content(subject.run_id, f'figures/{name}.svg')})"
+def _figure(search: Search, name: str) -> str:
+    return _link(name, pages.artifact(search.run.experiment_id, search.run.run_id, f"figures/{name}.png"))
 
 
-def _again(subject: Subject) -> str:
-    config = subject.config
+def _picture(search: Search, name: str) -> str:
+    """Show a figure as SVG, which is as large as a page; the pixels of a PNG push MLflow's side bar away."""
+    return f"![{name}]({pages.content(search.run.run_id, f'figures/{name}.svg')})"
+
+
+def _again(search: Search) -> str:
+    config = search.config
     preset = next((name for name in PRESETS if SearchConfig.from_preset(name) == config), None)
     if preset:
         return f"`regsearch run {preset}`"
     run = 'run_search(SearchConfig.load("config.toml"), data=…)' if _given(config) else "regsearch run config.toml"
-    return f"With its {_link('config.toml', pages.content(subject.run_id, 'config.toml'))}: `{run}`"
+    return f"With its {_link('config.toml', pages.content(search.run.run_id, 'config.toml'))}: `{run}`"
 
 
 def _given(config: SearchConfig) -> bool:
@@ -381,8 +339,8 @@ def _of(search_id: str) -> str:
     return f"-{search_id}"
 
 
-def _run(subject: Subject, trial: Told) -> str:
-    return _link(trial.name, pages.run(subject.experiment_id, trial.run_id))
+def _run(search: Search, trial: Trial) -> str:
+    return _link(trial.name, pages.run(search.run.experiment_id, trial.run_id))
 
 
 def _link(text: str, address: str) -> str:

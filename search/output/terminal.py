@@ -16,9 +16,9 @@ from rich.text import Text
 from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.search.config import PRESETS, SearchConfig, preset
-from regsearch.search.penalty import trial_name
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
+from regsearch.search.trial import Trial, best_of_each_family
 
 _SHOWN_PER_FAMILY = 3
 _SCHEMA_HINT = """\
@@ -86,7 +86,7 @@ def as_json(result: SearchResult) -> dict[str, Any]:
     return {
         "search_id": result.search_id,
         "run_id": result.run_id,
-        "trials": len(result.trials),
+        "trials": len(result.finished),
         "new_trials": result.new_trials,
         "best": {key: _plain(value) for key, value in result.best.items() if value == value},
         "promotion": promotion_json(result.promotion) if result.promotion else None,
@@ -95,31 +95,41 @@ def as_json(result: SearchResult) -> dict[str, Any]:
 
 
 def as_text(result: SearchResult) -> str:
-    """Return a search's result for people: the best trials of every family, and what happened to the winner."""
+    """Return a search's result for people: the best trials of each family, the winner, and what happened to it."""
     table = Table(box=SIMPLE)
     table.add_column("")
     for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    ranked = result.trials.sort_values("r2_validation", ascending=False)
-    for _, row in ranked.groupby("family", sort=False).head(_SHOWN_PER_FAMILY).iterrows():
-        wins = row["run_id"] == result.best["run_id"]
+    for trial in _shown_trials(result):
+        wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
-            trial_name(row["family"], row),
-            f"{row['r2_train']:.4f}",
-            f"{row['r2_validation']:.4f}",
-            f"{row['n_nonzero']:,.0f}",
-            f"{row['sparsity']:.1%}",
-            f"{row['fit_seconds']:.3f}",
+            trial.name,
+            f"{trial.r2_train:.4f}",
+            f"{trial.r2_validation:.4f}",
+            f"{trial.n_nonzero:,}",
+            f"{trial.sparsity:.1%}",
+            f"{trial.metrics['fit_seconds']:.3f}",
             style="bold" if wins else None,
         )
     did = f"{result.new_trials} new" if result.new_trials else "none new: this search was complete"
-    heading = f"search {result.search_id}: {len(result.trials)} trials, {did}; the three best of each family"
+    heading = f"search {result.search_id}: {len(result.finished)} trials, {did}; the three best of each family"
     lines: list[RenderableType] = [Text(heading), table]
     if result.promotion:
         lines.append(Text(promotion_text(result.promotion), end=""))
+    else:
+        lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
+
+
+def _shown_trials(result: SearchResult) -> list[Trial]:
+    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
+    shown = best_of_each_family(result.finished, _SHOWN_PER_FAMILY)
+    if result.winner in shown:
+        return shown
+    last = max((at for at, trial in enumerate(shown) if trial.family == result.winner.family), default=len(shown) - 1)
+    return [*shown[: last + 1], result.winner, *shown[last + 1 :]]
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:

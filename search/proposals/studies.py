@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -13,28 +12,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from regsearch.search.config import SearchConfig
-from regsearch.search.penalty import Family
+from regsearch.search.penalty import Family, penalty_of
 from regsearch.search.proposals.samplers import BATCH, GridOrder, distributions, sampler_of
+from regsearch.search.trial import Proposal
 
 _GAIN = 1e-4  # a score is better if it differs in the digits that tables show
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial to be solved.
-
-    Attributes
-    ----------
-    number : int
-        Of the trial in its family's study.
-    parameters : mapping of str to float
-    told : bool
-        Whether Optuna already has its value, and only its run is missing.
-    """
-
-    number: int
-    parameters: Mapping[str, float]
-    told: bool = False
 
 
 class FamilyStudy:
@@ -44,24 +26,29 @@ class FamilyStudy:
     ----------
     study : optuna.Study
     family : {"none", "ridge", "lasso", "elasticnet"}
+    space : mapping of str to FloatDistribution
+        The ranges of the family's hyperparameters.
     n_trials : int
         How many trials are wanted in all.
-    distributions : mapping of str to FloatDistribution
+    n_rows : int
+        Number of rows that a trial's own model is fitted on.
     patience : int or None
-        After how many trials without a better score no more are wanted; looked at between batches.
+        Stop after so many trials without a better score; looked at between batches.
 
     Attributes
     ----------
     is_grid : bool
-        Whether nothing that is told changes what is proposed: all is then proposed together, and may be told at once.
+        Whether the proposals depend on nothing that is told.  All are then proposed together, and told in any order.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         family: Family,
+        space: Mapping[str, FloatDistribution],
+        *,
         n_trials: int,
-        distributions: Mapping[str, FloatDistribution],
+        n_rows: int,
         patience: int | None = None,
     ) -> None:
         self.study = study
@@ -69,13 +56,14 @@ class FamilyStudy:
         self.family = family
         self.n_trials = n_trials
         self.patience = patience
-        self._distributions: dict[str, BaseDistribution] = dict(distributions)
+        self._n_rows = n_rows
+        self._space: dict[str, BaseDistribution] = dict(space)
 
     def ask(self, logged: Set[int]) -> list[Proposal]:
-        """Return the next batch: empty when all that is wanted has been told and logged, or patience is at its end.
+        """Return the next batch, which is empty once every wanted trial is told and logged, or patience has run out.
 
-        A batch that was interrupted is taken up where it stopped: a trial that Optuna holds as running keeps its
-        parameters, one that was told but never logged is solved again for its run.
+        An interrupted batch goes on where it stopped: a trial that Optuna holds as running keeps its parameters, and a
+        trial that was told but never logged is proposed again for its run.
 
         Parameters
         ----------
@@ -86,12 +74,12 @@ class FamilyStudy:
         trials = self.study.get_trials(deepcopy=False)
         lost = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.number not in logged]
         if lost:
-            return [Proposal(trial.number, trial.params, told=True) for trial in lost[:size]]
+            return [self._proposal(trial.number, trial.params, told=True) for trial in lost[:size]]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         if not running and self.patience and stagnation(trial.value for trial in trials) >= self.patience:
             return []
         batch = (running[0].number if running else len(trials)) // size
-        proposals = [Proposal(trial.number, self._complete(trial)) for trial in running]
+        proposals = [self._proposal(trial.number, self._complete(trial)) for trial in running]
         partly_told = (
             not self.is_grid
             and running
@@ -99,8 +87,8 @@ class FamilyStudy:
         )
         if not partly_told:
             for _ in range(len(trials), min((batch + 1) * size, self.n_trials)):
-                trial = self.study.ask(self._distributions)
-                proposals.append(Proposal(trial.number, trial.params))
+                trial = self.study.ask(self._space)
+                proposals.append(self._proposal(trial.number, trial.params))
         return proposals
 
     def settled(self, logged: Set[int]) -> int:
@@ -117,16 +105,20 @@ class FamilyStudy:
     def tell(self, number: int, r2_validation: float) -> None:
         """Give Optuna the value of a trial, to seven digits.
 
-        What lies below is rounding error, which depends on where and after what a trial was solved, and must not
-        decide what is proposed next.
+        The digits below are rounding error.  They depend on where and after which trials a trial was solved, and must
+        not decide what is proposed next.
         """
         self.study.tell(number, round(float(f"{r2_validation:.7g}"), 7))
 
+    def _proposal(self, number: int, parameters: Mapping[str, float], *, told: bool = False) -> Proposal:
+        penalty = penalty_of(self.family, parameters, self._n_rows)
+        return Proposal(self.family, number, parameters, penalty, told)
+
     def _complete(self, trial: FrozenTrial) -> Mapping[str, float]:
-        if trial.params.keys() == self._distributions.keys():
+        if trial.params.keys() == self._space.keys():
             return trial.params
         live = optuna.trial.Trial(self.study, trial._trial_id)
-        return {name: live._suggest(name, distribution) for name, distribution in self._distributions.items()}
+        return {name: live._suggest(name, distribution) for name, distribution in self._space.items()}
 
 
 def stagnation(scores: Iterable[float | None]) -> int:
@@ -140,19 +132,31 @@ def stagnation(scores: Iterable[float | None]) -> int:
     return since
 
 
-def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage) -> list[FamilyStudy]:
-    """Create or resume the studies of a search, the unregularised baseline first.
+def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_rows: int) -> list[FamilyStudy]:
+    """Open the studies of a search, the unregularised baseline's first.
 
     Parameters
     ----------
     config : SearchConfig
     search_id : str
     storage : optuna.storages.BaseStorage
+    n_rows : int
+        Number of rows that a trial's own model is fitted on.
     """
-    studies = [FamilyStudy(_open(config, search_id, storage, "none", GridOrder([{}])), "none", 1, {})]
+    baseline = _open(config, search_id, storage, "none", GridOrder([{}]))
+    studies = [FamilyStudy(baseline, "none", {}, n_trials=1, n_rows=n_rows)]
     for family, settings in config.families.searched.items():
         study = _open(config, search_id, storage, family, sampler_of(config, family, settings))
-        studies.append(FamilyStudy(study, family, settings.n_trials, distributions(settings), settings.patience))
+        studies.append(
+            FamilyStudy(
+                study,
+                family,
+                distributions(settings),
+                n_trials=settings.n_trials,
+                n_rows=n_rows,
+                patience=settings.patience,
+            )
+        )
     return studies
 
 
@@ -171,7 +175,7 @@ def _open(
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna from announcing each study."""
+    """Silence what Optuna logs when a study is made."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

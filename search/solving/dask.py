@@ -1,10 +1,10 @@
-"""Where trials are solved beyond this machine: on the workers of a Dask cluster."""
+"""The engine beyond this machine: trials are solved on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from distributed.comm.core import CommClosedError
 
 from regsearch.data import Development
 from regsearch.errors import ConfigError, EngineLostError
-from regsearch.search.penalty import Family
+from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Engine, Submit
+from regsearch.search.trial import Proposal
 from regsearch.tracking.store import quiet, reason
 
 _ANSWER_SECONDS = 10
@@ -32,13 +33,13 @@ def connect(address: str) -> Iterator[Engine]:
     Parameters
     ----------
     address : str
-        A scheduler's, as ``tcp://scheduler:8786``, or ``local:4`` for a cluster of four processes of this machine,
-        which ends with the context.
+        Address of a scheduler, such as ``tcp://scheduler:8786``, or ``local:4`` for a cluster of four processes on
+        this machine, which ends with the context.
 
     Raises
     ------
     ConfigError
-        If the address is none, no scheduler answers there, it has no worker, or one of other software.
+        If the address is malformed, no scheduler answers, it has no worker, or a worker has another regsearch.
     EngineLostError
         If the scheduler, or every worker that had the rows, is lost in the context.
     """
@@ -104,14 +105,14 @@ def _require_workers(client: Client, address: str) -> None:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the penalty plane, and the solver that remembers what it has solved there."""
+    """A row of the penalty plane.  The worker that solved it remembers it."""
 
     has_l1: bool
     l2: float
 
     @classmethod
-    def of(cls, family: Family, trials: Sequence[Mapping[str, float]]) -> _Row:
-        return cls(family in ("lasso", "elasticnet"), trials[0].get("l2_alpha", 0.0))
+    def of(cls, penalty: Penalty) -> _Row:
+        return cls(penalty.l1 > 0, penalty.row)
 
     def distance(self, other: _Row) -> float:
         """Return 0 for the same row, up to 1 for one of the same solver, and 2 for one of the other."""
@@ -123,38 +124,38 @@ class _Row:
 
 @dataclass(eq=False)
 class _Path:
-    """A path that was sent to a worker, and whether it is still being solved."""
+    """A path that was sent to a worker.  `is_open` is true while it is being solved."""
 
     row: _Row
     worker: str
     is_open: bool = True
 
     def close(self, _outcome: Future[list[Solved | Failure]]) -> None:
-        """Note that it is solved; of the outcome nothing is kept."""
+        """Note that the path is solved."""
         self.is_open = False
 
 
 @contextmanager
 def _engine(client: Client, development: Development, tolerance: float) -> Iterator[Submit]:
-    """Have each path solved where its row, or else one near it, was: that worker's solver remembers it.
+    """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
-    That is a preference: a worker that is lost, or has too much to do, has its paths solved by others.  So that there
-    are others, all workers keep the rows: Dask's active memory manager, which would leave them to one, is stopped.
+    This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
+    workers keep the rows.  Dask's active memory manager would leave them to one worker, so it is stopped.
     """
     client.amm.stop()
     shipment = client.scatter(Shipment.of(development, tolerance), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
 
-    def submit(family: Family, trials: Sequence[Mapping[str, float]]) -> Future[list[Solved | Failure]]:
-        row = _Row.of(family, trials)
+    def submit(proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
+        row = _Row.of(proposals[0].penalty)
         workers = list(client.nthreads())
         if not workers:
             raise CancelledError
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
         outcome: Future[list[Solved | Failure]] = executor.submit(
-            solve, shipment.key, shipment, family, trials, workers=[path.worker]
+            solve, shipment.key, shipment, proposals, workers=[path.worker]
         )
         outcome.add_done_callback(path.close)
         return outcome
@@ -166,7 +167,7 @@ def _engine(client: Client, development: Development, tolerance: float) -> Itera
 
 
 def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
-    """Return the worker that solved this row; else of the least busy ones that which solved the nearest."""
+    """Return the worker that solved this row, or else, of the least busy workers, the one that solved the nearest."""
     nearest = dict.fromkeys(workers, 3.0)
     busy = dict.fromkeys(workers, 0)
     for path in sent:

@@ -1,10 +1,10 @@
-"""What a worker of a cluster does: it keeps the rows and solvers of a search, and imports nothing that tracks one."""
+"""A worker of a cluster: it keeps the rows and the solvers of a search.  It imports nothing that tracks a search."""
 
 from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -17,14 +17,14 @@ from threadpoolctl import threadpool_limits
 from regsearch.data import Development
 from regsearch.data.blocks import column_blocks
 from regsearch.errors import EngineLostError
-from regsearch.search.penalty import Family
 from regsearch.search.solving.evaluate import Evaluator, Failure, Solved
 from regsearch.search.solving.local import illustrated
+from regsearch.search.trial import Proposal
 
 
 @dataclass(frozen=True, eq=False)
 class Shipment:
-    """What every worker is sent once: the rows of a search, never the test rows, and how to know them again.
+    """What every worker is sent once: the rows of a search without its test rows, and their hash.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Shipment:
     tolerance : float
         Relative duality gap that every fit must reach.
     sha256 : str
-        Of the values of all rows.
+        SHA-256 of the values of all rows.
     """
 
     development: Development
@@ -41,28 +41,25 @@ class Shipment:
 
     @classmethod
     def of(cls, development: Development, tolerance: float) -> Shipment:
-        """Return what is sent of the rows of a search."""
+        """Return the shipment of a search's rows."""
         return cls(development, tolerance, _sha256(development))
 
 
 _here: WeakKeyDictionary[TaskState, Evaluator] = WeakKeyDictionary()
-"""A worker's solvers, for as long as it has the rows: Dask drops them when the search ends, however it ends."""
+"""A worker's solvers.  They live as long as the worker has the rows, which Dask drops when the search ends."""
 _alone = Lock()
 
 
-def solve(
-    key: str, shipment: Shipment, family: Family, trials: Sequence[Mapping[str, float]]
-) -> list[Solved | Failure]:
+def solve(key: str, shipment: Shipment, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     """Solve a path on this worker: one at a time, on as many BLAS threads as the worker has threads.
 
     Parameters
     ----------
     key : str
-        Dask's, of the shipment.
+        Dask's key of the shipment.
     shipment : Shipment
-    family : str
-    trials : sequence of mapping of str to float
-        Their strengths, in the order to solve them in.
+    proposals : sequence of Proposal
+        A path, in the order to solve it in.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def solve(
             if _sha256(shipment.development) != shipment.sha256:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
             _here[rows] = Evaluator(shipment.development, shipment.tolerance)
-        return illustrated(_here[rows], family, trials)
+        return illustrated(_here[rows], proposals)
 
 
 def dask_setup(_worker: Worker) -> None:

@@ -1,9 +1,9 @@
-"""A fit becomes an evaluation: what a trial scored on every fold, and how the weights of its model look."""
+"""Fits become evaluations: the scores of a trial on every fold, and the properties of its weights."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from regsearch.data import Development, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
-from regsearch.search.penalty import Family, penalty_of
+from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
+from regsearch.search.trial import Proposal
 
 _BLOCK_VALUES = 2**18
-"""Of the columns that a prediction reads at once: 2 MB in double precision, so that they never leave the cache."""
+"""How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,19 @@ class Evaluation:
     Attributes
     ----------
     r2_train, r2_validation : float
-        Coefficient of determination on the rows fitted on and on the other rows of a fold: means over the folds.
+        R² on the training rows and on the validation rows of a fold; means over the folds.
     r2_validation_se : float
-        Standard error of that mean; of a single fold by the block bootstrap.
+        Standard error of `r2_validation`; for a single fold by the block bootstrap.
     sparsity : float
         Fraction of weights that are exactly zero.
     n_nonzero : float
-        Number of weights that are not.
+        Number of weights that are not zero.
     l1_norm, l2_norm : float
-        Of the coefficients, in target units per unit of each feature.
+        Norms of the coefficients, in target units per unit of each feature.
     duality_gap : float
         The worst certificate among the trial's fits.
     fit_seconds : float
-        All fits together.
+        Seconds spent on all fits of the trial.
     folds : tuple of (float, float)
         R² on the train and validation rows of each fold; empty for a holdout.
     """
@@ -64,17 +65,17 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """An evaluation and what it is of.
+    """A solved trial.
 
     Attributes
     ----------
     evaluation : Evaluation
     fit : Fit
-        The trial's own model, fitted on all rows that a model may be.
+        The trial's own model, fitted on every row that is not a test row.
     predicted : tuple of ndarray of float64
-        Predictions at the validation rows of each fold, by the fit that did not see them.
+        Predictions at the validation rows of each fold, by the model that was not fitted on them.
     picture : bytes
-        The stem plot of the fit's weights, where it was drawn beside the solver; else empty.
+        The stem plot of the weights, if it was drawn beside the solver; else empty.
     """
 
     evaluation: Evaluation
@@ -120,7 +121,7 @@ class Evaluator:
     tolerance : float
         Relative duality gap that every fit must reach.
     processes : int
-        How many share this machine's memory.
+        How many processes share this machine's memory.
     """
 
     def __init__(self, development: Development, tolerance: float, processes: int = 1) -> None:
@@ -133,20 +134,21 @@ class Evaluator:
         paths = [RegularizationPath(rows.X, rows.y, tolerance=tolerance, in_memory=in_memory) for rows in fitted]
         self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
-    def __call__(self, family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
+    def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
         outcomes: list[Solved | Failure] = []
-        for parameters in trials:
+        for proposal in proposals:
             try:
-                outcomes.append(self._evaluate(family, parameters))
+                outcomes.append(self._evaluate(proposal.penalty))
             except Exception:
                 outcomes.append(Failure(traceback.format_exc()))
                 break
         return outcomes
 
-    def _evaluate(self, family: Family, parameters: Mapping[str, float]) -> Solved:
-        fits = [_solve(path, family, parameters) for path in self._paths]
-        model = fits[0] if self._is_holdout else _solve(self._model, family, parameters)
+    def _evaluate(self, penalty: Penalty) -> Solved:
+        n_rows = self._model.n_rows
+        fits = [_solve(path, penalty.on(path.n_rows, instead_of=n_rows)) for path in self._paths]
+        model = fits[0] if self._is_holdout else _solve(self._model, penalty)
         every = fits if self._is_holdout else [*fits, model]
         predicted = tuple(
             predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
@@ -176,5 +178,5 @@ class Evaluator:
         return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
 
 
-def _solve(path: RegularizationPath, family: Family, parameters: Mapping[str, float]) -> Fit:
-    return next(path.solve([penalty_of(family, parameters, path.n_rows)]))
+def _solve(path: RegularizationPath, penalty: Penalty) -> Fit:
+    return next(path.solve([penalty]))

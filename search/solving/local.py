@@ -1,10 +1,10 @@
-"""Where trials are solved: on a thread beside the driver, or in processes of their own."""
+"""Engines of this machine: trials are solved on a thread beside the driver, or in processes of their own."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -15,21 +15,22 @@ from threadpoolctl import threadpool_limits
 
 from regsearch.data import Development
 from regsearch.errors import EngineLostError
-from regsearch.search.penalty import Family, trial_name
 from regsearch.search.solving.evaluate import Evaluator, Failure, Solved
+from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
 
-Submit = Callable[[Family, Sequence[Mapping[str, float]]], Future[list[Solved | Failure]]]
+Submit = Callable[[Sequence[Proposal]], Future[list[Solved | Failure]]]
+"""Has a path of proposals solved, and returns the future of their outcomes."""
 Engine = Callable[[Development, float], AbstractContextManager[Submit]]
-"""Given the rows and the tolerance, a context in which paths can be submitted."""
+"""Takes the rows and the tolerance; returns a context in which paths can be submitted."""
 
 
 @contextmanager
 def thread(development: Development, tolerance: float) -> Iterator[Submit]:
-    """Solve on one thread of this process, which has all of its cores."""
+    """Solve on one thread of this process, with all of its cores."""
     evaluator = Evaluator(development, tolerance)
     with _abandoned_on_error(ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")) as executor:
-        yield lambda family, trials: executor.submit(evaluator, family, trials)
+        yield lambda proposals: executor.submit(evaluator, proposals)
 
 
 def processes(workers: int) -> Engine:
@@ -48,7 +49,7 @@ def processes(workers: int) -> Engine:
         )
         try:
             with _abandoned_on_error(pool) as executor:
-                yield lambda family, trials: executor.submit(_solve_here, family, trials)
+                yield lambda proposals: executor.submit(_solve_here, proposals)
         except BrokenExecutor as error:
             raise EngineLostError(
                 "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
@@ -57,13 +58,13 @@ def processes(workers: int) -> Engine:
     return engine
 
 
-def illustrated(evaluator: Evaluator, family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
-    """Evaluate a path and draw its weights: workers share that, where one driver would be the limit of all of them."""
+def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+    """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
     return [
-        replace(outcome, picture=figures.weights_png(outcome.fit.coef, trial_name(family, parameters)))
+        replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
         if isinstance(outcome, Solved)
         else outcome
-        for parameters, outcome in zip(trials, evaluator(family, trials), strict=False)
+        for proposal, outcome in zip(proposals, evaluator(proposals), strict=False)
     ]
 
 
@@ -95,6 +96,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _solve_here(family: Family, trials: Sequence[Mapping[str, float]]) -> list[Solved | Failure]:
+def _solve_here(proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     assert _here is not None, "the worker was not initialised"  # noqa: S101
-    return illustrated(_here, family, trials)
+    return illustrated(_here, proposals)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from regsearch.errors import TrialError
-from regsearch.search.penalty import Family
-from regsearch.search.proposals.studies import FamilyStudy, Proposal
+from regsearch.search.proposals.studies import FamilyStudy
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Submit
+from regsearch.search.trial import Proposal
 
-Log = Callable[[Family, Proposal, Solved | Failure], None]
+Log = Callable[[Proposal, Solved | Failure], None]
 
 
 @dataclass(eq=False)
@@ -32,22 +32,22 @@ def drive(
 ) -> None:
     """Run every study to its end.
 
-    The families take turns: while one's batch is being solved, another's is logged here and told.  Only this thread
-    asks, logs and tells.  A batch is told in the order of its trials once all of them are logged, so that nothing
-    depends on where and in which order its paths were solved; of a grid, on which nothing depends, each path is told
-    when it is logged.
+    The families take turns: while one family's batch is being solved, another's is logged here and told to Optuna.
+    Only this thread asks, logs and tells.  It tells a batch in the order of its trials once all of them are logged, so
+    that the proposals do not depend on where and in which order paths were solved.  A grid's proposals depend on
+    nothing, so each path of a grid is told when it is logged.
 
     Parameters
     ----------
     studies : iterable of FamilyStudy
     submit : callable
-        Has a path of trials of a family evaluated, in order, and returns its future.
+        Has a path of proposals evaluated in order, and returns the future of their outcomes.
     log : callable
-        Records the outcome of a trial; runs here.
+        Records the outcome of a trial; called from this thread.
     logged : set of (family, number)
         Trials whose runs are already finished; grows as trials are logged.
     meanwhile : callable
-        What to do while the first batches are being solved.
+        Called while the first batches are being solved.
 
     Raises
     ------
@@ -57,10 +57,9 @@ def drive(
     pending: dict[Future[list[Solved | Failure]], tuple[_Batch, list[Proposal]]] = {}
 
     def ask(study: FamilyStudy) -> None:
-        batch = _Batch(study, study.ask({number for family, number in logged if family == study.family}))
+        batch = _Batch(study, study.ask(numbers_of(logged, study.family)))
         for path in paths(batch.proposals):
-            future = submit(study.family, [proposal.parameters for proposal in path])
-            pending[future] = (batch, path)
+            pending[submit(path)] = (batch, path)
 
     for study in studies:
         ask(study)
@@ -69,12 +68,12 @@ def drive(
     while pending:
         for future in wait(pending, return_when=FIRST_COMPLETED).done:
             batch, path = pending.pop(future)
-            family = batch.study.family
             for proposal, outcome in zip(path, future.result(), strict=False):
-                log(family, proposal, outcome)
+                log(proposal, outcome)
                 if isinstance(outcome, Failure):
-                    raise TrialError(f"{family} trial {proposal.number}: {outcome.traceback.strip().splitlines()[-1]}")
-                logged.add((family, proposal.number))
+                    cause = outcome.traceback.strip().splitlines()[-1]
+                    raise TrialError(f"{proposal.family} trial {proposal.number}: {cause}")
+                logged.add((proposal.family, proposal.number))
                 batch.values[proposal.number] = outcome.evaluation.r2_validation
             is_whole = len(batch.values) == len(batch.proposals)
             due = path if batch.study.is_grid else batch.proposals if is_whole else []
@@ -85,14 +84,19 @@ def drive(
                 ask(batch.study)
 
 
+def numbers_of(logged: Iterable[tuple[str, int]], family: str) -> set[int]:
+    """Return the trial numbers of one family."""
+    return {number for of, number in logged if of == family}
+
+
 def paths(proposals: Iterable[Proposal]) -> list[list[Proposal]]:
-    """Group proposals into paths: the same L2 strength, from the strongest L1 strength to the weakest."""
+    """Group proposals into paths: the same L2 strength, from the strongest L1 strength to the weakest.
+
+    Without an L1 strength all proposals are one path, from the strongest L2 strength to the weakest.
+    """
 
     def row(proposal: Proposal) -> float:
-        return proposal.parameters.get("l2_alpha", 0.0)
+        return proposal.penalty.row
 
-    def strength(proposal: Proposal) -> float:
-        return proposal.parameters.get("l1_alpha", proposal.parameters.get("alpha", 0.0))
-
-    ordered = sorted(proposals, key=lambda proposal: (-row(proposal), -strength(proposal)))
+    ordered = sorted(proposals, key=lambda proposal: (-row(proposal), -proposal.penalty.sklearn_alpha))
     return [list(path) for _, path in groupby(ordered, key=row)]

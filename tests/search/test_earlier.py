@@ -29,7 +29,7 @@ def test_what_has_changed_is_said_in_one_line(small_config, result, recording):
     other = changed(small_config.updated(seed=4), "high = 100.0", "high = 200.0")
     earlier = predecessor(open_store(), other, recording.sha256)
     assert str(earlier) == (
-        f"this is another search than {result.search_id} of the same name: "
+        f"this starts a new search instead of resuming {result.search_id} of the same name: "
         "seed was 3, now 4; families.ridge.alpha.high was 100, now 200"
     )
 
@@ -54,9 +54,9 @@ def test_another_search_is_announced_and_tagged(small_config, result, recording,
     np.savez("small.npz", X=recording.X, y=2 * recording.y)
     capsys.readouterr()
     other = run_search(small_config, promote=False)
-    announced = [line for line in capsys.readouterr().err.splitlines() if "another search" in line]
+    announced = [line for line in capsys.readouterr().err.splitlines() if "starts a new search" in line]
     assert announced == [
-        f"this is another search than {result.search_id} of the same name: the data's values (of small.npz)"
+        f"this starts a new search instead of resuming {result.search_id} of the same name: the data's values (of small.npz)"
     ]
     run = SearchRun.find(open_store(), other.search_id).run
     assert run.data.tags["differs_from"] == result.search_id

@@ -10,8 +10,8 @@ from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
 from regsearch import SearchConfig, data, load_champion, run_search
-from regsearch.errors import PromotionRefusedError, SearchBusyError
-from regsearch.search.penalty import PARAMETERS
+from regsearch.errors import PromotionRefusedError, SearchBusyError, TrialError
+from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.storage import open_storage
 from regsearch.tracking import registry
@@ -128,15 +128,14 @@ def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
 
 
 def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_next_run(small_config, monkeypatch):
-    from regsearch.errors import TrialError
     from regsearch.search.solving import evaluate
 
     solve = evaluate._solve
 
-    def fail_once(path, family, parameters):
-        if (family, parameters.get("alpha")) == ("lasso", 0.01):
+    def fail_once(path, penalty):
+        if penalty == Penalty(0.01, 0.0):
             raise FloatingPointError("the disk is made of cheese")
-        return solve(path, family, parameters)
+        return solve(path, penalty)
 
     monkeypatch.setattr(evaluate, "_solve", fail_once)
     with pytest.raises(TrialError, match="lasso trial 1: FloatingPointError: the disk is made of cheese"):

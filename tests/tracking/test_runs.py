@@ -1,4 +1,4 @@
-import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +11,7 @@ SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64
 def trial(number=0, family="ridge", **params):
     metrics = {name: float(place) for place, name in enumerate(METRICS)}
     return TrialRecord(
-        family, number, f"{family} {number}", "a trial", params or {"alpha": 0.1}, metrics, certified=number != 3
+        family, number, params or {"alpha": 0.1}, metrics, f"{family} {number}", "a trial", certified=number != 3
     )
 
 
@@ -79,16 +79,12 @@ def test_a_trial_is_a_flat_child_with_everything_logged(store, run):
     assert {file.path for file in store.client.list_artifacts(run_id)} == {"weights.npz", "weights.png"}
 
 
-def test_the_table_is_of_finished_trials_with_numbers_as_numbers(run):
-    run.log_trial(trial(1), {})
-    run.log_trial(trial(0), {})
-    run.log_trial(trial(0, "lasso", alpha=0.5), {})
+def test_finished_trials_are_read_back_as_they_were_logged_in_order_of_family_and_number(run):
+    logged = [trial(1), trial(0), trial(0, "lasso", alpha=0.5)]
+    run_ids = [run.log_trial(record, {}) for record in logged]
     run.fail_trial(trial(2), "Traceback\nValueError: no")
-    table = run.trials()
-    assert list(zip(table["family"], table["trial"], strict=True)) == [("lasso", 0), ("ridge", 0), ("ridge", 1)]
-    assert table["alpha"].tolist() == [0.5, 0.1, 0.1]
-    assert table["n_nonzero"].dtype == int
-    assert math.isnan(table["l1_alpha"][0])
+    expected = [replace(record, run_id=run_id) for record, run_id in zip(logged, run_ids, strict=True)]
+    assert run.finished() == expected[::-1]
 
 
 def test_a_trial_that_raised_keeps_its_traceback_and_is_finished_in_its_own_run_later(store, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -31,23 +32,30 @@ _LABELLED_TICKS = 6
 _LABELLED_CELLS = 64
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The scores of a family with one strength, in any order.
+
+    Parameters
+    ----------
+    alpha, r2_train, r2_validation, r2_validation_se : ndarray of float, shape (n_trials,)
+        Strengths, scores, and the standard errors of the validation scores.
+    """
+
+    alpha: Floats
+    r2_train: Floats
+    r2_validation: Floats
+    r2_validation_se: Floats
+
+
 @house_style
-def r2_against_alpha(
-    family: str,
-    alpha: Floats,
-    r2_train: Floats,
-    r2_validation: Floats,
-    r2_validation_se: Floats,
-    baseline: tuple[float, float],
-    choices: Choices | None,
-) -> Figure:
+def r2_against_alpha(family: str, curve: Curve, baseline: tuple[float, float], choices: Choices | None) -> Figure:
     """Draw R² of a one-strength family against its strength, with the unregularised level as a line.
 
     Parameters
     ----------
     family : str
-    alpha, r2_train, r2_validation, r2_validation_se : ndarray of float, shape (n_trials,)
-        Strengths, scores, and the standard errors of the validation scores.
+    curve : Curve
     baseline : tuple of float
         R² of the unregularised model on the train and validation rows.
     choices : Choices or None
@@ -55,14 +63,15 @@ def r2_against_alpha(
     """
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     axes = figure.add_subplot()
+    alpha = curve.alpha
     order = np.argsort(alpha)
-    rows = (("train", r2_train, TRAIN, "o"), ("validation", r2_validation, VALIDATION, "s"))
+    rows = (("train", curve.r2_train, TRAIN, "o"), ("validation", curve.r2_validation, VALIDATION, "s"))
     for label, r2, colour, marker in rows:
         axes.plot(alpha[order], r2[order], color=colour, marker=marker, label=label)
     axes.fill_between(
         alpha[order],
-        (r2_validation - r2_validation_se)[order],
-        (r2_validation + r2_validation_se)[order],
+        (curve.r2_validation - curve.r2_validation_se)[order],
+        (curve.r2_validation + curve.r2_validation_se)[order],
         color=VALIDATION,
         alpha=0.15,
         linewidth=0,
@@ -70,14 +79,14 @@ def r2_against_alpha(
     )
     axes.set_xscale("log")
     _label_strengths(axes.xaxis)
-    r2_axis(axes, np.tile(alpha, 2), np.concatenate([r2_train, r2_validation]), baseline)
+    r2_axis(axes, np.tile(alpha, 2), np.concatenate([curve.r2_train, curve.r2_validation]), baseline)
     for (label, _, colour, _), level in zip(rows, baseline, strict=True):
         r2_level(axes, level, colour, f"{label}, unregularised")
 
     def name(at: int) -> str:
-        return f"{number(alpha[at])} (R² {score(r2_validation[at])} ± {number(r2_validation_se[at], 2)})"
+        return f"{number(alpha[at])} (R² {score(curve.r2_validation[at])} ± {number(curve.r2_validation_se[at], 2)})"
 
-    mark_choices(axes, alpha, r2_validation, choices, name)
+    mark_choices(axes, alpha, curve.r2_validation, choices, name)
     axes.set_xlabel(f"{family} alpha")
     axes.set_title(f"{family}: R² against alpha")
     legend_below(figure, 2)

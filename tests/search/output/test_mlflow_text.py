@@ -4,6 +4,10 @@ import pytest
 
 from regsearch import SearchConfig, promote, run_search
 from regsearch.search.output import mlflow_text
+from regsearch.search.penalty import Penalty
+from regsearch.search.result import Search
+from regsearch.search.trial import Trial
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 
@@ -49,34 +53,44 @@ def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
     edge, useless, invitation = result.notes
     assert "end of its range" in edge
     assert useless.endswith("no better than always predicting the mean")
-    assert invitation == f"not promoted; to do so: regsearch promote {result.search_id}"
+    assert invitation == f"not promoted; to promote it: regsearch promote {result.search_id}"
     assert f"Note: {edge}." in note(result)
 
 
+def search_of(config, development, run_id="w"):
+    """Return a search of one trial, which nothing has logged."""
+    store = open_store()
+    run = SearchRun(store, "1", "r", {"search_id": "abc"})
+    metrics = {"r2_train": 0.51, "r2_validation": 0.42, "n_nonzero": 3.0, "sparsity": 0.9}
+    trial = Trial("lasso", 0, {"alpha": 1.0}, Penalty(1.0, 0.0), metrics, run_id)
+    return Search(run, config, development, (trial,), trial)
+
+
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
-def test_a_preset_is_run_again_by_its_name(preset, sealed):
-    development, _ = sealed
-    subject = mlflow_text.Subject(SearchConfig.load(preset), development, "s", "1", "r", "sqlite:///t.db")
-    trial = mlflow_text.Told("lasso alpha=1", "w", 0.5, 0.4, 3, 0.9)
-    assert f"`regsearch run {preset}`" in mlflow_text.story(subject, trial, [trial], [])
-    assert "[config.toml](" in mlflow_text.story(
-        replace(subject, config=subject.config.updated(seed=9)), trial, [trial], []
-    )
+def test_a_preset_is_run_again_by_its_name(preset, sealed, workspace):
+    search = search_of(SearchConfig.load(preset), sealed[0])
+    assert f"`regsearch run {preset}`" in mlflow_text.story(search)
+    assert "[config.toml](" in mlflow_text.story(replace(search, config=search.config.updated(seed=9)))
 
 
 def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_rows_were_opened(sealed, small_config):
     development, _ = sealed
-    subject = mlflow_text.Subject(small_config, development, "abc", "1", "r", "sqlite:///t.db")
     card = mlflow_text.version_card(
-        subject,
-        mlflow_text.Told("lasso alpha=1", "w", 0.51, 0.42, 3, 0.9),
-        mlflow_text.Tested(0.3, -0.1, 0.5, openings=2),
+        search_of(small_config, development), mlflow_text.Tested(0.3, -0.1, 0.5, openings=2)
     )
     for text in ("R² train 0.5100", "R² validation 0.4200", "R² test 0.3000 (95 % interval -0.1000 to 0.5000)"):
         assert text in card
     assert "opened 2 times" in card
     assert development.data_sha256 in card
     assert "runs:/w/model" in card
+
+
+def test_a_winner_that_is_not_the_best_of_its_family_is_in_the_table_with_its_star(sealed, small_config):
+    search = search_of(small_config, sealed[0])
+    better = replace(search.winner, number=1, metrics={**search.winner.metrics, "r2_validation": 0.5}, run_id="b")
+    told = mlflow_text.story(replace(search, trials=(search.winner, better)))
+    rows = [line for line in told.splitlines() if line.startswith("| [")]
+    assert [("runs/b" in row, "★" in row) for row in rows] == [(True, False), (False, True)]
 
 
 def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(small_config):

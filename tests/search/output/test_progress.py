@@ -4,32 +4,32 @@ import sys
 
 import pytest
 
-from regsearch.search.output.progress import Progress
+from regsearch.search.output.progress import Bar, Progress, TrialLines
 from regsearch.tracking.runs import METRICS, TrialRecord
 
 
 def record(r2_validation, certified=True):
     metrics = dict.fromkeys(METRICS, 0.5) | {"r2_validation": r2_validation, "n_nonzero": 7.0, "duality_gap": 3e-15}
-    return TrialRecord("lasso", 0, f"lasso alpha={r2_validation:g}", "", {}, metrics, certified)
+    return TrialRecord("lasso", 0, {}, metrics, f"lasso alpha={r2_validation:g}", "", certified)
 
 
 @pytest.fixture
 def said(monkeypatch):
     """Return what three trials of a search of five, one of them old, say on a standard error that is no terminal."""
 
-    def run(shown=True, **options):
+    def run(progress):
         pipe = io.StringIO()
         monkeypatch.setattr(sys, "stderr", pipe)
-        with Progress(5, 1, shown, **options) as progress:
+        with progress.trials(5, 1):
             for score, certified in ((0.1, True), (0.3, False), (0.2, True)):
-                progress.update(record(score, certified))
+                progress.count(record(score, certified))
         return pipe.getvalue()
 
     return run
 
 
 def test_in_a_pipe_it_is_plain_lines_without_control_characters(said):
-    lines = said(every=0).splitlines()
+    lines = said(Bar(every=0)).splitlines()
     assert [line.split(" trials")[0] for line in lines] == ["2 of 5", "3 of 5", "4 of 5"]
     assert lines[0].endswith("best validation R² 0.1000, lasso alpha=0.1")
     assert lines[2].endswith("best validation R² 0.3000, lasso alpha=0.3")
@@ -37,7 +37,7 @@ def test_in_a_pipe_it_is_plain_lines_without_control_characters(said):
 
 
 def test_a_line_is_due_now_and_then_and_at_the_end(said):
-    (line,) = said(every=math.inf).splitlines()
+    (line,) = said(Bar(every=math.inf)).splitlines()
     assert line.startswith("4 of 5 trials")
 
 
@@ -48,18 +48,19 @@ def test_on_a_screen_it_is_a_bar(monkeypatch):
 
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
-    with Progress(5, 1) as progress:
-        progress.update(record(0.1))
+    progress = Bar()
+    with progress.trials(5, 1):
+        progress.count(record(0.1))
     assert "\r" in screen.getvalue()
     assert "2/5" in screen.getvalue()
 
 
 def test_quiet_is_quiet(said):
-    assert said(False, every=0) == ""
+    assert said(Progress()) == ""
 
 
 def test_every_trial_is_a_line_with_its_certificate(said):
-    lines = said("trials").splitlines()
+    lines = said(TrialLines()).splitlines()
     assert [line.split()[0] for line in lines] == ["2/5", "3/5", "4/5"]
     assert "duality gap 3e-15" in lines[0]
     assert [line.endswith("not certified") for line in lines] == [False, True, False]
@@ -68,6 +69,6 @@ def test_every_trial_is_a_line_with_its_certificate(said):
 def test_a_search_that_had_nothing_to_do_says_nothing(monkeypatch):
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "stderr", pipe)
-    with Progress(5, 5, every=0):
+    with Bar(every=0).trials(5, 5):
         pass
     assert pipe.getvalue() == ""

@@ -34,7 +34,7 @@ def score(parameters):
 
 
 def open_study(path, config):
-    return open_studies(config, "abc", open_storage(str(path), path.parent))[1]
+    return open_studies(config, "abc", open_storage(str(path), path.parent), 100)[1]
 
 
 def run(path, config, logged, *, interrupt=None, score=score):
@@ -102,7 +102,7 @@ def test_a_batch_stopped_while_it_was_asked_is_completed_the_same(sampler, stop_
         for proposal in study.ask(logged):
             study.tell(proposal.number, score(proposal.parameters))
             logged.add(proposal.number)
-    distributions = study._distributions
+    distributions = study._space
     for _ in range(stop_after):
         study.study.ask(distributions)
     half = study.study.ask()
@@ -213,7 +213,7 @@ def test_grid_points_reach_optuna_to_the_last_bit(tmp_path):
 
 
 def test_the_baseline_is_a_study_of_one_trial_without_parameters(tmp_path):
-    baseline = open_studies(config(), "abc", open_storage(str(tmp_path / "a"), tmp_path))[0]
+    baseline = open_studies(config(), "abc", open_storage(str(tmp_path / "a"), tmp_path), 100)[0]
     (proposal,) = baseline.ask(set())
     assert (baseline.family, proposal.number, dict(proposal.parameters)) == ("none", 0, {})
     baseline.tell(0, 0.5)
@@ -223,5 +223,5 @@ def test_the_baseline_is_a_study_of_one_trial_without_parameters(tmp_path):
 def test_a_database_is_a_storage_too(tmp_path):
     storage = open_storage(f"sqlite:///{tmp_path / 'optuna.db'}", tmp_path)
     assert isinstance(storage, optuna.storages.RDBStorage)
-    study = open_studies(config(trials=5), "abc", storage)[1]
+    study = open_studies(config(trials=5), "abc", storage, 100)[1]
     assert [proposal.number for proposal in study.ask(set())] == [0, 1, 2, 3, 4]

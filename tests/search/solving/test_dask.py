@@ -1,12 +1,13 @@
 import pytest
 
+from regsearch.search.penalty import penalty_of
 from regsearch.search.solving.dask import _Path, _place, _Row
 
 WORKERS = ["one", "two", "three"]
 
 
 def row(l2, family="elasticnet"):
-    return _Row.of(family, [{"l1_alpha": 0.1, "l2_alpha": l2}] if family == "elasticnet" else [{"alpha": 0.1}])
+    return _Row.of(penalty_of(family, {"l1_alpha": 0.1, "l2_alpha": l2, "alpha": 0.1}, 10))
 
 
 def sent(worker, l2, family="elasticnet", *, done=True):

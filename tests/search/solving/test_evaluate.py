@@ -6,10 +6,16 @@ import pytest
 from sklearn.metrics import r2_score as sklearn_r2
 
 from regsearch.data import Recording, Split, seal
+from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.solving.evaluate import Evaluator, Failure, r2_score
+from regsearch.search.trial import Proposal
 from tests.search.reference import make_tutorial_reference as reference
 
 PUBLISHED = json.loads(Path(reference.__file__).with_name("tutorial_reference.json").read_text())
+
+
+def proposal(family, parameters, development):
+    return Proposal(family, 0, parameters, penalty_of(family, parameters, len(development.model.y)))
 
 
 def test_r2_is_scikit_learns():
@@ -27,7 +33,7 @@ def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation
     assert len(PUBLISHED["trials"]) == 1 + 5 + 5 + 25
     for trial in PUBLISHED["trials"]:
         strengths = {name: value for name, value in trial.items() if name.endswith("alpha")}
-        (solved,) = evaluator(trial["family"], [strengths])
+        (solved,) = evaluator([proposal(trial["family"], strengths, development)])
         assert solved.evaluation.r2_train == pytest.approx(trial["r2_train"], abs=1e-6)
         assert solved.evaluation.r2_validation == pytest.approx(trial["r2_validation"], abs=1e-6)
 
@@ -36,7 +42,7 @@ def test_the_tutorials_cross_validation_is_reproduced():
     X, y = reference.recording()
     recording = Recording(np.vstack([X, X[:20]])[:, reference.NARROW], np.concatenate([y, y[:20]]), "mine")
     development, _ = seal(recording, Split.blocked([(0, 250)], 5, 0, (250, 270)))
-    (solved,) = Evaluator(development, tolerance=1e-6)("none", [{}])
+    (solved,) = Evaluator(development, tolerance=1e-6)([proposal("none", {}, development)])
     published = PUBLISHED["cross_validated"]
     expected = list(zip(published["r2_train"], published["r2_validation"], strict=True))
     np.testing.assert_allclose(solved.evaluation.folds, expected, atol=1e-8)
@@ -45,7 +51,7 @@ def test_the_tutorials_cross_validation_is_reproduced():
 
 def test_an_evaluation_describes_the_weights_it_is_of(sealed):
     development, _ = sealed
-    (solved,) = Evaluator(development, 1e-9)("lasso", [{"alpha": 0.01}])
+    (solved,) = Evaluator(development, 1e-9)([proposal("lasso", {"alpha": 0.01}, development)])
     coef, evaluation, (fold,) = solved.fit.coef, solved.evaluation, development.folds
     assert 0 < np.count_nonzero(coef) < len(coef)
     assert evaluation.n_nonzero == np.count_nonzero(coef)
@@ -58,7 +64,8 @@ def test_an_evaluation_describes_the_weights_it_is_of(sealed):
 
 def test_a_trial_that_raises_ends_the_path_with_its_traceback(sealed):
     development, _ = sealed
-    outcomes = Evaluator(development, 1e-6)("lasso", [{"alpha": 0.1}, {"alhpa": 0.1}, {"alpha": 0.2}])
+    path = [Proposal("lasso", number, {}, Penalty(l1, 0.0)) for number, l1 in enumerate((0.1, "0.1", 0.2))]
+    outcomes = Evaluator(development, 1e-6)(path)
     assert len(outcomes) == 2
     assert isinstance(outcomes[1], Failure)
-    assert "KeyError: 'alpha'" in outcomes[1].traceback
+    assert "TypeError" in outcomes[1].traceback

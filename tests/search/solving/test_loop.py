@@ -6,17 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch.errors import TrialError
-from regsearch.search.proposals.studies import Proposal
+from regsearch.search.penalty import penalty_of
 from regsearch.search.solving.evaluate import Evaluation, Failure, Solved
 from regsearch.search.solving.loop import drive, paths
+from regsearch.search.trial import Proposal
 
 strength = st.floats(1e-4, 10)
 mixes = st.lists(st.fixed_dictionaries({"l1_alpha": strength, "l2_alpha": st.sampled_from([0.1, 1.0, 10.0])}))
 
 
+def proposal(number, parameters, family="elasticnet", told=False):
+    return Proposal(family, number, parameters, penalty_of(family, parameters, 10), told)
+
+
 def on(executor, solve):
     """Return a `submit` that solves on an executor."""
-    return lambda family, trials: executor.submit(solve, family, trials)
+    return lambda path: executor.submit(solve, path)
 
 
 class Ledger:
@@ -40,33 +45,33 @@ def solved(score):
     return Solved(Evaluation(score, score, 0, 0, 1, 1, 1, 0, 0), fit=None, predicted=())
 
 
-def batches(*sizes):
-    proposals = (Proposal(number, {"alpha": number + 1.0}) for number in range(100))
+def batches(family, *sizes):
+    proposals = (proposal(number, {"alpha": number + 1.0}, family) for number in range(100))
     return [[next(proposals) for _ in range(size)] for size in sizes]
 
 
 @given(mixes)
 def test_a_path_is_one_row_of_the_plane_from_strong_to_weak(parameters):
-    proposals = [Proposal(number, each) for number, each in enumerate(parameters)]
+    proposals = [proposal(number, each) for number, each in enumerate(parameters)]
     grouped = paths(proposals)
-    assert sorted(proposal.number for path in grouped for proposal in path) == list(range(len(proposals)))
+    assert sorted(one.number for path in grouped for one in path) == list(range(len(proposals)))
     assert len({path[0].parameters["l2_alpha"] for path in grouped}) == len(grouped)
     for path in grouped:
-        assert len({proposal.parameters["l2_alpha"] for proposal in path}) == 1
-        strengths = [proposal.parameters["l1_alpha"] for proposal in path]
+        assert len({one.parameters["l2_alpha"] for one in path}) == 1
+        strengths = [one.parameters["l1_alpha"] for one in path]
         assert strengths == sorted(strengths, reverse=True)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_batches_are_told_in_trial_order_once_all_of_them_are_logged(workers):
-    studies = [Ledger("ridge", batches(3, 2)), Ledger("lasso", batches(4))]
+    studies = [Ledger("ridge", batches("ridge", 3, 2)), Ledger("lasso", batches("lasso", 4))]
     order = []
     logged = set()
     with ThreadPoolExecutor(workers) as executor:
         drive(
             studies,
-            on(executor, lambda _, trials: [solved(trial["alpha"]) for trial in trials]),
-            lambda family, proposal, _: order.append((family, proposal.number)),
+            on(executor, lambda path: [solved(one.parameters["alpha"]) for one in path]),
+            lambda one, _: order.append((one.family, one.number)),
             logged,
         )
     assert studies[0].told == [(n, n + 1.0) for n in range(5)]
@@ -76,13 +81,13 @@ def test_batches_are_told_in_trial_order_once_all_of_them_are_logged(workers):
 
 
 def test_a_batch_of_several_paths_is_told_when_the_last_of_them_is_logged():
-    mixes = [Proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
+    mixes = [proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
     study = Ledger("elasticnet", [mixes])
     told_while_logging = []
     with ThreadPoolExecutor(1) as executor:
         drive(
             [study],
-            on(executor, lambda _, trials: [solved(trial["l2_alpha"]) for trial in trials]),
+            on(executor, lambda path: [solved(one.parameters["l2_alpha"]) for one in path]),
             lambda *_: told_while_logging.extend(study.told),
             set(),
         )
@@ -91,13 +96,13 @@ def test_a_batch_of_several_paths_is_told_when_the_last_of_them_is_logged():
 
 
 def test_the_trials_of_a_grid_are_told_as_its_paths_are_logged():
-    mixes = [Proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
+    mixes = [proposal(number, {"l1_alpha": 1.0, "l2_alpha": number + 1.0}) for number in range(3)]
     study = Ledger("elasticnet", [mixes], is_grid=True)
     told_before = []
     with ThreadPoolExecutor(1) as executor:
         drive(
             [study],
-            on(executor, lambda _, trials: [solved(trial["l2_alpha"]) for trial in trials]),
+            on(executor, lambda path: [solved(one.parameters["l2_alpha"]) for one in path]),
             lambda *_: told_before.append(len(study.told)),
             set(),
         )
@@ -106,7 +111,7 @@ def test_the_trials_of_a_grid_are_told_as_its_paths_are_logged():
 
 
 def test_a_trial_already_told_is_logged_but_not_told_again():
-    study = Ledger("ridge", [[Proposal(7, {"alpha": 1.0}, told=True)]])
+    study = Ledger("ridge", [[proposal(7, {"alpha": 1.0}, "ridge", told=True)]])
     logged = set()
     with ThreadPoolExecutor(1) as executor:
         drive([study], on(executor, lambda *_: [solved(0.5)]), lambda *_: None, logged)
@@ -114,13 +119,13 @@ def test_a_trial_already_told_is_logged_but_not_told_again():
 
 
 def test_a_failure_is_logged_stops_the_search_and_tells_nothing():
-    study = Ledger("lasso", batches(3))
+    study = Ledger("lasso", batches("lasso", 3))
     outcomes = []
     with ThreadPoolExecutor(1) as executor, pytest.raises(TrialError, match="lasso trial 1: ValueError: no"):
         drive(
             [study],
             on(executor, lambda *_: [solved(0.1), Failure("Traceback\nValueError: no\n")]),
-            lambda _family, _proposal, outcome: outcomes.append(type(outcome)),
+            lambda _, outcome: outcomes.append(type(outcome)),
             set(),
         )
     assert outcomes == [Solved, Failure]
@@ -131,11 +136,11 @@ def test_what_is_done_meanwhile_is_done_while_the_first_batches_are_being_solved
     happened = []
     begun, done = Event(), Event()
 
-    def solve(family, trials):
+    def solve(path):
         begun.set()
         assert done.wait(60)
         happened.append("solved")
-        return [solved(0.5) for _ in trials]
+        return [solved(0.5) for _ in path]
 
     def meanwhile():
         assert begun.wait(60)
@@ -143,5 +148,5 @@ def test_what_is_done_meanwhile_is_done_while_the_first_batches_are_being_solved
         done.set()
 
     with ThreadPoolExecutor() as executor:
-        drive([Ledger("ridge", batches(1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
+        drive([Ledger("ridge", batches("ridge", 1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
     assert happened == ["meanwhile", "solved", "solved"]

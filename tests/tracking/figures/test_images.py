@@ -33,9 +33,8 @@ def r2_against_alpha():
     step = np.arange(8.0)
     validation = 0.8 - 0.03 * (step - 3) ** 2
     choices = figures.Choices(best=3, one_se=5)
-    return figures.r2_against_alpha(
-        "lasso", 10 ** (step / 3 - 3), 0.95 - 0.08 * step, validation, 0.05 + 0.01 * step, (0.98, -2e6), choices
-    )
+    curve = figures.Curve(10 ** (step / 3 - 3), 0.95 - 0.08 * step, validation, 0.05 + 0.01 * step)
+    return figures.r2_against_alpha("lasso", curve, (0.98, -2e6), choices)
 
 
 def mix_heatmap():

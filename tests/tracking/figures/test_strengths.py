@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from regsearch.tracking import figures
-from regsearch.tracking.figures import Choices
+from regsearch.tracking.figures import Choices, Curve
 
 ALPHA, TRAIN, VALIDATION = np.array([10.0, 0.1, 1.0]), np.array([0.7, 0.9, 0.8]), np.array([0.3, 0.2, 0.4])
 SE = np.array([0.1, 0.2, 0.05])
+CURVE = Curve(ALPHA, TRAIN, VALIDATION, SE)
 
 
 def labels(figure):
@@ -21,7 +22,7 @@ def lines(axes):
 
 
 def test_scores_are_drawn_in_order_of_strength_beside_the_unregularised_levels():
-    figure = figures.r2_against_alpha("ridge", ALPHA, TRAIN, VALIDATION, SE, (0.99, 0.1), Choices(2, 0))
+    figure = figures.r2_against_alpha("ridge", CURVE, (0.99, 0.1), Choices(2, 0))
     (axes,) = figure.axes
     drawn = lines(axes)
     assert drawn["train"].get_xdata().tolist() == [0.1, 1, 10]
@@ -34,7 +35,7 @@ def test_scores_are_drawn_in_order_of_strength_beside_the_unregularised_levels()
 
 
 def test_the_best_and_the_one_standard_error_choice_are_marked_with_their_scores():
-    (axes,) = figures.r2_against_alpha("ridge", ALPHA, TRAIN, VALIDATION, SE, (0.99, 0.1), Choices(2, 0)).axes
+    (axes,) = figures.r2_against_alpha("ridge", CURVE, (0.99, 0.1), Choices(2, 0)).axes
     best = lines(axes)["best: 1 (R² 0.400 ± 0.05)"]
     assert (best.get_xdata(), best.get_ydata(), best.get_marker()) == ([1.0], [0.4], "*")
     one_se = lines(axes)["within one standard error: 10 (R² 0.300 ± 0.1)"]
@@ -42,12 +43,12 @@ def test_the_best_and_the_one_standard_error_choice_are_marked_with_their_scores
 
 
 def test_nothing_is_marked_where_no_trial_may_be_chosen():
-    figure = figures.r2_against_alpha("ridge", ALPHA, TRAIN, VALIDATION, SE, (0.99, 0.1), None)
+    figure = figures.r2_against_alpha("ridge", CURVE, (0.99, 0.1), None)
     assert not [label for label in labels(figure) if "best" in label or "within" in label]
 
 
 def test_a_band_of_one_standard_error_surrounds_the_validation_scores():
-    (axes,) = figures.r2_against_alpha("ridge", ALPHA, TRAIN, VALIDATION, SE, (0.99, 0.1), None).axes
+    (axes,) = figures.r2_against_alpha("ridge", CURVE, (0.99, 0.1), None).axes
     corners = axes.collections[0].get_paths()[0].vertices
     for alpha, r2, se in zip(ALPHA, VALIDATION, SE, strict=True):
         at = corners[corners[:, 0] == alpha, 1]
@@ -56,7 +57,7 @@ def test_a_band_of_one_standard_error_surrounds_the_validation_scores():
 
 def test_scores_far_below_zero_leave_the_others_readable_and_are_named():
     validation = np.array([-1.56e7, 0.2, 0.4])
-    figure = figures.r2_against_alpha("ridge", ALPHA, TRAIN, validation, SE, (0.99, -3e8), Choices(2, 2))
+    figure = figures.r2_against_alpha("ridge", Curve(ALPHA, TRAIN, validation, SE), (0.99, -3e8), Choices(2, 2))
     (axes,) = figure.axes
     assert axes.get_ylim()[0] > 0
     caret = lines(axes)["below the axis (lowest: −1.56×10⁷)"]

@@ -1,0 +1,100 @@
+"""What a person should know of a finished search, and could not see from its winner's scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from regsearch.search.config import Range, SearchConfig
+from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.trial import Trial, best_of_each_family
+
+_EDGE = 0.02
+_SPOILT = -10.0
+
+
+def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[str]:
+    """Return everything that a person should know of a finished search, one sentence each."""
+    uncertified = sum(trial.duality_gap > config.tolerance for trial in trials)
+    doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
+    return [
+        *(edges(winner, config) if winner.family != "none" else _without_penalty(trials, config)),
+        *_useless(winner),
+        *_silent_features(trials),
+        *([doubt] if uncertified else []),
+        *early_stops(trials, config),
+        *_surplus(trials, config),
+    ]
+
+
+def edges(trial: Trial, config: SearchConfig) -> list[str]:
+    """Return at which ends of its ranges or grids a trial lies, where a wider search might find better."""
+    settings = config.families.searched.get(trial.family)
+    if settings is None:
+        return []
+    found = []
+    for name in PARAMETERS[trial.family]:
+        strength = settings.strengths[name]
+        low, high = (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
+        if low == high:
+            continue
+        value = trial.parameters[name]
+        place = math.log(value / low) / math.log(high / low)
+        if place <= _EDGE:
+            found.append(f"{name} = {value:.4g} is at the weak end of its range; try values below {low:g}")
+        elif place >= 1 - _EDGE:
+            found.append(f"{name} = {value:.4g} is at the strong end of its range; try values above {high:g}")
+    return found
+
+
+def early_stops(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
+    """Return which families of a finished search stopped early because their score no longer improved."""
+    made = {family: _count(trials, family) for family in config.families.searched}
+    return [
+        f"{family} stopped after {made[family]} of {settings.n_trials} trials: no better for {settings.patience}"
+        for family, settings in config.families.searched.items()
+        if settings.patience is not None and made[family] < settings.n_trials
+    ]
+
+
+def invitation(search_id: str) -> str:
+    """Return how to promote the winner of a search that was only run."""
+    return f"not promoted; to promote it: regsearch promote {search_id}"
+
+
+def _without_penalty(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
+    """Return that no penalty won, and at which end of its range each family's best trial lies."""
+    ends = [f"{trial.family}: {edge}" for trial in best_of_each_family(trials) for edge in edges(trial, config)]
+    return ["the unregularised baseline won: no penalty that was tried validates better", *ends]
+
+
+def _useless(winner: Trial) -> list[str]:
+    r2 = winner.r2_validation
+    return [] if r2 > 0 else [f"the winner's validation R² is {r2:.3g}: no better than always predicting the mean"]
+
+
+def _silent_features(trials: Sequence[Trial]) -> list[str]:
+    """Return what the unregularised baseline shows of features that do not, or hardly, vary in the training rows."""
+    found = []
+    for trial in trials:
+        if trial.family != "none" or not trial.n_nonzero:
+            continue
+        n_features = round(trial.n_nonzero / (1 - trial.sparsity))
+        if silent := n_features - trial.n_nonzero:
+            found.append(f"{silent:,} of {n_features:,} features do not vary in the training rows and have no weight")
+        if trial.r2_validation < _SPOILT:
+            found.append(
+                f"the unregularised validation R² is {trial.r2_validation:.3g}: features that hardly vary in the "
+                "training rows are scaled up, and spoil least squares and ridge where they do vary; an L1 penalty "
+                "leaves them out"
+            )
+    return found
+
+
+def _surplus(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
+    surplus = len(trials) - config.n_trials
+    return [f"{surplus} trial(s) more than wanted were there already, and count"] if surplus > 0 else []
+
+
+def _count(trials: Sequence[Trial], family: Family) -> int:
+    return sum(trial.family == family for trial in trials)
