@@ -262,7 +262,7 @@ def main() -> NoReturn:
     finally:
         sys.unraisablehook = ignored
     if received and code:  # the UI is served until it is interrupted, and has ended well then
-        from regsearch.tracking.store import without_secrets
+        from regsearch.tracking.errors import without_secrets
 
         again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
         code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
@@ -297,7 +297,7 @@ def _explained(error: Exception) -> tuple[str, int]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    from regsearch.tracking.store import reason
+    from regsearch.tracking.errors import reason
 
     if isinstance(error, MlflowException | SQLAlchemyError | OSError):
         return f"{reason(error)}; nothing logged is lost, try again once that is mended", 1

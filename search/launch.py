@@ -40,10 +40,12 @@ from regsearch.search.solving.local import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.trial import Proposal, finished_trials
 from regsearch.search.winner import winner
+from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.quiet import quiet
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import Store, home, is_there, open_store, quiet, reason, storage_url
+from regsearch.tracking.store import Store, home, is_there, open_store, storage_url
 
 _BUSY_SECONDS = 1.0
 """How long to wait for a search's lock: a database may need a moment to notice that its holder died."""

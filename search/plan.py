@@ -12,7 +12,8 @@ from regsearch.search.estimate import estimate
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.rows import split_of
-from regsearch.tracking.store import home, storage_url, without_secrets
+from regsearch.tracking.errors import without_secrets
+from regsearch.tracking.store import home, storage_url
 from regsearch.tracking.store import tracking_uri as uri_of
 
 

@@ -16,6 +16,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from numpy.typing import NDArray
 
 from regsearch.errors import ModelRejectedError
+from regsearch.tracking.quiet import settled
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a finished search has no use for it
     from sklearn.linear_model import LinearRegression
@@ -78,13 +79,14 @@ def save(model: LinearRegression, dtype: np.dtype[Any], folder: Path) -> str:
     else:
         kind = DataType.float if dtype == np.float32 else DataType.double
         inputs = Schema([ColSpec(kind, str(column)) for column in names])
-    mlflow.sklearn.save_model(
-        model,
-        folder,
-        signature=ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype("float64"), (-1,))])),
-        pip_requirements=[f"{package}=={installed(package)}" for package in _REQUIREMENTS],
-        serialization_format="skops",
-    )
+    with settled():
+        mlflow.sklearn.save_model(
+            model,
+            folder,
+            signature=ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype("float64"), (-1,))])),
+            pip_requirements=[f"{package}=={installed(package)}" for package in _REQUIREMENTS],
+            serialization_format="skops",
+        )
     return _sha256(folder)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from regsearch.errors import HeldError
-from regsearch.tracking.store import Store, is_denied
-
-LOCKED_IN = "locked_in"
-"""Tag of a search's run: the places that keep its lock, a line each."""
+from regsearch.tracking.errors import is_denied
+from regsearch.tracking.runs import LOCKED_IN, open_runs
+from regsearch.tracking.store import Store
 
 
 def close_orphans(store: Store) -> list[str]:
@@ -23,16 +21,15 @@ def close_orphans(store: Store) -> list[str]:
     list of str
         The ids of the searches concerned.
     """
-    experiments = store.experiments()
     closed = []
-    for parent in _open_runs(store, experiments, "tags.role = 'search'"):
+    for parent in open_runs(store):
         if not {*parent.data.tags.get(LOCKED_IN, "").splitlines()} & {*store.locks.places}:
             continue
         search_id = parent.data.tags["search_id"]
         try:
             with store.locks.hold(search_id, patience=0):
-                left = _open_runs(store, experiments, f"tags.search_id = '{search_id}'")  # it may have ended meanwhile
-                for run in sorted(left, key=lambda run: run.data.tags["role"] == "search"):
+                left = open_runs(store, search_id)  # it may have ended meanwhile
+                for run in left:
                     store.client.set_terminated(run.info.run_id, "KILLED")
         except HeldError:
             continue
@@ -43,9 +40,3 @@ def close_orphans(store: Store) -> list[str]:
         if left:
             closed.append(search_id)
     return closed
-
-
-def _open_runs(store: Store, experiments: list[str], condition: str) -> list[Run]:
-    return list(
-        store.client.search_runs(experiments, f"attributes.status = 'RUNNING' AND {condition}", max_results=1000)
-    )

@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 
-from regsearch.tracking.store import without_secrets
+from regsearch.tracking.errors import without_secrets
 
 _LARGEST_DIFF = 2**20
 _LEFT_OUT = ("*.env", ".env*", "*.key", "*.pem", "*secret*", "*credential*", "*.csv", "*.tsv", "*.json", "*.svg")

@@ -17,6 +17,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from regsearch.errors import RegistryError
+from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
 from regsearch.tracking.store import Store
 
@@ -86,7 +87,7 @@ def champion(store: Store, name: str) -> ModelVersion | None:
 
     A server with users refuses to look up the alias of a model that is not there; what it lists, it has.
     """
-    for model in store.client.search_registered_models(f'name="{name}"'):
+    for model in listed(store.client.search_registered_models, f'name="{name}"'):
         if CHAMPION in model.aliases:
             return store.client.get_model_version(name, str(model.aliases[CHAMPION]))
     return None
@@ -143,12 +144,12 @@ def was_rolled_back(version: ModelVersion) -> bool:
 
 def names(store: Store) -> list[str]:
     """Return the names of the registered models."""
-    return [model.name for model in store.client.search_registered_models(max_results=1000)]
+    return [model.name for model in listed(store.client.search_registered_models)]
 
 
 def versions(store: Store, name: str) -> list[ModelVersion]:
     """Return a model's versions, the oldest first; a name cannot hold a double quote."""
-    found = store.client.search_model_versions(f'name="{name}"', max_results=10_000)
+    found = listed(store.client.search_model_versions, f'name="{name}"')
     return sorted(found, key=lambda one: int(one.version))
 
 

@@ -7,21 +7,23 @@ import hashlib
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.tracking.orphans import LOCKED_IN
+from regsearch.tracking.errors import is_cut_short
+from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, origin
-from regsearch.tracking.store import Store, is_cut_short
+from regsearch.tracking.store import Store
 
 METRICS = (
     "r2_train",
@@ -38,6 +40,11 @@ METRICS = (
 
 STRENGTHS = ("alpha", "l1_alpha", "l2_alpha", "l1_ratio", "sklearn_alpha")
 """The parameters of a trial that are numbers."""
+
+LOCKED_IN = "locked_in"
+"""Tag of a search's run: the places that keep its lock, a line each."""
+
+_SEARCH = {"role": "search"}
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -150,16 +157,18 @@ class SearchRun:
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
         """Return the run of a search by the search's id, in whichever experiment it is."""
-        found = _parents(store, store.experiments(), search_id) if search_id.isalnum() else []
+        found = _parents(store, None, search_id)
         return cls.of(store, found[0]) if found else None
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
         """Return the finished search of an experiment whose run has a tag of that value."""
         known = store.client.get_experiment_by_name(experiment)
-        condition = f"tags.{tag} = '{value}' AND tags.role = 'search' AND attributes.status = 'FINISHED'"
-        found = store.client.search_runs([known.experiment_id], condition, max_results=1) if known else []
-        return cls.of(store, found[0]) if found else None
+        if known is None:
+            return None
+        tags = {tag: value, **_SEARCH}
+        found = next(runs_with(store, tags, experiments=[known.experiment_id], status="FINISHED"), None)
+        return cls.of(store, found) if found else None
 
     @classmethod
     def of(cls, store: Store, parent: Run) -> SearchRun:
@@ -184,23 +193,16 @@ class SearchRun:
         to MLflow's bin.
         """
         runs: dict[tuple[str, int], Run] = {}
-        token: str | None = None
-        while True:
-            page = self.store.client.search_runs(
-                [self.experiment_id],
-                f"tags.search_id = '{self.search_id}' AND tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}'",
-                max_results=1000,
-                page_token=token,
-            )
-            for run in page:
-                key = run.data.tags["family"], int(run.data.tags["trial"])
-                kept, spare = sorted((runs.get(key, run), run), key=lambda one: one.info.status != "FINISHED")
-                if kept.info.run_id != spare.info.run_id:
-                    self.store.client.delete_run(spare.info.run_id)
-                runs[key] = kept
-            token = page.token
-            if not token:
-                return runs
+        tags = {"role": "trial", "search_id": self.search_id, MLFLOW_PARENT_RUN_ID: self.run_id}
+        for run in list(runs_with(self.store, tags, experiments=[self.experiment_id])):  # before any of them is deleted
+            key = _trial_key(run)
+            if key is None:
+                continue
+            kept, spare = sorted((runs.get(key, run), run), key=lambda one: one.info.status != "FINISHED")
+            if kept.info.run_id != spare.info.run_id:
+                self.store.client.delete_run(spare.info.run_id)
+            runs[key] = kept
+        return runs
 
     def is_intact(self, run: Run) -> bool:
         """Return whether a trial's run is finished and still has its weights."""
@@ -355,6 +357,54 @@ class SearchRun:
             self.store.client.log_artifacts(run_id, folder)
 
 
+def runs_with(
+    store: Store,
+    tags: Mapping[str, str],
+    *,
+    experiments: Sequence[str] | None = None,
+    status: str = "",
+    order_by: Sequence[str] = (),
+    deleted: bool = False,
+) -> Iterator[Run]:
+    """Yield the runs that have all of some tags.
+
+    Parameters
+    ----------
+    store : Store
+    tags : mapping of str to str
+    experiments : sequence of str or None
+        Ids of the experiments to look in; ``None`` for all.
+    status : str
+        The runs' status; empty for any.
+    order_by : sequence of str
+        In MLflow's syntax; without it the latest comes first.
+    deleted : bool
+        Whether to look in MLflow's bin too.
+    """
+    if experiments is None:
+        experiments = store.experiments(deleted=deleted)
+    conditions = [f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items() if _quoted(value)]
+    if not experiments or len(conditions) < len(tags):
+        return
+    if status:
+        conditions.append(f"attributes.status = '{status}'")
+    yield from listed(
+        store.client.search_runs,
+        list(experiments),
+        " AND ".join(conditions),
+        run_view_type=ViewType.ALL if deleted else ViewType.ACTIVE_ONLY,
+        order_by=list(order_by),
+    )
+
+
+def open_runs(store: Store, search_id: str | None = None) -> list[Run]:
+    """Return the open runs of a search, its trials first, or by ``None`` the open parent runs of all searches."""
+    if search_id is None:
+        return [run for run in runs_with(store, _SEARCH, status="RUNNING") if _is_search(run)]
+    found = runs_with(store, {"search_id": search_id}, status="RUNNING")
+    return sorted(found, key=lambda run: run.data.tags.get("role") == "search")
+
+
 def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[Run]:
     """Return the parent runs of the latest searches, the latest first.
 
@@ -367,20 +417,16 @@ def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[R
         How many at most.
     """
     named = None if name is None else store.client.get_experiment_by_name(name)
-    experiments = [named.experiment_id] if named else store.experiments() if name is None else []
-    if not experiments:
-        return []
-    found: Any = store.client.search_runs(
-        experiments, "tags.role = 'search'", order_by=["attributes.start_time DESC"], max_results=limit
-    )
-    return list(found)
+    experiments = [named.experiment_id] if named else None if name is None else []
+    found = runs_with(store, _SEARCH, experiments=experiments, order_by=["attributes.start_time DESC"])
+    return list(islice(filter(_is_search, found), limit))
 
 
 def suggestion(store: Store, search_id: str) -> str:
-    """Say which search was meant by an id that there is none of: the nearest, or else one of the latest."""
+    """Say which search a person meant by an id that no search has: the nearest one, or else the latest ones."""
     known = {run.data.tags["search_id"]: run for run in searches(store, limit=1000)}
     if not known:
-        return "none was tracked there; start one with `regsearch run`, or say with --tracking-uri where it was"
+        return "none was tracked there; start one with `regsearch run`, or give the right place by --tracking-uri"
     begun = [other for other in known if search_id and other.startswith(search_id)]
     if near := begun or difflib.get_close_matches(search_id, known, n=1):
         return f"did you mean {near[0]}?"
@@ -391,12 +437,25 @@ def suggestion(store: Store, search_id: str) -> str:
     return f"the latest are {', '.join(latest)}"
 
 
-def _parents(store: Store, experiments: list[str], search_id: str) -> list[Run]:
+def _parents(store: Store, experiments: Sequence[str] | None, search_id: str) -> list[Run]:
     """Return the parent runs of a search, the oldest first."""
-    found: Any = store.client.search_runs(
-        experiments,
-        f"tags.search_id = '{search_id}' AND tags.role = 'search'",
-        order_by=["attributes.start_time ASC"],
-        max_results=10,
-    )
-    return list(found)
+    tags = {"search_id": search_id, **_SEARCH}
+    found = runs_with(store, tags, experiments=experiments, order_by=["attributes.start_time ASC"])
+    return list(filter(_is_search, found))
+
+
+def _is_search(run: Run) -> bool:
+    """Return whether a run that is tagged as a search has what every search's run has."""
+    return {"search_id", "data_sha256"} <= run.data.tags.keys() and MLFLOW_PARENT_RUN_ID not in run.data.tags
+
+
+def _trial_key(run: Run) -> tuple[str, int] | None:
+    """Return family and number of a trial's run, or ``None`` if its tags do not name them."""
+    family, number = run.data.tags.get("family", ""), run.data.tags.get("trial", "")
+    return (family, int(number)) if family and number.isascii() and number.isdigit() else None
+
+
+def _quoted(value: str) -> str:
+    """Return a value as MLflow's search takes it, or nothing if it cannot be searched for."""
+    quote = next((mark for mark in "'\"" if mark not in value), "")
+    return f"{quote}{value}{quote}" if quote else ""

@@ -17,6 +17,8 @@ import requests
 from regsearch.errors import StoreError
 from regsearch.tracking import pages
 from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.quiet import SETTINGS
+from regsearch.tracking.runs import searches
 from regsearch.tracking.store import Store, existing_store
 
 _HOST = "127.0.0.1"
@@ -55,7 +57,7 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     print(f"MLflow UI of {store.shown}, Ctrl-C to stop; starting …", file=sys.stderr, flush=True)
     process = subprocess.Popen(  # noqa: S603
         _command(store, port),
-        env={"PYTHONWARNINGS": "ignore", **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env={"PYTHONWARNINGS": "ignore", **SETTINGS, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         start_new_session=True,  # so that its own child, which it does not stop, can be stopped with it
     )
     try:
@@ -85,9 +87,7 @@ def _command(store: Store, port: int) -> list[str]:
 
 def _front(store: Store) -> str:
     """Return the page to begin with: the trials of the latest search's experiment."""
-    latest = store.client.search_runs(
-        store.experiments(), "tags.role = 'search'", order_by=["attributes.start_time DESC"], max_results=1
-    )
+    latest = searches(store, limit=1)
     return pages.view(latest[0].info.experiment_id, pages.BEST_FIRST) if latest else pages.experiments()
 
 

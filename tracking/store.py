@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sqlite3
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http.client import IncompleteRead
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
 from mlflow.utils.rest_utils import http_request
@@ -27,7 +24,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import StoreError
 from regsearch.tracking import postgresql
+from regsearch.tracking.errors import first_cause, reason, shown
+from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
+from regsearch.tracking.quiet import quiet, quiet_client
 
 _ANSWER_SECONDS = 10
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
@@ -57,16 +57,17 @@ class Store:
     @property
     def shown(self) -> str:
         """The URI without user, password or query, fit for a log."""
-        return without_secrets(self.uri)
+        return shown(self.uri)
 
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path."""
         folder = path.rpartition("/")[0] or None
         return any(file.path == path for file in self.client.list_artifacts(run_id, folder))
 
-    def experiments(self) -> list[str]:
-        """Return the ids of all experiments."""
-        return [experiment.experiment_id for experiment in self.client.search_experiments()]
+    def experiments(self, *, deleted: bool = False) -> list[str]:
+        """Return the ids of all experiments, with or without those in MLflow's bin."""
+        view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
+        return [experiment.experiment_id for experiment in listed(self.client.search_experiments, view_type=view)]
 
     def experiment(self, name: str, description: str = "", views: Mapping[str, str] | None = None) -> str:
         """Return the id of the experiment of that name, making it where there is none.
@@ -148,10 +149,10 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
     if scheme in ("http", "https"):
         _require_answer(uri)
         _require_databases(shared)
-        return Store(uri, MlflowClient(uri), None, Locks(_writable(_user_locks()), shared))
+        return Store(uri, quiet_client(uri), None, Locks(_writable(_user_locks()), shared))
     if scheme.split("+")[0] not in ("sqlite", "postgresql", "mysql", "mssql"):
         raise StoreError(
-            f"tracking URI {without_secrets(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
+            f"tracking URI {shown(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
     database = _sqlite_file(uri)
     if scheme.startswith("sqlite") and not database:
@@ -180,44 +181,15 @@ def existing_store(uri: str | None = None, storage: str | None = None) -> Store:
     """
     if not is_there(uri):
         raise StoreError(
-            f"nothing is tracked in {without_secrets(tracking_uri(uri))} yet; start a search with `regsearch run`, go "
+            f"nothing is tracked in {shown(tracking_uri(uri))} yet; start a search with `regsearch run`, go "
             "to the folder that holds its mlruns, or give --tracking-uri"
         )
     return open_store(uri, storage)
 
 
-def without_secrets(text: str) -> str:
-    """Return a text with every URI in it bare of user, password and query."""
-    return re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(://)[^/\s]*@", r"\1", text))
-
-
-def is_denied(error: BaseException) -> bool:
-    """Return whether a tracking server that knows its users refused one of them what they may not do."""
-    return isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(PERMISSION_DENIED)
-
-
-def reason(error: BaseException) -> str:
-    """Return what the first cause of an error says, in one line and without secrets."""
-    if is_denied(error):
-        return (
-            "the tracking server, which does not let you change what another user made; choose another `name`, or ask "
-            "them for the permission MANAGE on the experiment and the model"
-        )
-    cause = _first_cause(error)
-    return f"{type(cause).__name__}: {without_secrets(str(cause).strip().partition(chr(10))[0])[:300]}"
-
-
-def is_cut_short(error: BaseException) -> bool:
-    """Return whether a tracking server's answer ended on the way, so that it may or may not have done what was asked.
-
-    MLflow asks again where there is no answer at all, but not then.
-    """
-    return isinstance(_first_cause(error), IncompleteRead | ConnectionResetError)
-
-
 def _require_answer(uri: str) -> None:
     """Ask a server for its health and for an experiment, as MLflow would: with its credentials, timeout and TLS."""
-    shown = without_secrets(uri)
+    server = shown(uri)
     try:
         timeout = MLFLOW_HTTP_REQUEST_TIMEOUT.get() if MLFLOW_HTTP_REQUEST_TIMEOUT.defined else _ANSWER_SECONDS
         credentials = get_default_host_creds(uri)
@@ -227,20 +199,21 @@ def _require_answer(uri: str) -> None:
             )
             if answer.status_code in (401, 403):
                 raise StoreError(
-                    f"tracking server {shown} refuses ({answer.status_code} {answer.reason}); set "
+                    f"tracking server {server} refuses ({answer.status_code} {answer.reason}); set "
                     "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
                 )
             if not answer.ok:
                 raise StoreError(
-                    f"tracking server {shown} answers {answer.status_code} {answer.reason} to {endpoint.split('?')[0]};"
-                    " check that an MLflow server is at that address, or give another --tracking-uri"
+                    f"tracking server {server} answers {answer.status_code} {answer.reason} to "
+                    f"{endpoint.split('?')[0]}; check that an MLflow server is at that address, or give another "
+                    "--tracking-uri"
                 )
     except ValueError as error:
         raise StoreError(f"{error}; correct or unset that variable") from error
     except MlflowException as error:
-        cause = _first_cause(error)
+        cause = first_cause(error)
         raise StoreError(
-            f"tracking server {shown} does not answer ({type(cause).__name__}); {_advice(cause)}"
+            f"tracking server {server} does not answer ({type(cause).__name__}); {_advice(cause)}"
         ) from error
 
 
@@ -252,21 +225,13 @@ def _require_databases(urls: Iterable[str]) -> None:
                 pass
         except ImportError as error:
             raise StoreError(
-                f"{without_secrets(url)}: needs {error.name}, which is not installed; "
-                "pip install 'regsearch[postgresql]'"
+                f"{shown(url)}: needs {error.name}, which is not installed; pip install 'regsearch[postgresql]'"
             ) from error
         except SQLAlchemyError as error:
             raise StoreError(
-                f"{without_secrets(url)}: cannot be connected to ({reason(error)}); check that PostgreSQL runs there, "
+                f"{shown(url)}: cannot be connected to ({reason(error)}); check that PostgreSQL runs there, "
                 "and the database, user and password"
             ) from error
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """Return what was first raised: the message of what MLflow makes of it has the address, secrets included."""
-    while error.__context__:
-        error = error.__context__
-    return error
 
 
 def _advice(cause: BaseException) -> str:
@@ -303,17 +268,13 @@ def _writable(folder: Path) -> Path:
 def _initialised(uri: str) -> MlflowClient:
     try:
         with quiet("mlflow", "alembic"):
-            client = MlflowClient(uri)
+            client = quiet_client(uri)
             client.search_experiments(max_results=1)
     except ImportError as error:
-        raise StoreError(
-            f"{without_secrets(uri)}: needs a driver that is not installed; pip install {error.name}"
-        ) from error
+        raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {error.name}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
-        raise StoreError(
-            f"{without_secrets(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}"
-        ) from error
+        raise StoreError(f"{shown(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}") from error
     return client
 
 
@@ -321,17 +282,3 @@ def _write_ahead(database: Path) -> None:
     with sqlite3.connect(database, timeout=_ANSWER_SECONDS) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
-
-
-@contextmanager
-def quiet(*names: str, level: int = logging.WARNING) -> Iterator[None]:
-    """Let loggers say nothing below a level."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(level)
-    try:
-        yield
-    finally:
-        for logger, before in zip(loggers, levels, strict=True):
-            logger.setLevel(before)

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import ConfigError
 from regsearch.tracking import postgresql
+from regsearch.tracking.errors import reason, without_secrets
 from regsearch.tracking.locks import Locks
-from regsearch.tracking.store import reason, without_secrets
 
 _LOCKED_SECONDS = 20  # MLflow waits as long for a database that another process has locked
 

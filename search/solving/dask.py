@@ -21,7 +21,8 @@ from regsearch.search.solving.dask_worker import Shipment, solve
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Engine, Submit
 from regsearch.search.trial import Proposal
-from regsearch.tracking.store import quiet, reason
+from regsearch.tracking.errors import reason
+from regsearch.tracking.quiet import quiet
 
 _ANSWER_SECONDS = 10
 

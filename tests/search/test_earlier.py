@@ -56,7 +56,8 @@ def test_another_search_is_announced_and_tagged(small_config, result, recording,
     other = run_search(small_config, promote=False)
     announced = [line for line in capsys.readouterr().err.splitlines() if "starts a new search" in line]
     assert announced == [
-        f"this starts a new search instead of resuming {result.search_id} of the same name: the data's values (of small.npz)"
+        f"this starts a new search instead of resuming {result.search_id} of the same name: "
+        "the data's values (of small.npz)"
     ]
     run = SearchRun.find(open_store(), other.search_id).run
     assert run.data.tags["differs_from"] == result.search_id

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from regsearch.errors import StoreError
-from regsearch.tracking.store import open_store, tracking_uri, without_secrets
+from regsearch.tracking.errors import without_secrets
+from regsearch.tracking.quiet import settled
+from regsearch.tracking.store import open_store, tracking_uri
 
 
 def test_the_explicit_uri_comes_before_the_environment_before_the_embedded_database(tmp_path, monkeypatch):
@@ -35,7 +37,7 @@ def test_a_new_database_writes_ahead_and_keeps_artifacts_beside_it(tmp_path):
 
 
 def test_four_processes_that_open_a_new_store_at_once_all_succeed(tmp_path):
-    script = f"from tracking.store import open_store; open_store('sqlite:///{tmp_path}/mlflow.db').experiment('mine')"
+    script = f"from regsearch.tracking.store import open_store; open_store('sqlite:///{tmp_path}/mlflow.db').experiment('mine')"
     processes = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(4)]
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, errors
@@ -97,11 +99,31 @@ def test_an_experiment_that_was_deleted_is_said_so(workspace):
         store.experiment("mine")
 
 
-def test_telemetry_is_off_unless_asked_for(tmp_path):
-    script = "import os, json, tracking; print(json.dumps(os.environ['MLFLOW_DISABLE_TELEMETRY']))"
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
-    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
-    assert json.loads(out.stdout) == "true"
+USE = """
+import json, os
+before = dict(os.environ)
+from regsearch.tracking.quiet import settled
+from regsearch.tracking.store import open_store
+store = open_store()
+store.client.set_terminated(store.client.create_run(store.experiment("mine")).info.run_id)
+from mlflow.telemetry import get_telemetry_client
+changed = {name for name, value in os.environ.items() if before.get(name) != value}
+print(json.dumps([get_telemetry_client().is_active, sorted(changed)]))
+"""
+
+
+def test_telemetry_is_off_and_the_environment_is_left_alone(workspace):
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(workspace)}
+    out = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, env=environment, check=True)
+    own = "_MLFLOW_TELEMETRY_SESSION_ID"  # MLflow itself sets it when it is imported
+    assert json.loads(out.stdout) == [False, [own]]
+
+
+def test_telemetry_that_was_asked_for_is_left_on(monkeypatch):
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    with settled():
+        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
 
 
 class Guarded(BaseHTTPRequestHandler):
@@ -228,7 +250,7 @@ def test_without_a_driver_the_extra_is_named(workspace):
 
 def test_machines_that_open_a_new_postgresql_at_once_all_succeed(tmp_path, postgresql):
     url = postgresql.renew("store")
-    script = f"from tracking.store import open_store; open_store({url!r}).experiment('mine')"
+    script = f"from regsearch.tracking.store import open_store; open_store({url!r}).experiment('mine')"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script],
