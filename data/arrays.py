@@ -184,7 +184,7 @@ def open_arrays(source: str | Path, target: str = "y", *, progress: bool = False
     with naming(path, _WHAT):
         X, stored = _open(path, target)
         y = stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False).reshape(-1)
-    return Recording(X, y, source=line(path), target=line(target), progress=progress)
+    return Recording.checked(X, y, source=line(path), target=line(target), progress=progress)
 
 
 def arrays_shape(source: str | Path, target: str = "y") -> tuple[int, int]:

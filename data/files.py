@@ -56,7 +56,7 @@ def read_file(path: str | Path, target: str = "y") -> Recording:
     path = Path(path)
     with naming(path):
         X, y, feature_names = _read(path, target)
-    return Recording(X, y, source=line(path), feature_names=feature_names, target=line(target))
+    return Recording.checked(X, y, source=line(path), feature_names=feature_names, target=line(target))
 
 
 def file_shape(path: str | Path, target: str = "y") -> tuple[int, int]:

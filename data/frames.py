@@ -76,7 +76,9 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> R
         names = _names(X)
         if isinstance(y, pd.Series) and not X.index.equals(y.index):
             raise _refusal("X and y with the same index", "two that differ", "align them, or give y.to_numpy()")
-    return Recording(_numbers(X, "X"), _numbers(y, target).astype(np.float64), MEMORY, names, target)
+    return Recording.checked(
+        _numbers(X, "X"), _numbers(y, target).astype(np.float64), source=MEMORY, feature_names=names, target=target
+    )
 
 
 def _names(frame: pd.DataFrame) -> tuple[str, ...]:

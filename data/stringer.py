@@ -140,7 +140,7 @@ def read_stringer(path: str | Path) -> Recording:
     except Exception as error:  # whatever a parser raises, the file is what is wrong
         reason = _refusal("a whole pickle of arrays", f"{type(error).__name__} ({_line(error)[:160]})")
         raise DataError(f"{_line(path)}: {reason}") from error
-    return Recording(X, y, source="stringer", target="run")
+    return Recording.checked(X, y, source="stringer", target="run")
 
 
 class _Stored(NamedTuple):

@@ -8,7 +8,8 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable
 from itertools import accumulate
-from multiprocessing import reduction
+from multiprocessing.context import get_spawning_popen
+from multiprocessing.reduction import DupFd
 from typing import IO, Any
 
 import numpy as np
@@ -97,18 +98,11 @@ class Table:
         for first, last in zip(firsts, lasts, strict=True):
             os.posix_fadvise(self._file.fileno(), first * width, (last + 1 - first) * width, os.POSIX_FADV_WILLNEED)
 
-    def reduce_for_child(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
-        """Return what a process that is being started makes the table of."""
-        if self._file is None or sys.platform == "win32":
-            return self.__reduce__()
-        descriptor = reduction.DupFd(self._file.fileno())
-        return _mapped, (descriptor, self.values.shape, self.values.dtype, self.blocks)
-
     def __reduce__(self) -> tuple[Callable[..., Table], tuple[Any, ...]]:
-        return Table, (self.values, self.blocks)
-
-
-reduction.ForkingPickler.register(Table, Table.reduce_for_child)
+        """Reduce to the values, or for a child process that is being started to the open file."""
+        if self._file is None or get_spawning_popen() is None or sys.platform == "win32":
+            return Table, (self.values, self.blocks)
+        return _mapped, (DupFd(self._file.fileno()), self.values.shape, self.values.dtype, self.blocks)
 
 
 class Selection:

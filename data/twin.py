@@ -69,7 +69,7 @@ def twin(seed: int = 0) -> Recording:
     y = _running_speed(np.random.default_rng(running))
     state = _state(y, np.random.default_rng(shared))
     X = _responses(state, *_loadings(np.random.default_rng(loading)), private)
-    return Recording(X, y, source="twin", target="run")
+    return Recording.checked(X, y, source="twin", target="run")
 
 
 def _slow(rng: np.random.Generator, columns: int, *times: float) -> NDArray[np.float64]:

@@ -51,7 +51,7 @@ def _small_recording(seed: int = 0, n_rows: int = 160, n_features: int = 200) ->
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n_rows, n_features)) * rng.uniform(0.5, 20, n_features)
     y = X[:, :6] @ rng.standard_normal(6) / 5 + rng.standard_normal(n_rows)
-    return Recording(X, y, source="small")
+    return Recording.checked(X, y, source="small")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -33,7 +33,7 @@ def test_arrays_have_no_names_and_frames_and_series_do():
     assert (bare.feature_names, bare.target) == ((), "y")
     named = from_arrays(X, y)
     assert (named.feature_names, named.target) == (("a", "b"), "speed")
-    assert bare.sha256 == named.sha256 == Recording(X.to_numpy(), y.to_numpy(), "here").sha256
+    assert bare.sha256 == named.sha256 == Recording.checked(X.to_numpy(), y.to_numpy(), source="here").sha256
 
 
 @pytest.mark.parametrize("make", [lambda frame: frame, lambda frame: frame.to_numpy()])

@@ -15,7 +15,7 @@ finite = st.floats(-1e6, 1e6, width=32)
 def test_the_hash_is_of_types_shapes_and_values():
     X, y = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([1.0, 2.0, 4.0])
     expected = hashlib.sha256(b"<f4(3, 2)" + X.tobytes() + b"<f8(3,)" + y.tobytes()).hexdigest()
-    assert Recording(X, y, "here").sha256 == expected
+    assert Recording.checked(X, y, source="here").sha256 == expected
 
 
 @given(arrays(np.float32, (300, 2), elements=finite), st.integers(0, 299), st.integers(0, 1))
@@ -23,12 +23,15 @@ def test_any_changed_value_changes_the_hash(X, row, column):
     y = np.arange(300.0)
     changed = X.copy()
     changed[row, column] = np.nextafter(changed[row, column], np.float32(2e6))
-    assert Recording(X, y, "a").sha256 != Recording(changed, y, "a").sha256
+    assert Recording.checked(X, y, source="a").sha256 != Recording.checked(changed, y, source="a").sha256
 
 
 def test_the_hash_knows_neither_source_nor_memory_order():
     X, y = np.random.default_rng(0).standard_normal((20, 7)), np.arange(20.0)
-    assert Recording(X, y, "here").sha256 == Recording(np.asfortranarray(X), y, "there", target="z").sha256
+    assert (
+        Recording.checked(X, y, source="here").sha256
+        == Recording.checked(np.asfortranarray(X), y, source="there", target="z").sha256
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_the_hash_knows_neither_source_nor_memory_order():
 )
 def test_what_cannot_be_searched_is_said_in_one_line(X, y, says):
     with pytest.raises(DataError, match=says) as caught:
-        Recording(X, y, "here")
+        Recording.checked(X, y, source="here")
     assert "\n" not in str(caught.value)
 
 
@@ -53,11 +56,11 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_located():
     X[600, 1] = np.nan
     X[650, 2] = np.inf
     with pytest.raises(DataError, match=r"X has 2 value\(s\) .* the first at row 600 \(from 0\), column 1;"):
-        Recording(X, np.arange(700.0), "here")
+        Recording.checked(X, np.arange(700.0), source="here")
     with pytest.raises(DataError, match=r"y has 1 value\(s\) .* row 2"):
-        Recording(np.zeros((3, 1)), np.array([1.0, 2.0, np.nan]), "here")
+        Recording.checked(np.zeros((3, 1)), np.array([1.0, 2.0, np.nan]), source="here")
 
 
 def test_feature_names_are_one_per_column():
     with pytest.raises(DataError, match="2 feature names for 3 columns"):
-        Recording(np.zeros((4, 3)), np.arange(4.0), "here", feature_names=("a", "b"))
+        Recording.checked(np.zeros((4, 3)), np.arange(4.0), source="here", feature_names=("a", "b"))

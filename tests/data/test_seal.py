@@ -42,6 +42,6 @@ def test_sealed_rows_neither_travel_nor_show(sealed):
 def test_a_target_that_is_constant_in_a_block_is_refused():
     y = np.arange(30.0)
     y[10:20] = 4.0
-    recording = Recording(np.random.default_rng(0).standard_normal((30, 2)), y, "here")
+    recording = Recording.checked(np.random.default_rng(0).standard_normal((30, 2)), y, source="here")
     with pytest.raises(DataError, match=r"y is constant in rows \[10, 20\)"):
         seal(recording, Split.holdout([(0, 10)], (10, 20), (20, 30)))

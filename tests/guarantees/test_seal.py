@@ -31,7 +31,7 @@ def poisons(rows):
 
 def test_a_search_with_poisoned_test_rows_is_the_same_search(killed, undisturbed, monkeypatch):
     rows = seal(
-        Recording(np.random.default_rng(0).standard_normal((9, 2)), np.arange(9.0), "x"),
+        Recording.checked(np.random.default_rng(0).standard_normal((9, 2)), np.arange(9.0), source="x"),
         Split.holdout([(0, 3)], (3, 6), (6, 9)),
     )[1].open()
     for number, poison in enumerate(poisons(rows)):

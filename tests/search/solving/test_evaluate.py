@@ -28,7 +28,8 @@ def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation
     X, y = reference.recording()
     assert reference.digest(X, y) == PUBLISHED["sha256"]
     first, second = reference.N_TRAIN, reference.N_TRAIN + reference.N_VALIDATION
-    development, _ = seal(Recording(X, y, "mine"), Split.holdout([(0, first)], (first, second), (second, len(y))))
+    recording = Recording.checked(X, y, source="mine")
+    development, _ = seal(recording, Split.holdout([(0, first)], (first, second), (second, len(y))))
     evaluator = Evaluator(development, tolerance=1e-12)
     assert len(PUBLISHED["trials"]) == 1 + 5 + 5 + 25
     for trial in PUBLISHED["trials"]:
@@ -40,7 +41,9 @@ def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation
 
 def test_the_tutorials_cross_validation_is_reproduced():
     X, y = reference.recording()
-    recording = Recording(np.vstack([X, X[:20]])[:, reference.NARROW], np.concatenate([y, y[:20]]), "mine")
+    recording = Recording.checked(
+        np.vstack([X, X[:20]])[:, reference.NARROW], np.concatenate([y, y[:20]]), source="mine"
+    )
     development, _ = seal(recording, Split.blocked([(0, 250)], 5, 0, (250, 270)))
     (solved,) = Evaluator(development, tolerance=1e-6)([proposal("none", {}, development)])
     published = PUBLISHED["cross_validated"]
