@@ -1,4 +1,4 @@
-"""How far a point is from the optimum, from first principles: no solver is trusted to grade itself."""
+"""How far weights are from the optimum, computed from the definition and apart from every solver."""
 
 from __future__ import annotations
 
