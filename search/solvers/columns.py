@@ -119,6 +119,11 @@ def gram_of_features(columns: Columns) -> Vector:
     n_features, n_rows = columns.shape
     gram = np.zeros((n_features, n_features), order="F")
     for block in blocks(n_rows, max(1, _PRODUCT_VALUES // n_features)):
-        part = columns.rows(block) if isinstance(columns, Streamed) else columns[:, block]
-        gram = blas.dsyrk(1.0, np.asfortranarray(part), beta=1.0, c=gram, lower=1, overwrite_c=1)
+        part = np.asfortranarray(some_rows(columns, block))
+        gram = blas.dsyrk(1.0, part, beta=1.0, c=gram, lower=1, overwrite_c=1)
     return gram
+
+
+def some_rows(columns: Columns, rows: slice) -> Vector:
+    """Return every column at some rows only, shape (n_features, rows)."""
+    return columns.rows(rows) if isinstance(columns, Streamed) else columns[:, rows]
