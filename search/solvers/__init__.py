@@ -1,1 +1,1 @@
-"""Solvers of one penalty plane on one set of training rows, and the certificates of what they return."""
+"""Solvers for the penalties of one set of training rows, and certificates that check what they return."""

@@ -1,4 +1,4 @@
-"""Normal equations of a changing set of columns: what each Newton step of the lasso solves."""
+"""Normal equations of a changing set of columns: each Newton step of the lasso solves one such system."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _JITTER = 1e-10
-"""Added to the unit diagonal of the Gram matrix, so that duplicate columns leave it positive definite."""
+"""Small number added to the diagonal of the Gram matrix, so that duplicate columns leave it positive definite."""
 
 COPY_COST = 6
-"""How much longer a column takes that is copied out first than one that is read where it lies."""
+"""Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
 
 _PATIENCE = 0.3
-"""Share of the columns that may be bordered or constrained before a new factorisation is the cheaper way."""
+"""Share of the columns that may join or leave before a new factorisation becomes cheaper than updating the old one."""
 
 
 class ColumnPool:
     """Columns that have been active, copied side by side, and their Gram matrix.
 
-    A column enters once, and then any system of pooled columns is a lookup. When the pool is full it is emptied, and
-    enlarged if need be.
+    A column enters once. The system of any pooled columns is then a lookup. A full pool is emptied, and enlarged if
+    the new columns alone do not fit.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class ColumnPool:
         self.generation = 0
 
     def _allocate(self, capacity: int) -> None:
-        self._columns = np.empty((capacity, self._source.shape[1]))  # memory is mapped only as it is written
+        self._columns = np.empty((capacity, self._source.shape[1]))  # the system maps memory only when it is written to
         self._gram = np.empty((capacity, capacity))
 
     def admit(self, features: Indices) -> Indices:
-        """Return the slots of features in the pool, after adding those that are new."""
+        """Add the features that are new to the pool, and return the slots of all of them."""
         new = features[self.slot[features] < 0]
         if self.features.size + new.size > len(self._columns):
             self.slot[self.features] = -1
@@ -85,17 +85,17 @@ class ColumnPool:
         return (self._columns[: self.features.size] @ vector)[slots]
 
     def _are_few(self, slots: Indices) -> bool:
-        """Return whether to copy these columns out costs less than to read all of them."""
+        """Return whether copying these columns out costs less than reading the whole pool."""
         return COPY_COST * slots.size < self.features.size
 
 
 class ActiveSystem:
     """Solves ``(A_S^T A_S + shift I) x = v`` for one set ``S`` after another.
 
-    A Cholesky factor ``L`` is kept across sets. Columns that join are bordered. Columns that leave stay in the factor,
-    constrained to zero: with ``E`` their unit vectors and ``Y = L^-1 E``, ``x`` is ``L^-T`` times the projection of
-    ``L^-1 v`` on the complement of ``Y``. Either costs ``O(k^2)`` a column instead of the ``k^3 / 3`` of a
-    factorisation, which happens when too much has changed.
+    The Cholesky factor ``L`` is kept from one set to the next. A column that joins adds a row to ``L``. A column that
+    leaves stays in ``L``, and its unknown is constrained to zero: with ``E`` the unit vectors of these columns and
+    ``Y = L^-1 E``, ``x`` is ``L^-T`` times the projection of ``L^-1 v`` on the complement of ``Y``. Each costs
+    ``O(k^2)`` a column, where a new factorisation costs ``k^3 / 3``. When too much has changed, ``L`` is factored anew.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class ActiveSystem:
         factor[:size, :size] = self.pool.gram(self._slots, self._slots)
         diagonal = np.einsum("ii->i", factor)
         diagonal[:size] += shift + _JITTER
-        diagonal[size:] = 1.0  # room for columns to come; the identity keeps whole-array solves valid
+        diagonal[size:] = 1.0  # room for later columns; the identity keeps solves with the whole array valid
         self._shift, self._generation = -1.0, self.pool.generation
         self._factor = _cholesky(factor)
         self._shift = shift
@@ -201,7 +201,7 @@ class ActiveSystem:
 
 
 def _cholesky(matrix: Vector) -> Vector:
-    """Return the lower Cholesky factor of a matrix in Fortran order, in place of it."""
+    """Overwrite a matrix in Fortran order with its lower Cholesky factor, and return it."""
     factor: Vector
     factor, info = lapack.dpotrf(matrix, lower=1, clean=1, overwrite_a=1)
     if info:

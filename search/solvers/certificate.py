@@ -1,4 +1,4 @@
-"""How far a point is from the optimum, from first principles: no solver is trusted to grade itself."""
+"""How far weights are from the optimum, computed from the definition and apart from every solver."""
 
 from __future__ import annotations
 
@@ -6,15 +6,27 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import lapack
 
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.singular import singular
+
+_NEGLIGIBLE = 1e-14
+"""Share of ``||b||^2`` below which a residual needs no projection: no weights could fit noticeably better."""
+
+_REGULAR = 1e-10
+"""Reciprocal condition number from which a Gram matrix is certainly regular in double precision."""
 
 
 def certify(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> tuple[float, NDArray[np.float64]]:
-    """Return the certificate of a fit, a bound on its relative distance from the optimum, and its residual.
+    """Return the certificate of a fit and its residual.
 
-    With an L1 penalty it is `relative_duality_gap`, without one `relative_normal_residual`.
+    The certificate is an upper bound on ``(P(w) - min P) / P(0)``, where ``P`` is the objective: how far the weights
+    are from the optimum, as a share of the objective at zero, ``P(0) = ||b||^2 / (2 n)``. It is computed from the
+    weights and the design alone, in double precision. With a penalty it is `relative_duality_gap`, for least squares
+    `relative_excess`.
 
     Parameters
     ----------
@@ -26,11 +38,12 @@ def certify(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> t
     -------
     float
     ndarray of float64, shape (n_rows,)
-        ``b - A w``, of which the certificate is computed.
+        ``b - A w``.
     """
     residual = design.target - design.apply(weights)
-    measure = _gap if penalty.l1 > 0 else _normal_residual
-    return measure(design, weights, residual, penalty), residual
+    if penalty.l1 == penalty.l2 == 0:
+        return _excess(design, residual), residual
+    return _gap(design, weights, residual, penalty), residual
 
 
 def primal_objective(residual: NDArray[np.float64], weights: NDArray[np.float64], penalty: Penalty) -> float:
@@ -120,58 +133,72 @@ def dual_objective(
 def relative_duality_gap(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> float:
     """Return ``(P(w) - D) / P(0)``, an upper bound on ``(P(w) - min P) / P(0)``, where ``P(0) = ||b||^2 / (2 n)``.
 
-    ``D`` is `dual_objective` at the residual ``r = b - A w``. All is computed in float64 from the weights alone. Where
-    the target, and so ``P(0)``, is zero, the gap is not divided.
+    ``D`` is a value of the dual objective at the residual ``r = b - A w``: for ``l1 > 0`` that of `dual_objective`; for
+    ridge ``b^T r / n - ||r||^2 / (2 n) - ||c||^2 / (2 l2)`` with ``c = A^T r / n``, so that the gap comes to
+    ``||c - l2 w||^2 / (2 l2)``, which is computed without cancellation (Boyd & Vandenberghe 2004, "Convex
+    Optimization", section 5.1.6, for the dual by the conjugate of the penalty). If ``P(0)`` is zero, the gap is not
+    divided.
 
     Parameters
     ----------
     design : Design
     weights : ndarray of float64, shape (n_features,)
     penalty : Penalty
-        With ``l1 > 0``.
+        At least one of its strengths is positive.
 
     Raises
     ------
     ValueError
-        If ``l1`` is not positive: the dual of least squares and ridge is another one.
+        If both strengths are zero: the dual of least squares is finite only where ``A^T u = 0``.
     """
-    if not penalty.l1 > 0:
-        raise ValueError(f"the duality gap here is of the elastic net and needs l1 > 0, got {penalty}")
+    if not (penalty.l1 > 0 or penalty.l2 > 0):
+        raise ValueError(f"the duality gap needs l1 > 0 or l2 > 0, found {penalty}; use relative_excess instead")
     return _gap(design, weights, design.target - design.apply(weights), penalty)
 
 
 def _gap(design: Design, weights: NDArray[np.float64], residual: NDArray[np.float64], penalty: Penalty) -> float:
     correlation = design.columns @ residual / design.n_rows
-    dual = dual_objective(design.target, residual, correlation, weights, penalty)
     null = float(design.target @ design.target) / (2 * design.n_rows)
-    gap = primal_objective(residual, weights, penalty) - dual
+    if penalty.l1 > 0:
+        dual = dual_objective(design.target, residual, correlation, weights, penalty)
+        gap = primal_objective(residual, weights, penalty) - dual
+    else:
+        gradient = correlation - penalty.l2 * weights
+        gap = float(gradient @ gradient) / (2 * penalty.l2)
     return max(0.0, gap / null if null > 0 else gap)
 
 
-def relative_normal_residual(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> float:
-    """Return ``||A^T r - n l2 w|| / ||A^T b||`` where ``r = b - A w``: how far ridge or least squares is from solved.
+def relative_excess(design: Design, weights: NDArray[np.float64]) -> float:
+    """Return ``(P(w) - min P) / P(0)`` of least squares: ``||U U^T r||^2 / ||b||^2`` at the residual ``r = b - A w``.
+
+    ``U`` is an orthonormal basis of the range of ``A``, so ``U U^T r`` is what a better fit could still take off the
+    residual (Golub & Van Loan, "Matrix Computations", section 5.3). Its dimension is that of ``numpy.linalg.lstsq``:
+    singular values above ``eps * max(n, p)`` times the largest. Weights that neglect one of them therefore have a large
+    excess, though they may solve the normal equations ``A^T r = 0`` nearly to rounding.
+
+    ``||U U^T r||^2`` is ``(A^T r)^T (A^T A)^-1 A^T r`` if ``A^T A`` is certainly regular, and else is found by
+    orthogonal transformations (`singular`). If ``||r||^2`` alone is negligible, it is the bound.
 
     Parameters
     ----------
     design : Design
     weights : ndarray of float64, shape (n_features,)
-    penalty : Penalty
-        With ``l1 = 0``.
-
-    Raises
-    ------
-    ValueError
-        If ``l1`` is not zero.
     """
-    if penalty.l1 != 0:
-        raise ValueError(f"normal equations describe the optimum only where l1 = 0, got {penalty}")
-    return _normal_residual(design, weights, design.target - design.apply(weights), penalty)
+    return _excess(design, design.target - design.apply(weights))
 
 
-def _normal_residual(
-    design: Design, weights: NDArray[np.float64], residual: NDArray[np.float64], penalty: Penalty
-) -> float:
-    gradient = design.columns @ residual - design.n_rows * penalty.l2 * weights
-    scale = float(np.linalg.norm(design.correlation))
-    size = float(np.linalg.norm(gradient))
-    return size / scale if scale > 0 else size
+def _excess(design: Design, residual: NDArray[np.float64]) -> float:
+    null, loss = float(design.target @ design.target), float(residual @ residual)
+    if loss <= _NEGLIGIBLE * null:
+        return loss / null if null > 0 else loss
+    if design.n_features < design.n_rows:
+        varying = np.flatnonzero(~design.constant)
+        factor, info = lapack.dpotrf(design.gram[np.ix_(varying, varying)], lower=1, clean=1)
+        if not info:
+            reciprocal, _ = lapack.dtrcon(factor, uplo="L")
+            if reciprocal**2 > _REGULAR:
+                gradient = (design.columns @ residual)[varying]
+                explained = linalg.solve_triangular(factor, gradient, lower=True, check_finite=False)
+                return float(explained @ explained) / null
+    explained = singular(design.columns, residual).components
+    return float(explained @ explained) / null

@@ -1,4 +1,4 @@
-"""The columns that the solvers work on: an array where memory has room for it, else made of the recording on demand."""
+"""The columns that the solvers work on: an array if it fits in memory, else computed on demand."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _CACHED_VALUES = 2**18
-"""Of a block that is used once: 2 MB, so that it never leaves the processor's cache."""
+"""Number of values in a block that is used once: 2 MB, so that it stays in the processor's cache."""
 
 _PRODUCT_VALUES = 2**22
-"""Of a block that is multiplied with itself: enough for BLAS to work at full speed."""
+"""Number of values in a block that is multiplied with itself: enough for BLAS to work at full speed."""
 
 
 class Streamed:
-    """Normalised columns that exist a block at a time: read, centred and scaled in double precision whenever needed.
+    """Normalised columns that are computed a block at a time: read, centred and scaled in double precision on each use.
 
-    It takes the place of an array of shape (n_features, n_rows) in what the solvers do with one: ``columns @ v``,
-    ``v @ columns``, ``columns[features]``, which is another `Streamed`, and ``np.asarray(columns)``.
+    It replaces an array of shape (n_features, n_rows). Solvers use ``columns @ v``, ``v @ columns``,
+    ``columns[features]`` (another `Streamed`) and ``np.asarray(columns)``.
 
     Parameters
     ----------
     X : Columnwise
-        Shape (n_rows, n_features), in the recording's own units and type.
+        The recording's values in their own units and type, shape (n_rows, n_features).
     mean, scale : ndarray of float64, shape (n_features,)
-        What to subtract from each column, and then to divide by.
+        Number subtracted from each column, and number that the column is then divided by.
     constant : ndarray of bool, shape (n_features,)
-        Columns that are zero whatever rounding says.
+        Constant columns; they become exactly zero.
     features : range or ndarray of intp, optional
-        Which of the columns these are; by default all.
+        Indices of the columns to keep (default: all).
     """
 
-    __array_ufunc__ = None  # so that NumPy leaves `v @ columns` to this class
+    __array_ufunc__ = None  # NumPy then calls __rmatmul__ for `v @ columns`
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Streamed:
         return centred
 
     def _blocks(self) -> Iterator[tuple[slice, Vector, Vector]]:
-        """Yield where a block of columns is, the columns centred, and their scales."""
+        """Yield each block's place, its centred columns, and their scales."""
         for block in blocks(self.shape[0], max(1, _CACHED_VALUES // self.shape[1])):
             yield block, *self._centred(slice(None), block)
 
@@ -106,7 +106,7 @@ Columns = Vector | Streamed
 
 
 def gram_of_rows(columns: Columns) -> Vector:
-    """Return ``A A^T``, shape (n_rows, n_rows), of which only the lower triangle is filled."""
+    """Return ``A A^T``, shape (n_rows, n_rows); only its lower triangle is filled."""
     n_features, n_rows = columns.shape
     gram = np.zeros((n_rows, n_rows), order="F")
     for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
@@ -115,10 +115,15 @@ def gram_of_rows(columns: Columns) -> Vector:
 
 
 def gram_of_features(columns: Columns) -> Vector:
-    """Return ``A^T A``, shape (n_features, n_features), of which only the lower triangle is filled."""
+    """Return ``A^T A``, shape (n_features, n_features); only its lower triangle is filled."""
     n_features, n_rows = columns.shape
     gram = np.zeros((n_features, n_features), order="F")
     for block in blocks(n_rows, max(1, _PRODUCT_VALUES // n_features)):
-        part = columns.rows(block) if isinstance(columns, Streamed) else columns[:, block]
-        gram = blas.dsyrk(1.0, np.asfortranarray(part), beta=1.0, c=gram, lower=1, overwrite_c=1)
+        part = np.asfortranarray(some_rows(columns, block))
+        gram = blas.dsyrk(1.0, part, beta=1.0, c=gram, lower=1, overwrite_c=1)
     return gram
+
+
+def some_rows(columns: Columns, rows: slice) -> Vector:
+    """Return every column at some rows only, shape (n_features, rows)."""
+    return columns.rows(rows) if isinstance(columns, Streamed) else columns[:, rows]

@@ -1,4 +1,4 @@
-"""The optimality conditions of the elastic net for given signs, and how nearly all weights satisfy them."""
+"""The optimality conditions of the elastic net: solving them for given signs, and measuring violations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _BOUNDARY = 1e-10
-"""Relative excess over ``l1`` that rounding may give to a correlation that equals it."""
+"""Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
 
 _REFINEMENTS = 30
 _PROGRESS = 0.8
-"""What is still missing from a solution must shrink by this factor for its refinement to go on."""
+"""Refinement goes on while each step shrinks the largest error of the conditions at least to this share."""
 
 
 class Conditions:
@@ -50,7 +50,7 @@ class Conditions:
         self.solved = 0
 
     def solve(self, penalty: Penalty, active: Indices, signs: Vector) -> Vector:
-        """Return the solution of ``(A_S^T A_S / n + l2 I) w_S = A_S^T b / n - l1 s``, whatever signs it has.
+        """Return the solution of ``(A_S^T A_S / n + l2 I) w_S = A_S^T b / n - l1 s``; its signs may differ from ``s``.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Conditions:
         return self._system.solve(self._design.n_rows * (self._null_correlation[active] - penalty.l1 * signs))
 
     def refine(self, penalty: Penalty, signs: Vector, point: Point) -> Point:
-        """Improve the last solution iteratively, so that rounding and the system's jitter leave no trace of history.
+        """Refine the last solution iteratively, so that it does not depend on rounding or on the factor it came from.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Conditions:
         return self.judge(penalty, point.features, best)[0]
 
     def judge(self, penalty: Penalty, active: Indices, values: Vector) -> tuple[Point, Vector]:
-        """Return the point of some weights, and where columns that are not active violate the conditions.
+        """Return the point at these weights, and how much inactive columns violate the conditions.
 
         Parameters
         ----------

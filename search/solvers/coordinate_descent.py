@@ -1,4 +1,4 @@
-"""Coordinate descent on a working set: slower than Newton's methods, but indifferent to singular systems."""
+"""Coordinate descent on a working set: slower than Newton's method, but works on singular systems too."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Indices = NDArray[np.intp]
 
 _MAX_SWEEPS = 10_000
 _BOUNDARY = 1e-10
-"""Relative excess over ``l1`` that rounding may give to a correlation that equals it."""
+"""Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
 
 
 def descend(design: Design, penalty: Penalty, start: Vector, tolerance: float) -> Vector:
-    """Return weights that minimise the objective of `Penalty`, to a relative duality gap or as near as sweeps lead.
+    """Return weights that minimise ``||b - A w||^2 / (2 n) + l1 ||w||_1 + (l2 / 2) ||w||^2``.
 
-    Columns that violate the optimality conditions join a working set, which scikit-learn sweeps over, until none is
-    left (Massias, Gramfort & Salmon 2018, ICML) or the set, of which a copy is made, is too large for memory.
+    Columns that violate the optimality conditions join a working set. scikit-learn's coordinate descent solves the
+    problem on that set, and this repeats until no column violates them (Massias, Gramfort & Salmon 2018, ICML). It
+    stops early when a copy of the set no longer fits in memory.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def descend(design: Design, penalty: Penalty, start: Vector, tolerance: float) -
     ndarray of float64, shape (n_features,)
         Weights of the normalised columns.
     """
-    from sklearn.exceptions import ConvergenceWarning  # seldom needed, and slow to import
+    from sklearn.exceptions import ConvergenceWarning  # rarely needed, and slow to import
     from sklearn.linear_model import enet_path
 
     weights, members = start.copy(), np.flatnonzero(start)
@@ -68,7 +69,7 @@ def descend(design: Design, penalty: Penalty, start: Vector, tolerance: float) -
 
 
 def _violating(design: Design, penalty: Penalty, weights: Vector, members: Indices) -> Indices:
-    """Return columns that are no members and too correlated with the residual, at most as many as there are rows."""
+    """Return up to `n_rows` columns outside the set whose correlation with the residual exceeds ``l1`` most."""
     correlation = design.columns @ (design.target - design.apply(weights)) / design.n_rows
     excess = np.abs(correlation) - (1 + _BOUNDARY) * penalty.l1
     excess[members] = 0.0

@@ -1,4 +1,4 @@
-"""Correlations with the residual: the one product with the whole matrix that every step needs."""
+"""Correlations of the columns with the residual: every step needs them, and they read the whole matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MARGIN = 1e-9
 
 
 class Correlations:
-    """``A^T r / n``, computed only where it can matter.
+    """Computes ``A^T r / n`` only for columns where it can matter.
 
     By Cauchy-Schwarz a correlation moves by at most ``||r - r'|| / n`` when the residual moves from ``r'`` to ``r``,
     as columns have at most unit norm. From the last complete product this certifies most columns as below a
@@ -23,12 +23,12 @@ class Correlations:
     ----------
     columns : Columns, shape (n_features, n_rows)
     pool : ColumnPool
-        Columns that lie side by side and are computed together.
+        Columns that lie side by side in memory and are multiplied together.
 
     Attributes
     ----------
     passes : int
-        Number of complete products so far.
+        Number of products with the whole matrix so far.
     """
 
     def __init__(self, columns: Columns, pool: ColumnPool) -> None:
@@ -47,7 +47,7 @@ class Correlations:
         return self._reference
 
     def above(self, threshold: float, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return correlations that are right where they exceed a threshold, and below it everywhere else."""
+        """Return correlations: exact where they exceed the threshold, elsewhere some value below it."""
         reach = float(np.linalg.norm(vector - self._centre)) / vector.size
         doubtful = np.flatnonzero(np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach)
         slots = self._pool.slot[doubtful]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.blocks import Columnwise, blocks
-from regsearch.search.solvers.columns import Columns, Streamed
+from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features
 
 _BLOCK_VALUES = 2**21
 
@@ -43,6 +43,16 @@ class Design:
         """``A'b``, the inner product of every column with the target, shape (n_features,)."""
         product: NDArray[np.float64] = self.columns @ self.target
         return product
+
+    @cached_property
+    def gram(self) -> NDArray[np.float64]:
+        """Lower triangle of ``A'A``, shape (n_features, n_features); zeros above it."""
+        return gram_of_features(self.columns)
+
+    @property
+    def largest_rank(self) -> int:
+        """Largest rank that the matrix can have: centring takes one row, and constant columns count for nothing."""
+        return min(self.n_rows - 1, self.n_features - int(self.constant.sum()))
 
     @property
     def n_rows(self) -> int:

@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 _LINEAR_TOLERANCE = 0.03
 _POLISHING_TOLERANCE = 1e-4
 _NEGLIGIBLE = 1e-9
-"""Distance of a dual point from the residual, relative to the target, at which it counts as the solution."""
+"""A dual point counts as solved when its distance from the residual, relative to the target's norm, is below this."""
 _SUFFICIENT_INCREASE = 1e-4
 _SHORTEST_STEP = 2.0**-30
 _LINE_STEPS = 10
@@ -47,7 +47,7 @@ class DualNewton:
     ----------
     design : Design
     system : ActiveSystem
-        Solves the step when few columns are active.
+        Solves the Newton step when few columns are active.
     correlations : Correlations
     """
 
@@ -61,11 +61,11 @@ class DualNewton:
         self.steps = 0
 
     def expected(self, penalty: Penalty, start: Vector) -> int:
-        """Return how many columns are active at the first dual point that `solve` makes of a start."""
+        """Return how many columns are active at the first dual point of `solve` from this start."""
         return int(np.count_nonzero(np.abs(self._best_multiple(penalty, start).correlation) > penalty.l1))
 
     def solve(self, penalty: Penalty, start: Vector, *, tolerance: float, polish: bool, max_steps: int) -> Point:
-        """Return the first point whose duality gap is within a tolerance, or else the last.
+        """Return the first point whose duality gap is within the tolerance, or the last one if none is.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class DualNewton:
         tolerance : float
             Relative to ``||b||^2 / (2 n)``.
         polish : bool
-            Whether to go on from there, by whole and more accurate steps, to the solution or as near as they lead.
+            Whether to go on from there with full, more accurate steps, down to rounding error.
         max_steps : int
         """
         at, nearest, found = self._best_multiple(penalty, start), np.inf, None
@@ -87,7 +87,7 @@ class DualNewton:
             active = np.flatnonzero(weights)
             last = Point(active, weights[active], residual, self._gap(penalty, residual, weights, at.value))
             if last.gap <= tolerance:
-                # The residual is a dual point as well, and the one by which others will judge these weights.
+                # The certificate uses the residual as dual point, so the gap must hold there too.
                 last = replace(last, gap=self._gap(penalty, residual, weights, self._evaluate(penalty, residual).value))
             if last.gap <= tolerance or found:
                 distance = float(np.linalg.norm(mismatch))
@@ -112,8 +112,8 @@ class DualNewton:
     def _best_multiple(self, penalty: Penalty, point: Vector) -> _DualPoint:
         """Return where ``D`` is largest on the half-line from the origin through a point.
 
-        A weaker penalty has a smaller residual: by a larger one, far too many columns would seem active.  The slope of
-        ``D`` on the line is concave and falls, so that Newton's method comes to where it is zero from above.
+        A weaker penalty has a smaller residual; from a larger one, far too many columns would seem active. The slope of
+        ``D`` along the line is concave and falling, so Newton's method reaches its zero from above.
         """
         at = self._evaluate(penalty, point)
         size, n_rows = np.abs(at.correlation), point.size
@@ -129,7 +129,7 @@ class DualNewton:
         return _DualPoint(factor * point, correlation, value)
 
     def _search(self, penalty: Penalty, start: _DualPoint, end: _DualPoint, mismatch: Vector) -> _DualPoint:
-        """Return the first of the end and its repeated midpoints with the start to satisfy Armijo's condition."""
+        """Halve the step from `start` to `end` until it satisfies Armijo's condition, and return where it ends."""
         slope = float(mismatch @ (end.point - start.point)) / mismatch.size
         length, trial = 1.0, end
         while trial.value < start.value + _SUFFICIENT_INCREASE * length * slope and length > _SHORTEST_STEP:

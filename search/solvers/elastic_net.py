@@ -1,4 +1,4 @@
-"""Lasso and elastic net: many penalties on one design, each started from the nearest one already solved."""
+"""Lasso and elastic net: many penalties on one design, each started from the nearest solved one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from regsearch.search.solvers.point import Point
 from regsearch.search.solvers.primal import feature_sign_search, newton
 
 _CURVED = 0.05
-"""``n l2`` from which the dual is curved enough to be the better problem where many columns are active."""
+"""Smallest ``n l2`` at which the dual method is used when many columns are active."""
 
 _PRIMAL_SHARE = 0.75
-"""Active columns, as a share of the rows, up to which the primal method is the faster one all the same."""
+"""Largest number of active columns, as a share of the rows, for which the primal method is used even then."""
 
 _PRIMAL_STEPS = 60
 _DUAL_STEPS = 200
@@ -30,17 +30,17 @@ _SEARCH_STEPS_PER_FEATURE = 10
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Weights at a penalty, and what they took.
+    """Weights at a penalty, and the work it took to find them.
 
     Attributes
     ----------
     weights : ndarray of float64, shape (n_features,)
     duality_gap : float
-        Relative duality gap by the solver's own reckoning; `solvers.certificate` computes it independently.
+        Relative duality gap as the solver computes it; `solvers.certificate` computes it independently.
     newton_steps : int
-        Linear systems solved.
+        Number of linear systems solved.
     passes : int
-        Products with the whole matrix to find its correlations with a residual.
+        Number of products with the whole matrix.
     """
 
     weights: NDArray[np.float64]
@@ -52,22 +52,22 @@ class Solution:
 class ElasticNetPath:
     """Solver of the elastic net that remembers every penalty it has solved on a design.
 
-    A penalty is started from the nearest solved one. `newton` on the primal ends at the exact solution, up to rounding,
-    whatever the start. Where ``l2`` is not small and more columns are active than its linear algebra is good for,
-    `DualNewton` takes over and ends within the tolerance. `feature_sign_search` is the net under both.
+    It minimises ``||b - A w||^2 / (2 n) + l1 ||w||_1 + (l2 / 2) ||w||^2``, starting from the nearest solved penalty.
+    `newton` on the primal ends at the exact solution, up to rounding, from any start. Where ``l2`` is not small and
+    many columns are active, `DualNewton` is faster and takes over. If either fails, `feature_sign_search` finishes.
 
     Parameters
     ----------
     design : Design
     tolerance : float
-        Largest acceptable duality gap relative to ``||b||^2 / (2 n)``, the objective at zero.
+        Largest acceptable duality gap, relative to the objective at zero, ``||b||^2 / (2 n)``.
     polish : bool
-        Whether to go on from there to rounding error, so that a solution does not depend on which came before.
+        Whether to go on from there to rounding error, so that a solution does not depend on the order of penalties.
 
     Notes
     -----
-    Not thread-safe. Besides the design it keeps up to ``min(p, 2 n)`` of its columns with their Gram matrix and
-    Cholesky factor, and two ``n x n`` matrices in single precision.
+    Not thread-safe. Besides the design it keeps up to ``min(p, 2 n)`` columns, their Gram matrix and its Cholesky
+    factor, and two ``n x n`` matrices in single precision.
     """
 
     def __init__(self, design: Design, *, tolerance: float = 1e-6, polish: bool = True) -> None:
@@ -138,7 +138,7 @@ class ElasticNetPath:
         )
 
     def _nearest(self, penalty: Penalty) -> Point:
-        """Return the solution to start from; at the largest ``l1`` it is known to be zero, for any ``l2``."""
+        """Return the nearest known solution; from the largest ``l1`` on it is zero, whatever ``l2``."""
         top = Penalty(self._largest_l1, penalty.l2)
         nearest = min((top, *self._solved), key=lambda solved: _distance(solved, penalty))
         return self._solved.get(nearest, self._null)

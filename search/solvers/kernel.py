@@ -1,4 +1,4 @@
-"""The Newton system of the dual, one unknown per row of data: what to solve when most columns are active."""
+"""The Newton system of the dual, with one unknown per row: the smaller system when most columns are active."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.linalg import blas, lapack
 from regsearch.search.solvers.columns import Columns
 
 _REFACTOR_AFTER = 6
-"""Conjugate-gradient iterations that tell that the factor has grown too old."""
+"""Number of conjugate-gradient iterations after which the factor counts as too old."""
 
 _MAX_ITERATIONS = 40
 
@@ -21,9 +21,9 @@ _BLOCK_FEATURES = 1024
 class KernelSystem:
     """Solves ``(shift I + A_S A_S^T) x = v`` approximately for one set ``S`` after another, in float32.
 
-    The kernel ``A_S A_S^T`` follows ``S`` by updates of the rank of the change. Its Cholesky factor is allowed to be
-    of an earlier set: it then preconditions conjugate gradients. Single precision is enough, because a Newton
-    direction need not be accurate for its end point to be; whoever asks checks progress in float64.
+    A change of ``S`` updates the kernel ``A_S A_S^T`` by the columns that join or leave. The Cholesky factor may belong
+    to an earlier set; it then preconditions conjugate gradients. Single precision is enough, because an inexact Newton
+    direction still leads to an exact solution; the caller measures progress in float64.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class KernelSystem:
         self._iterations = 0
 
     def select(self, members: NDArray[np.bool_]) -> None:
-        """Make the features of this mask the set ``S``."""
+        """Make the features in this mask the set ``S``."""
         joining = np.flatnonzero(members & ~self._members)
         leaving = np.flatnonzero(self._members & ~members)
         if joining.size + leaving.size > np.count_nonzero(members):
@@ -50,14 +50,14 @@ class KernelSystem:
         self._members = members.copy()
 
     def _update(self, features: NDArray[np.intp], sign: float) -> None:
-        for start in range(0, features.size, _BLOCK_FEATURES):  # a copy of all of them would be the peak of memory
+        for start in range(0, features.size, _BLOCK_FEATURES):  # a copy of all columns at once would double peak memory
             block = np.asarray(self._columns[features[start : start + _BLOCK_FEATURES]], dtype=np.float32).T
             self._kernel = blas.ssyrk(sign, block, beta=1.0, c=self._kernel, lower=1, overwrite_c=1)
 
     def solve(self, right_hand_side: NDArray[np.float64], shift: float, tolerance: float) -> NDArray[np.float64]:
-        """Return ``x`` such that the residual's norm is at most `tolerance` times that of the right-hand side.
+        """Return ``x`` whose residual has at most `tolerance` times the norm of the right-hand side.
 
-        It may be larger after 40 iterations; ``x`` makes a positive product with the right-hand side all the same.
+        After 40 iterations it stops with a larger residual; ``x`` is an ascent direction even then.
         """
         if self._factor is None or self._factored_shift != shift or self._iterations > _REFACTOR_AFTER:
             self._factorise(shift)
@@ -82,7 +82,7 @@ class KernelSystem:
         return size * solution.astype(np.float64)
 
     def _factorise(self, shift: float) -> None:
-        """Factor the kernel plus the shift, or as little more as makes it positive definite in single precision."""
+        """Factor the kernel plus the shift; raise the shift until that succeeds in single precision."""
         self._factored_shift = shift
         least = 1e-7 * float(np.einsum("ii->i", self._kernel).max())
         while True:

@@ -17,7 +17,7 @@ from regsearch.search.solvers.certificate import certify
 from regsearch.search.solvers.coordinate_descent import descend
 from regsearch.search.solvers.design import Design, normalise
 from regsearch.search.solvers.elastic_net import ElasticNetPath
-from regsearch.search.solvers.ridge import Spectrum, decompose, solve_ridge
+from regsearch.search.solvers.ridge import RidgeSolver
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,8 @@ class RegularizationPath:
         return normalise(self._X, self._y, in_memory=self._in_memory)
 
     @cached_property
-    def _spectrum(self) -> Spectrum:
-        return decompose(self._design)
+    def _ridge(self) -> RidgeSolver:
+        return RidgeSolver(self._design)
 
     @cached_property
     def _elastic_net(self) -> ElasticNetPath:
@@ -98,7 +98,7 @@ class RegularizationPath:
     def _certified(self, penalty: Penalty) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
         """Return weights, their certificate and residual: of coordinate descent where Newton's methods fall short."""
         if penalty.l1 == 0:
-            weights = solve_ridge(self._design, self._spectrum, penalty.l2)
+            weights = self._ridge.solve(penalty.l2)
             return weights, *certify(self._design, weights, penalty)
         with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
             weights = self._elastic_net.solve(penalty).weights

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Weights that are mostly zero, and what is known of them.
+    """Mostly zero weights, with their residual and duality gap.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class Point:
     residual : ndarray of float64, shape (n_rows,)
         ``b - A w``.
     gap : float
-        Relative duality gap by the reckoning of the method that found it.
+        Relative duality gap as computed by the method that found it.
     """
 
     features: NDArray[np.intp]

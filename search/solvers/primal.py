@@ -24,27 +24,26 @@ def newton(
     A step solves for the weights of the active set, given their signs. Weights that come out with another sign leave;
     columns whose correlation with the residual exceeds ``l1`` join; if nothing changes, the point is optimal
     (Hintermueller, Ito & Kunisch 2003, SIAM J. Optim. 13). From the solution of a nearby penalty two to five steps
-    suffice (Fan, Jiao & Lu 2014). From afar the method is known to cycle, because a bad residual invites more columns
-    than a sample can tell apart; therefore only the most correlated ones join, so few that most of what is left of
-    the rank stays free.
+    suffice (Fan, Jiao & Lu 2014). From a distant start the method can cycle, because too many columns correlate with a
+    bad residual. So only the most correlated columns join, at most a quarter of the rank that is still free.
 
     Parameters
     ----------
     conditions : Conditions
     penalty : Penalty
     start : Point
-        Its signs are the first guess.
+        The signs of its weights are the first guess.
     rank : int
         Largest number of columns that can be independent.
     max_active, max_steps : int
-        Give up when more columns than this are active, or after so many steps.
+        Give up when more columns than `max_active` are active, or after `max_steps` steps.
 
     Returns
     -------
     Point
-        The last one.
+        Where the method stopped.
     bool
-        Whether its active set repeated itself.
+        Whether the active set no longer changed, so that the point is optimal.
     """
     point, active, signs = start, start.features, np.sign(start.values)
     for _ in range(max_steps):
@@ -70,7 +69,7 @@ def newton(
 def feature_sign_search(
     conditions: Conditions, penalty: Penalty, start: Point, *, tolerance: float, polish: bool, max_steps: int
 ) -> Point:
-    """Active-set method that needs more steps than `newton` but cannot cycle, as none raises the objective.
+    """Active-set method that needs more steps than `newton` but cannot cycle, as no step raises the objective.
 
     A step leads from the weights towards the solution for their signs and ends at the lowest point of the objective
     on that line. A weight that becomes zero there leaves. At a point that is optimal for its active set, the column
@@ -84,7 +83,7 @@ def feature_sign_search(
     tolerance : float
         Relative duality gap at which to stop short of the exact solution.
     polish : bool
-        Whether to go on from there for as long as rounding lets the objective fall.
+        Whether to go on from there for as long as the objective falls in floating point.
     max_steps : int
     """
     lowest = np.inf
@@ -118,7 +117,7 @@ def feature_sign_search(
 def _lowest_on_the_way(
     penalty: Penalty, values: Vector, signs: Vector, residual: Vector, goal: Point
 ) -> tuple[Vector, float]:
-    """Return the weights of lowest objective between two points, and how far along they are, as a share of 1.
+    """Return the weights of lowest objective on the line between two points, and their place on it from 0 to 1.
 
     Along the line the slope of the objective rises linearly, and by ``2 l1 |d_j|`` where weight ``j`` changes sign.
     """

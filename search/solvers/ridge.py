@@ -1,15 +1,32 @@
-"""Ridge and minimum-norm least squares: every strength from one eigendecomposition."""
+"""Ridge and minimum-norm least squares: every strength from one decomposition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from regsearch.search.solvers.columns import gram_of_features, gram_of_rows
+from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.singular import Singular, singular
+
+Vector = NDArray[np.float64]
+
+_DOUBTFUL = 1e-10
+"""Share of the largest eigenvalue of a Gram matrix below which rounding may have changed or made an eigenvalue."""
+
+_WELL_CONDITIONED = 1e4
+"""Condition number of the ridge system up to which its solution needs no refinement."""
+
+_SHARES = (0.0, 0.0, 0.0, 1e-20, 1e-14, 1e-8)
+"""Share of the largest eigenvalue up to which each step of refinement leaves smaller ones out."""
+
+_REFINEMENTS = 6
+_PROGRESS = 0.5
+"""Refinement goes on while each step shrinks the residual of the ridge system at least to this share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,52 +43,108 @@ class Spectrum:
         Whether the matrix is ``A A'``.
     """
 
-    values: NDArray[np.float64]
-    vectors: NDArray[np.float64]
+    values: Vector
+    vectors: Vector
     of_rows: bool
 
 
 def decompose(design: Design) -> Spectrum:
     """Return the spectrum of a design, at the cost of one Gram matrix and one symmetric eigendecomposition."""
     of_rows = design.n_rows <= design.n_features
-    gram = gram_of_rows(design.columns) if of_rows else gram_of_features(design.columns)
+    gram = gram_of_rows(design.columns) if of_rows else design.gram.copy(order="F")
     values, vectors = linalg.eigh(gram, lower=True, overwrite_a=True, check_finite=False, driver="evd")
     return Spectrum(np.maximum(values, 0.0), vectors, of_rows)
 
 
-def solve_ridge(design: Design, spectrum: Spectrum, l2: float) -> NDArray[np.float64]:
-    r"""Return the weights that minimise :math:`\|b - Aw\|^2 / 2n + l_2 \|w\|^2 / 2`.
+class RidgeSolver:
+    r"""Minimises :math:`\|b - Aw\|^2 / 2n + l_2 \|w\|^2 / 2` for one strength after another.
 
-    Through the rows' Gram matrix :math:`A A^T = U S U^T` they are :math:`A^T U (S + n l_2)^{-1} U^T b`, and through
-    the columns' :math:`A^T A = V S V^T` they are :math:`V (S + n l_2)^{-1} V^T A^T b` (Hastie, Tibshirani & Friedman,
-    "The Elements of Statistical Learning", sections 3.4 and 18.3.5).  At ``l2 = 0`` these are the least-squares
-    weights of minimum norm: eigenvalues within the rounding error of the largest count as zero, and one step of
-    iterative refinement makes up for the squared condition number.
+    Through the rows' Gram matrix :math:`A A^T = U S U^T` the weights are :math:`A^T U (S + n l_2)^{-1} U^T b`, and
+    through the columns' :math:`A^T A = V S V^T` they are :math:`V (S + n l_2)^{-1} V^T A^T b` (Hastie, Tibshirani &
+    Friedman, "The Elements of Statistical Learning", sections 3.4 and 18.3.5). At ``l2 = 0`` these are the
+    least-squares weights of minimum norm.
+
+    An eigenvalue of a Gram matrix is wrong by about ``eps`` times the largest one. This does no harm where ``n l2``
+    is large or where every eigenvalue that can differ from zero is large: iterative refinement then recovers the lost
+    digits (Bjorck, "Numerical Methods for Least Squares Problems", section 2.9.3). Otherwise `singular` decomposes
+    ``A`` itself, which keeps every singular value above LAPACK's threshold.
 
     Parameters
     ----------
     design : Design
-    spectrum : Spectrum
-        Of that design.
-    l2 : float
-        Strength, at least 0.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_features,)
-        Weights of the normalised columns.
     """
-    weights = _shrink(design, spectrum, l2, design.target)
-    if l2 == 0:
-        weights += _shrink(design, spectrum, l2, design.target - design.apply(weights))
-    weights[design.constant] = 0.0
-    return weights
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Eigendecomposition of the smaller Gram matrix."""
+        return decompose(self._design)
+
+    @cached_property
+    def _singular(self) -> Singular:
+        return singular(self._design.columns, self._design.target)
+
+    def solve(self, l2: float) -> Vector:
+        """Return the weights that minimise the objective, shape (n_features,).
+
+        Parameters
+        ----------
+        l2 : float
+            Strength, at least 0.
+        """
+        shift = self._design.n_rows * l2
+        values, vectors = self.spectrum.values, self.spectrum.vectors
+        certain = np.count_nonzero(values > _DOUBTFUL * values[-1])
+        if certain >= self._design.largest_rank or shift > _DOUBTFUL * values[-1]:
+            kept = values + shift > _DOUBTFUL * values[-1]
+            inverse = np.divide(1.0, values + shift, out=np.zeros_like(values), where=kept)
+            solve = self._through_rows if self.spectrum.of_rows else self._through_columns
+            weights = solve(vectors, inverse, shift)
+        else:
+            found = self._singular
+            inverse = 1 / (found.values**2 + shift)
+            if found.of_rows:
+                weights = self._through_rows(found.vectors, inverse, shift)
+            else:
+                weights = found.vectors @ (found.values * inverse * found.components)
+        weights[self._design.constant] = 0.0
+        return weights
+
+    def _through_rows(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
+        """Solve ``(A A' + shift I) z = b`` and return ``w = A' z``.
+
+        In an ill-conditioned system ``A' z`` has rounding errors in every direction, and ``A`` magnifies them. Later
+        steps of refinement correct only what lies along ever larger eigenvalues, so that their own errors are small.
+        """
+        columns, target = self._design.columns, self._design.target
+        well = _is_well_conditioned(inverse)
+        dual, missing = np.zeros(target.size), target
+        weights = np.zeros(self._design.n_features)
+        for share in _SHARES[: 1 if well else None]:
+            chosen = np.where(share * inverse <= inverse[inverse > 0].min(initial=np.inf), inverse, 0.0)
+            step = vectors @ (chosen * (vectors.T @ missing))
+            dual += step
+            weights += columns @ step
+            if not well:
+                missing = target - self._design.apply(weights) - shift * dual
+        return weights
+
+    def _through_columns(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
+        """Solve ``(A' A + shift I) w = A' b``, and refine the solution while that helps."""
+        missing = self._design.correlation
+        weights, smallest = np.zeros(missing.size), np.inf
+        for _ in range(1 if _is_well_conditioned(inverse) else _REFINEMENTS):
+            following = weights + vectors @ (inverse * (vectors.T @ missing))
+            residual = self._design.target - self._design.apply(following)
+            missing = self._design.columns @ residual - shift * following
+            size = float(np.linalg.norm(missing))
+            if size > _PROGRESS * smallest:
+                break
+            weights, smallest = following, size
+        return weights
 
 
-def _shrink(design: Design, spectrum: Spectrum, l2: float, target: NDArray[np.float64]) -> NDArray[np.float64]:
-    shrinkage = spectrum.values + design.n_rows * l2
-    negligible = np.finfo(np.float64).eps * max(design.columns.shape) * shrinkage[-1]
-    inverse = np.divide(1.0, shrinkage, out=np.zeros_like(shrinkage), where=shrinkage > negligible)
-    right = target if spectrum.of_rows else design.columns @ target
-    shrunk = spectrum.vectors @ (inverse * (spectrum.vectors.T @ right))
-    return design.columns @ shrunk if spectrum.of_rows else shrunk
+def _is_well_conditioned(inverse: Vector) -> bool:
+    return bool(inverse.max() <= _WELL_CONDITIONED * inverse[inverse > 0].min(initial=np.inf))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.certificate import relative_duality_gap, relative_normal_residual
+from regsearch.search.solvers.certificate import certify, relative_duality_gap, relative_excess
 from regsearch.search.solvers.design import Design, normalise
 
 
@@ -76,24 +76,44 @@ def test_a_zero_target_is_solved_by_zero(design):
     assert relative_duality_gap(silent, np.zeros(50), Penalty(0.1, 0.0)) == 0.0
 
 
-def test_the_gap_refuses_a_penalty_without_l1(design):
-    with pytest.raises(ValueError, match="l1 > 0"):
-        relative_duality_gap(design, np.zeros(50), Penalty(0.0, 1.0))
+def test_the_gap_refuses_least_squares(design):
+    with pytest.raises(ValueError, match="l1 > 0 or l2 > 0"):
+        relative_duality_gap(design, np.zeros(50), Penalty(0.0, 0.0))
 
 
 @pytest.mark.parametrize("l2", [1e-3, 1.0])
-def test_normal_equations_vanish_at_the_ridge_solution_only(design, l2):
+def test_the_gap_of_ridge_is_primal_less_dual_and_vanishes_at_the_solution_only(design, l2):
     A, n = np.asarray(design.columns).T, design.n_rows
     ridge = np.linalg.solve(A.T @ A + n * l2 * np.eye(50), A.T @ design.target)
-    assert relative_normal_residual(design, ridge, Penalty(0.0, l2)) < 1e-12
-    assert relative_normal_residual(design, np.zeros(50), Penalty(0.0, l2)) == pytest.approx(1.0)
+    assert relative_duality_gap(design, ridge, Penalty(0.0, l2)) < 1e-25
+    w = ridge + 0.1 * np.random.default_rng(3).standard_normal(50)
+    u = design.target - A @ w
+    dual = (design.target @ u - u @ u / 2) / n - np.sum((A.T @ u / n) ** 2) / (2 * l2)
+    expected = (primal(design, w, 0.0, l2) - dual) / primal(design, np.zeros(50), 0.0, l2)
+    assert relative_duality_gap(design, w, Penalty(0.0, l2)) == pytest.approx(expected)
+    excess = primal(design, w, 0.0, l2) - primal(design, ridge, 0.0, l2)
+    assert expected >= excess / primal(design, np.zeros(50), 0.0, l2)
 
 
-def test_normal_equations_vanish_at_least_squares(design):
-    w = np.linalg.lstsq(np.asarray(design.columns).T, design.target, rcond=None)[0]
-    assert relative_normal_residual(design, w, Penalty(0.0, 0.0)) < 1e-12
-
-
-def test_normal_equations_refuse_a_penalty_with_l1(design):
-    with pytest.raises(ValueError, match="l1 = 0"):
-        relative_normal_residual(design, np.zeros(50), Penalty(0.1, 1.0))
+@pytest.mark.parametrize("shape", [(30, 50), (50, 30), (50, 50)])
+@pytest.mark.parametrize("kind", ["regular", "duplicates", "few latents", "duplicate rows"])
+def test_the_excess_of_least_squares_is_what_a_better_fit_could_take_off(shape, kind):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(shape)
+    if kind == "duplicates":
+        X[:, 1:20] = X[:, :1]
+    elif kind == "few latents":
+        X = X[:, :3] @ rng.standard_normal((3, shape[1]))
+    elif kind == "duplicate rows":
+        X[10:] = X[: shape[0] - 10]
+    design = normalise(X, rng.standard_normal(shape[0]))
+    A = np.asarray(design.columns).T
+    best = np.linalg.lstsq(A, design.target, rcond=None)[0]
+    assert relative_excess(design, best) < 1e-20
+    null = design.target @ design.target
+    least = np.sum((design.target - A @ best) ** 2)
+    for size in (1e-3, 0.1, 1.0):
+        w = best + size * rng.standard_normal(shape[1])
+        expected = (np.sum((design.target - A @ w) ** 2) - least) / null
+        assert relative_excess(design, w) == pytest.approx(expected, rel=1e-6)
+        assert certify(design, w, Penalty(0.0, 0.0))[0] == relative_excess(design, w)

@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import linalg
 from sklearn.linear_model import Ridge
 
+from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.certificate import certify, relative_duality_gap, relative_excess
 from regsearch.search.solvers.design import normalise
-from regsearch.search.solvers.ridge import decompose, solve_ridge
+from regsearch.search.solvers.ridge import RidgeSolver
+from regsearch.search.solvers.singular import singular
 
 
 def problem(n_rows, n_features, seed, in_memory):
@@ -17,7 +21,7 @@ def problem(n_rows, n_features, seed, in_memory):
 @given(st.integers(3, 40), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31), st.booleans())
 def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed, in_memory):
     design = problem(n_rows, n_features, seed, in_memory)
-    ours = solve_ridge(design, decompose(design), alpha / n_rows)
+    ours = RidgeSolver(design).solve(alpha / n_rows)
     theirs = Ridge(alpha, fit_intercept=False, solver="svd").fit(np.asarray(design.columns).T, design.target).coef_
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
@@ -27,7 +31,7 @@ def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed
 def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features, in_memory):
     design = problem(n_rows, n_features, 5, in_memory)
     expected = np.linalg.pinv(np.asarray(design.columns).T, rcond=1e-10) @ design.target
-    np.testing.assert_allclose(solve_ridge(design, decompose(design), 0.0), expected, atol=1e-8)
+    np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-8)
 
 
 def test_duplicate_and_constant_columns_share_and_vanish():
@@ -37,6 +41,86 @@ def test_duplicate_and_constant_columns_share_and_vanish():
     X[:, 9] = 2.5
     design = normalise(X, rng.standard_normal(20))
     for l2 in (0.0, 0.1):
-        weights = solve_ridge(design, decompose(design), l2)
+        weights = RidgeSolver(design).solve(l2)
         assert weights[4] == pytest.approx(weights[3])
         assert weights[9] == 0
+
+
+KINDS = ("vandermonde", "near-duplicates", "few latents", "decaying")
+
+
+def ill_conditioned(kind, n_rows, n_features, seed):
+    """Make a matrix with singular values from the largest down to nearly or beyond the limit of double precision."""
+    rng = np.random.default_rng(seed)
+    if kind == "vandermonde":
+        return np.vander(np.linspace(-1, 1, n_rows), n_features)
+    if kind == "near-duplicates":
+        X = rng.standard_normal((n_rows, -(-n_features // 2)))
+        return np.hstack([X, X + 1e-9 * rng.standard_normal(X.shape)])[:, :n_features]
+    if kind == "few latents":
+        return rng.standard_normal((n_rows, 3)) @ rng.standard_normal((3, n_features))
+    left, _, right = np.linalg.svd(rng.standard_normal((n_rows, n_features)), full_matrices=False)
+    return left * 10.0 ** -np.linspace(0, 10, left.shape[1]) @ right
+
+
+def lapack(design):
+    """Return the fitted values, rank and condition number of LAPACK's least squares at NumPy's threshold."""
+    A = np.asarray(design.columns).T
+    cutoff = np.finfo(float).eps * max(A.shape)
+    weights, _, rank, values = linalg.lstsq(A, design.target, cond=cutoff, lapack_driver="gelsd")
+    return weights, rank, values[0] / values[rank - 1]
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from([(40, 30), (30, 40), (25, 25), (60, 8), (146, 134)]),
+    st.sampled_from([(1.0, 1.0), (1e-12, 1e8), (1e-3, 1e3)]),
+    st.sampled_from([0.0, 1e8]),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_least_squares_are_lapacks_on_ill_conditioned_designs(kind, shape, scales, offset, seed, in_memory):
+    rng = np.random.default_rng(seed)
+    X = ill_conditioned(kind, *shape, seed) * np.geomspace(*scales, shape[1]) + offset
+    design = normalise(X, rng.standard_normal(shape[0]), in_memory=in_memory)
+    expected, rank, condition = lapack(design)
+    weights = RidgeSolver(design).solve(0.0)
+    if condition < 1e11:  # with a condition number of 1e12 and more, LAPACK's own fit has no more than three digits
+        assert singular(design.columns, design.target).values.size == rank
+        size = np.linalg.norm(design.target)
+        np.testing.assert_allclose(design.apply(weights), design.apply(expected), atol=1e-13 * condition * size)
+        np.testing.assert_allclose(weights, expected, atol=1e-13 * condition * np.linalg.norm(expected))
+        assert relative_excess(design, expected) <= 1e-6
+    certificate, _ = certify(design, weights, Penalty(0.0, 0.0))
+    assert certificate <= (1e-6 if condition < 1e11 else 1e-4)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_no_singular_value_that_counts_is_lost(in_memory):
+    """Of 133 singular values down to 1e-10 of the largest, a Gram matrix keeps those down to 1e-8."""
+    X = ill_conditioned("decaying", 146, 134, 0)
+    X -= X.mean(axis=0)
+    X /= np.linalg.norm(X, axis=0)
+    left, values, right = np.linalg.svd(X, full_matrices=False)
+    design = normalise(X, left[:, -6:].sum(axis=1) + left[:, 0], in_memory=in_memory)
+    weights = RidgeSolver(design).solve(0.0)
+    np.testing.assert_allclose(design.apply(weights), design.target, atol=1e-4)
+    truncated = right[:-6].T @ (left[:, :-6].T @ design.target / values[:-6])
+    assert relative_excess(design, weights) <= 1e-6
+    assert relative_excess(design, truncated) == pytest.approx(6 / 7, rel=1e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from([(40, 30), (30, 40), (60, 8)]),
+    st.sampled_from([1e-10, 1e-7, 1e-4, 1.0, 1e4]),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_ridge_is_certified_on_ill_conditioned_designs(kind, shape, alpha, seed, in_memory):
+    rng = np.random.default_rng(seed)
+    design = normalise(ill_conditioned(kind, *shape, seed), rng.standard_normal(shape[0]), in_memory=in_memory)
+    penalty = Penalty(0.0, alpha / shape[0])
+    assert relative_duality_gap(design, RidgeSolver(design).solve(penalty.l2), penalty) <= 1e-6

@@ -1,0 +1,82 @@
+"""Singular values of a design down to LAPACK's threshold: by orthogonal transformations, never by a Gram matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import lapack
+
+from regsearch.data.blocks import blocks
+from regsearch.search.solvers.columns import Columns, some_rows
+
+Vector = NDArray[np.float64]
+
+_BLOCK_VALUES = 2**22
+"""Number of values that are factored at once, beside the triangle of what came before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Singular:
+    """The part of ``A = U S V^T`` that counts in double precision, and a vector's components along it.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (rank,)
+        Singular values, descending; those up to ``eps * max(n, p)`` times the largest count as zero, which is the
+        threshold of ``numpy.linalg.lstsq``.
+    vectors : ndarray of float64, shape (min(n, p), rank)
+        Left singular vectors ``U`` if `of_rows`, else right ones ``V``, one per column.
+    components : ndarray of float64, shape (rank,)
+        ``U^T v`` of a vector ``v``; its norm is that of the projection of ``v`` on the range of ``A``.
+    of_rows : bool
+        Whether ``n <= p``.
+    """
+
+    values: Vector
+    vectors: Vector
+    components: Vector
+    of_rows: bool
+
+
+def singular(columns: Columns, vector: Vector) -> Singular:
+    """Decompose a design, and project a vector on the range of its columns.
+
+    A QR decomposition by blocks reduces ``A^T`` if ``n <= p``, else ``[A, v]``, to a triangle (Demmel, Grigori,
+    Hoemmen & Langou 2012, SIAM J. Sci. Comput. 34); LAPACK's ``gesdd`` decomposes the triangle. Each singular value
+    is right to about ``eps`` times the largest, where eigenvalues of a Gram matrix are right to ``eps`` times the
+    square of the largest.
+
+    Parameters
+    ----------
+    columns : Columns, shape (n_features, n_rows)
+        ``A^T``.
+    vector : ndarray of float64, shape (n_rows,)
+    """
+    n_features, n_rows = columns.shape
+    of_rows = n_rows <= n_features
+    rank = min(n_rows, n_features)
+    if of_rows:
+        triangle = np.empty((0, n_rows))
+        for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
+            triangle = _triangle(triangle, np.asarray(columns[block]))
+    else:
+        triangle = np.empty((0, n_features + 1))
+        for block in blocks(n_rows, max(1, _BLOCK_VALUES // n_features)):
+            triangle = _triangle(triangle, np.column_stack([some_rows(columns, block).T, vector[block]]))
+    left, values, right = linalg.svd(
+        triangle[:rank, :rank], full_matrices=False, check_finite=False, lapack_driver="gesdd"
+    )
+    kept = values > np.finfo(np.float64).eps * max(columns.shape) * values.max(initial=0.0)
+    vectors = right[kept].T
+    components = vectors.T @ vector if of_rows else left[:, kept].T @ triangle[:rank, rank]
+    return Singular(values[kept], vectors, components, of_rows)
+
+
+def _triangle(above: Vector, below: Vector) -> Vector:
+    """Return the triangular factor of two matrices, one above the other."""
+    factor, *_ = lapack.dgeqrf(np.asfortranarray(np.vstack([above, below])), overwrite_a=1)
+    triangle: Vector = np.triu(factor[: factor.shape[1]])
+    return triangle
