@@ -1,16 +1,20 @@
-"""Everything in the README and in docs/ that can be run is run, on the small recording that docs/your-data.md makes."""
+"""Everything on a page that can be run is run, from top to bottom, in a folder with the files of docs/your-data.md."""
 
 import ast
 import contextlib
+import os
 import re
+import runpy
 import shlex
+import signal
+import subprocess
+import sys
+import tomllib
 from dataclasses import dataclass
-from functools import cache, reduce
-from operator import getitem
+from functools import cache
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pytest
 import typer
 from mlflow import environment_variables
@@ -21,26 +25,25 @@ from regsearch.search.rows import check_rows
 from regsearch.tracking.runs import METRICS, STRENGTHS
 
 ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", *DOCS]
+PAGES = [README, ROOT / "deploy" / "README.md", ROOT / "examples" / "README.md", *DOCS]
+SEARCHES_THE_TWIN = {README, ROOT / "docs" / "first-search.md"}
+PACKAGES = ("data", "regsearch", "search", "tracking")
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-
-SMALL_PRESET = """
-name = "running-speed"
-data.source = "recording.npz"
-
-[families]
-ridge = { alpha = { low = 1, high = 10 }, trials = 2 }
-lasso = { alpha = [0.003, 0.01] }
-elasticnet = { l1_alpha = [0.003, 0.01], l2_alpha = [0.1, 1] }
-"""
+INSTALLING = re.compile(r"\S*pip install [^\n&]*|python3 -m venv \S+|source \.venv/bin/activate")
+OURS = re.compile(r"(?:\.venv/bin/)?regsearch (?:config|data|models|run|ui)\b[^;|&$`]*$")
+EXTRA = re.compile(r"(?:\.|regsearch)\[(\w+)\]")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page; a comment before it may say ``file: NAME`` or ``not run: WHY``."""
+    """A fenced block of a page.
+
+    A comment before it may say ``file: NAME``, ``not run: WHY`` or ``test command``, which .ci/run runs.
+    """
 
     language: str
     text: str
@@ -52,7 +55,7 @@ class Block:
 
     @property
     def is_run(self):
-        return not self.note.startswith("not run: ")
+        return not self.note.startswith(("not run: ", "test command"))
 
 
 def blocks(page, *languages):
@@ -60,37 +63,90 @@ def blocks(page, *languages):
     return [block for block in found if block.language in languages]
 
 
-def with_blocks(*languages):
-    chosen = [page for page in PAGES if any(block.is_run for block in blocks(page, *languages))]
-    return pytest.mark.parametrize("page", chosen, ids=lambda page: page.stem)
+def pages_with(*languages, run=False):
+    chosen = [page for page in PAGES if any(block.is_run or not run for block in blocks(page, *languages))]
+    slow = SEARCHES_THE_TWIN if run else set()
+    return pytest.mark.parametrize(
+        "page", [pytest.param(page, id=_name(page), marks=[pytest.mark.slow] * (page in slow)) for page in chosen]
+    )
+
+
+def _name(page):
+    return str(page.relative_to(ROOT).with_suffix(""))
+
+
+def as_pasted(page):
+    """Yield the blocks of a page that a reader pastes, in order, with the files that it makes."""
+    return [block for block in blocks(page, "bash", "console", "python", "toml") if block.is_run]
 
 
 @pytest.fixture
-def scratch(workspace):
-    """Return a folder with the files that docs/your-data.md makes."""
+def scratch(workspace, monkeypatch):
+    """Return a folder with the files that docs/your-data.md makes, and an environment as the set-up command makes it.
+
+    The commands of a shell find this interpreter's own environment as `.venv`, and no browser.
+    """
     made, config = blocks(ROOT / "docs" / "your-data.md", "python", "toml")[:2]
     exec(made.text, {})
     Path(config.file).write_text(config.text)
+    Path(".venv").symlink_to(sys.prefix)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("BROWSER", "true")
     return workspace
 
 
-@with_blocks("python", "console")
-def test_a_page_runs_from_top_to_bottom_and_shows_what_it_says(page, scratch, invoke, monkeypatch):
+@pages_with("bash", "console", "python", run=True)
+def test_a_page_runs_as_pasted_from_top_to_bottom_and_shows_what_it_says(page, scratch, invoke):
     here = f"sqlite:///{scratch}/mlruns/"  # MLflow keeps a relative one open for the next test
-    with np.load("recording.npz") as archive:
-        names = {"X": archive["X"]}
-    for block in blocks(page, "python", "console", "toml"):
+    names = {}
+    for block in as_pasted(page):
         if block.file:
             Path(block.file).write_text(block.text)
-        elif block.language == "python" and block.is_run:
+        elif block.language == "python":
             code = compile(block.text.replace("sqlite:///mlruns/", here), page.name, "exec")
-            with contextlib.redirect_stdout(None), monkeypatch.context() as patch:
-                patch.setattr("regsearch.search.config.preset", lambda name: SMALL_PRESET)
+            with contextlib.redirect_stdout(None):
                 exec(code, names)
-        elif block.language == "console" and block.is_run:
+        elif block.language == "bash":
+            paste(block.text)
+        elif block.language == "console":
             for command, shown in transcript(block.text):
                 _, out, error = invoke(*shlex.split(command, comments=True)[1:])
                 assert re.search(as_pattern(shown), error + out, re.MULTILINE), f"{command}\n{error}{out}"
+
+
+def paste(script):
+    """Run the lines of a shell, each to its end; what makes an environment and installs into it is run by .ci/run.
+
+    Nothing else than regsearch and the examples is ever run: a page may tell an administrator to change a machine.
+    """
+    for line in script.replace("\\\n", " ").splitlines():
+        ours = [part for part in line.split(" && ") if not INSTALLING.fullmatch(part)]
+        for part in ours:
+            assert OURS.match(part), f"say `not run: WHY` before the block with: {part}"
+        left = " && ".join(ours)
+        if re.match(r"regsearch ui\b", left):
+            serve_and_interrupt(left)
+        elif left:
+            ended = subprocess.run(["bash", "-euc", left], capture_output=True, text=True, timeout=600)
+            assert ended.returncode == 0, f"{left}\n{ended.stderr}"
+
+
+@pytest.mark.parametrize(
+    "line", ["apt-get install caddy", "systemctl stop mlflow", "pip install x && sudo true", "cd /"]
+)
+def test_a_line_that_could_change_the_machine_is_not_run(line):
+    with pytest.raises(AssertionError, match="not run: WHY"):
+        paste(line)
+
+
+def serve_and_interrupt(command):
+    """Start the UI, wait until it says where it is, and stop it as a person does."""
+    with subprocess.Popen(["bash", "-euc", f"exec {command}"], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert any(line.startswith("open http://127.0.0.1:") for line in process.stderr)
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
 
 
 def transcript(text):
@@ -106,7 +162,13 @@ def as_pattern(shown):
     return "^" + "".join("(?:.*\\n)*?" if line == ".* *\\n" else line for line in lines)
 
 
-@with_blocks("toml")
+def test_what_is_shown_is_compared_line_by_line():
+    assert re.search(as_pattern("one\n…\nfour …"), "one\ntwo\nthree\nfour 4\n", re.MULTILINE)
+    assert not re.search(as_pattern("one\nthree"), "one\ntwo\nthree\n", re.MULTILINE)
+    assert not re.search(as_pattern("one"), "someone\n", re.MULTILINE)
+
+
+@pages_with("toml")
 def test_a_configuration_is_one_that_can_be_run(page):
     for block in blocks(page, "toml"):
         check_rows(SearchConfig.from_toml(completed(block.text)))
@@ -119,13 +181,11 @@ def completed(text):
     return f"{name}{text}{families}"
 
 
-@with_blocks("bash")
-def test_a_command_has_the_options_that_it_is_given(page, scratch, invoke):
+@pages_with("bash")
+def test_a_command_that_is_not_run_has_the_options_that_it_is_given(page):
     for block in blocks(page, "bash"):
         for words in commands(block.text):
             parse(words)
-            if {"--dry-run", "--help", "--version"} & {*words}:
-                assert invoke(*words)[0] == 0
 
 
 def commands(script):
@@ -152,7 +212,27 @@ def parse(words):
         group.commands[words[0]].make_context(words[0], words[1:], parent=context, resilient_parsing="--help" in words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_installed_is_there_to_be_installed():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for page in PAGES:
+        assert {*EXTRA.findall(page.read_text())} <= extras.keys(), page
+
+
+def test_the_command_that_ci_runs_is_the_readme_s():
+    (command,) = (block.text for block in blocks(README, "bash") if block.note == "test command")
+    assert command.count("\n") == 1
+    assert re.fullmatch(r"python3 -m venv \.venv && .* -e '\.\[dev\]' && .* -m pytest -n auto\n", command)
+
+
+def test_the_readme_is_short_and_begins_with_what_sets_it_apart():
+    lines = README.read_text().splitlines()
+    assert len(lines) <= 130
+    beginning = " ".join(lines[:15])
+    for said in ("benchmarks", "rounding error", "Kill", "test rows", "mlflow.pyfunc.load_model"):
+        assert said in beginning
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_a_link_leads_to_a_file_and_a_heading_that_are_there(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text())):
         if not re.match(r"https?://", target):
@@ -174,44 +254,44 @@ def test_the_index_leads_to_every_page():
     assert {*linked} == {page.name for page in DOCS if page != index}
 
 
+REFERENCE = runpy.run_path(str(ROOT / "docs" / "reference.py"))
+
+
+@pytest.mark.parametrize("page", REFERENCE["TABLES"])
+def test_a_generated_table_is_what_the_code_says_now(page):
+    assert (ROOT / "docs" / page).read_text() == REFERENCE["with_tables"](page), "run: python docs/reference.py"
+
+
+@pytest.mark.parametrize("command", typer.main.get_command(cli.app).commands)
+def test_every_option_that_a_command_s_help_shows_is_in_the_reference(command, invoke):
+    _, shown, _ = invoke(command, "--help")
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    section = page.split(f"### regsearch {command}\n", 1)[1].split("\n##", 1)[0]
+    options = {*re.findall(r"(?<!\S)--[a-z][a-z-]+", shown)} - {"--help"}
+    assert options
+    for option in options:
+        assert f"`{option}" in section
+
+
+def test_every_key_that_a_configuration_prints_is_in_the_reference():
+    (config,) = (block for block in blocks(ROOT / "docs" / "your-data.md", "toml") if block.file)
+    table = (ROOT / "docs" / "configuration.md").read_text()
+    for key in dotted(tomllib.loads(SearchConfig.from_toml(config.text).to_toml())):
+        assert f"| `{key}` |" in table
+
+
+def dotted(section, prefix=""):
+    for key, value in section.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from dotted(value, f"{prefix}{key}.")
+
+
 def rows_of(page, heading):
     """Return the cells of the first table under a heading, without its own heading."""
     text = (ROOT / "docs" / page).read_text().split(f"\n{heading}\n", 1)[1]
     table = re.search(r"^\|.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)[0]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()[2:]]
-
-
-def keys(schema, section, prefix=""):
-    """Yield key, default and meaning of all that a section of a configuration may hold, as the table says them."""
-    for key, value in section["properties"].items():
-        if value is False:
-            continue
-        required = "required" if key in section.get("required", ()) else ""
-        default = f"`{toml(value['default'])}`" if "default" in value and "$ref" not in value else ""
-        yield [f"`{prefix}{key}`", default or required, value["description"]]
-        for option in [value, *value.get("oneOf", ())]:
-            if "$ref" in option:
-                path = option["$ref"].removeprefix("#/").split("/")
-                yield from keys(schema, reduce(getitem, path, schema), f"{prefix}{key}.")
-
-
-def toml(value):
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}"
-
-
-def test_every_key_of_a_configuration_is_in_the_reference_with_its_default():
-    schema = SearchConfig.toml_schema()
-    assert rows_of("configuration.md", "## Keys") == list(keys(schema, schema))
-
-
-@pytest.mark.parametrize("command", typer.main.get_command(cli.app).commands)
-def test_every_option_of_a_command_is_in_the_reference(command):
-    options = []
-    for one in typer.main.get_command(cli.app).commands[command].params:
-        names = [one.metavar or one.name.upper()] if one.param_type_name == "argument" else one.opts
-        value = f" {one.metavar}" if one.param_type_name == "option" and one.metavar else ""
-        options.append([", ".join(f"`{name}{value}`" for name in names), one.help])
-    assert rows_of("configuration.md", f"### regsearch {command}") == options
 
 
 def test_what_is_logged_of_a_trial_is_explained():
@@ -232,11 +312,15 @@ def test_every_figure_and_tag_of_a_search_is_explained(result):
         assert {name for name in tags if not name.startswith("mlflow.")} <= {*explained}
 
 
+def sources():
+    return [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+
+
 @cache
 def messages():
     """Return every text in the source, with one sign for each value that is put into it."""
     found = set()
-    for file in (path for package in ("data", "search", "tracking") for path in (ROOT / package).rglob("*.py")):
+    for file in sources():
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
@@ -246,16 +330,20 @@ def messages():
     return found
 
 
-def test_an_error_that_is_quoted_without_being_made_is_in_the_source():
-    quoted = blocks(ROOT / "docs" / "troubleshooting.md", "text")
-    assert quoted
-    for line in "".join(block.text for block in quoted).splitlines():
-        assert any(line in message for message in messages()), line
+def quoted_messages():
+    """Return what the tables of docs/troubleshooting.md quote of messages."""
+    rows = re.findall(r"^\| `(.+?)` \|", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    return rows
+
+
+@pytest.mark.parametrize("quoted", quoted_messages())
+def test_a_message_that_is_quoted_is_in_the_source(quoted):
+    assert any(quoted in message for message in messages())
 
 
 def test_every_environment_variable_is_one_that_is_read():
-    sources = (ROOT / "data" / "stringer.py", ROOT / "tracking" / "store.py")
-    own = {name for file in sources for name in re.findall(r"REGSEARCH_\w+", file.read_text())}
+    own = {name for file in sources() for name in re.findall(r"REGSEARCH_\w+", file.read_text())}
     known = {*vars(environment_variables), *own}
     for page in PAGES:
         assert {*re.findall(r"\b(?:MLFLOW|REGSEARCH)_\w+", page.read_text())} <= known, page
