@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from regsearch.data import is_stringer
 from regsearch.errors import ConfigError
 from regsearch.search.penalty import Family
-from regsearch.search.schema import TomlSchema, ranges_or_arrays
+from regsearch.search.schema import ENDS, TomlSchema, ranges_or_grids
 
 if TYPE_CHECKING:
     from regsearch.data import Recording
 
-PRESETS = ("default", "tutorial")
+PRESETS = ("default", "tutorial", "own-data")
 RECORDINGS = ("twin", "stringer")
 """Sources that are names, not paths."""
 
@@ -36,26 +36,73 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Range(_Frozen):
-    """Strengths searched on a log scale, both ends included."""
+class _Span(_Frozen):
+    model_config = ConfigDict(json_schema_extra=ENDS)
 
-    low: Annotated[float, Field(gt=0, description="weakest penalty")]
-    high: Annotated[float, Field(gt=0, description="strongest penalty")]
+    low: Annotated[float | None, Field(gt=0, description="weakest strength")] = None
+    high: Annotated[float | None, Field(gt=0, description="strongest strength")] = None
+    of: Annotated[
+        Literal["max"] | None,
+        Field(
+            description='"max": low and high are fractions of the strength at which (nearly) nothing is left of the '
+            "weights; without them the whole useful range"
+        ),
+    ] = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"low must be below high, found low = {self.low:g} and high = {self.high:g}")
+    def _has_ends(self) -> Self:
+        if self.of is None and (self.low is None or self.high is None):
+            raise ValueError('a range needs low and high, or of = "max"')
+        if self.low is not None and self.low >= self._highest:
+            raise ValueError(f"low must be below high, found low = {self.low:g} and high = {self._highest:g}")
         return self
+
+    @property
+    def _highest(self) -> float:
+        return 1.0 if self.high is None else self.high
+
+    def ends(self, maximum: float, default_low: float) -> tuple[float, float]:
+        """Return both ends as absolute strengths.
+
+        Parameters
+        ----------
+        maximum : float
+            The strength that `of` refers to.
+        default_low : float
+            The fraction of it to begin at if `low` is left out.
+        """
+        low, high = self.low or default_low, self._highest
+        return (low, high) if self.of is None else (low * maximum, high * maximum)
+
+
+class Range(_Span):
+    """Strengths searched on a log scale, both ends included."""
+
+
+class Points(_Span):
+    """A grid of strengths, evenly spaced on a log scale, both ends included."""
+
+    points: Annotated[int, Field(ge=2, le=1000, strict=True, description="number of strengths")]
 
 
 Grid = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
 ]
+
+
+def _kind_of_strength(value: object) -> str:
+    if isinstance(value, Points) or (isinstance(value, dict) and "points" in value):
+        return "points"
+    return "range" if isinstance(value, dict | Range) else "grid"
+
+
 Strengths = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Grid, Tag("grid")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "grid"),
-    Field(description="a range {low, high} to search, or an array: an exact grid"),
+    Annotated[Range, Tag("range")] | Annotated[Points, Tag("points")] | Annotated[Grid, Tag("grid")],
+    Discriminator(_kind_of_strength),
+    Field(
+        description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}; with "
+        '`of = "max"` relative to the data'
+    ),
 ]
 Trials = Annotated[
     int | None, Field(gt=0, strict=True, description="trials wanted in all, where the strengths are ranges")
@@ -71,9 +118,14 @@ class _SearchedFamily(_Frozen):
     patience: Patience = None
 
     @property
-    def strengths(self) -> dict[str, Range | tuple[float, ...]]:
+    def strengths(self) -> dict[str, Range | Points | tuple[float, ...]]:
         """The range or the grid of each hyperparameter."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in ("trials", "patience")}
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether any strength is relative to the data."""
+        return any(isinstance(strength, _Span) and bool(strength.of) for strength in self.strengths.values())
 
     @property
     def is_grid(self) -> bool:
@@ -85,19 +137,23 @@ class _SearchedFamily(_Frozen):
         """How many trials the family wants in all, or at most where it has `patience`."""
         if self.trials is not None:
             return self.trials
-        return math.prod(len(strength) for strength in self.strengths.values() if not isinstance(strength, Range))
+        return math.prod(
+            strength.points if isinstance(strength, Points) else len(strength)
+            for strength in self.strengths.values()
+            if not isinstance(strength, Range)
+        )
 
     @model_validator(mode="after")
     def _ranges_have_trials(self) -> Self:
         if len({isinstance(strength, Range) for strength in self.strengths.values()}) > 1:
-            raise ValueError(f"give {' and '.join(self.strengths)} both as ranges or both as arrays")
+            raise ValueError(f"give {' and '.join(self.strengths)} both as ranges or both as grids")
         for name, strength in self.strengths.items():
-            if not isinstance(strength, Range) and len(set(strength)) < len(strength):
+            if isinstance(strength, tuple) and len(set(strength)) < len(strength):
                 raise ValueError(f"{name} repeats a value; list each value once")
         if self.is_grid and self.trials is not None:
-            raise ValueError("arrays are an exact grid and take no trials; leave `trials` out or give ranges")
+            raise ValueError("an exact grid takes no trials; leave `trials` out or give ranges")
         if self.is_grid and self.patience is not None:
-            raise ValueError("arrays are an exact grid and are tried whole; leave `patience` out or give ranges")
+            raise ValueError("an exact grid is tried whole; leave `patience` out or give ranges")
         if not self.is_grid and self.trials is None:
             raise ValueError("a range needs `trials`, the number of points to try")
         return self
@@ -106,7 +162,7 @@ class _SearchedFamily(_Frozen):
 class OneStrength(_SearchedFamily):
     """Ridge or lasso: one strength."""
 
-    model_config = ConfigDict(json_schema_extra=ranges_or_arrays("alpha"))
+    model_config = ConfigDict(json_schema_extra=ranges_or_grids("alpha"))
 
     alpha: Strengths
 
@@ -114,7 +170,7 @@ class OneStrength(_SearchedFamily):
 class TwoStrengths(_SearchedFamily):
     """ElasticNet: every mix of an L1 and an L2 strength."""
 
-    model_config = ConfigDict(json_schema_extra=ranges_or_arrays("l1_alpha", "l2_alpha"))
+    model_config = ConfigDict(json_schema_extra=ranges_or_grids("l1_alpha", "l2_alpha"))
 
     l1_alpha: Strengths
     l2_alpha: Strengths
@@ -128,6 +184,11 @@ class Families(_Frozen):
     ridge: Annotated[OneStrength | None, Field(description="squared weights are penalised: all shrink")] = None
     lasso: Annotated[OneStrength | None, Field(description="absolute weights are penalised: most become 0")] = None
     elasticnet: Annotated[TwoStrengths | None, Field(description="both: every mix of an L1 and an L2 strength")] = None
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether any strength is relative to the data."""
+        return any(family.is_relative for family in self.searched.values())
 
     @property
     def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
@@ -268,6 +329,9 @@ class SearchConfig(_Frozen):
             settings.pop("patience")
             if self.sampler != "grid":
                 settings.pop("trials")
+            for strength in settings.values():
+                if isinstance(strength, dict) and strength["of"] is None:
+                    del strength["of"]  # so that searches of the first version keep their ids
         return decisive
 
     def to_toml(self) -> str:
@@ -354,11 +418,11 @@ class SearchConfig(_Frozen):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self._checked(self._without_split(), "data").of(data)
+            return self._checked(self._for_own_data(), "data").of(data)
         if data == "twin" or is_stringer(data):
             values = self.model_dump(exclude_none=True)
         else:
-            values = self._without_split()
+            values = self._for_own_data()
             values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(data).stem) or "recording"
         values["data"]["source"] = data
         return self._checked(values, "--data")
@@ -368,9 +432,12 @@ class SearchConfig(_Frozen):
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
 
-    def _without_split(self) -> dict[str, Any]:
+    def _for_own_data(self) -> dict[str, Any]:
+        """Return the values without what was made for a preset's recording: its rows, and strengths in its units."""
         values = self.model_dump(exclude_none=True)
         values["data"].pop("split", None)
+        if any(self.families == SearchConfig.from_preset(name).families for name in PRESETS):
+            values["families"] = SearchConfig.from_preset("own-data").model_dump(exclude_none=True)["families"]
         return values
 
     def _beside(self, path: Path) -> Self:
@@ -386,6 +453,13 @@ class SearchConfig(_Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+
+
+def ends_of(strength: Range | Points | tuple[float, ...]) -> tuple[float, float]:
+    """Return the weakest and the strongest of some absolute strengths."""
+    if isinstance(strength, tuple):
+        return min(strength), max(strength)
+    return strength.ends(math.nan, math.nan)
 
 
 def preset(name: str) -> str:
@@ -442,7 +516,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
 
 
-_UNION_TAGS = {"range", "grid", "one", "several", "folds_config", "rows"}
+_UNION_TAGS = {"range", "points", "grid", "one", "several", "folds_config", "rows"}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

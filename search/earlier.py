@@ -14,6 +14,7 @@ from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
 from regsearch.search.result import Promotion, SearchResult
+from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import finished_trials
 from regsearch.search.winner import winner
 from regsearch.tracking import registry
@@ -49,13 +50,14 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         return None
     trials = finished_trials(run)
     best = winner(trials, config.tolerance, config.select)
+    wanted = absolute(config, Maxima.of_params(run.run.data.params))
     promotion = None
     if promote:
         champion = registry.champion(store, config.name)
         if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
-    said = [*notes(trials, best, config), *([] if promote else [invitation(run.search_id)])]
+    said = [*notes(trials, best, wanted), *([] if promote else [invitation(run.search_id)])]
     return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(said))
 
 

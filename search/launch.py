@@ -38,6 +38,7 @@ from regsearch.search.rows import read_rows
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
+from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal, finished_trials
 from regsearch.search.winner import winner
 from regsearch.tracking.errors import reason
@@ -131,23 +132,27 @@ def run_search(
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
-        studies = open_studies(config, search_id, opened, len(development.model.y))
-        run = SearchRun.start(store, config.name, search_record(config, search_id, development))
+        measured = maxima_of(development) if config.families.is_relative else None
+        run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
+        maxima = Maxima.of_params(run.run.data.params)  # those of the search's first start
+        wanted = absolute(config, maxima)
+        studies = open_studies(wanted, search_id, opened, len(development.model.y))
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
-            recorder = _Recorder(run, held, config.tolerance, shown)
+            recorder = _Recorder(run, held, shown, config.tolerance, maxima)
             with engine(development, config.tolerance) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             trials = finished_trials(run)
-            search = Search(run, config, development, trials, winner(trials, config.tolerance, config.select))
+            chosen = winner(trials, config.tolerance, config.select)
+            search = Search(run, config, wanted, development, trials, chosen)
             if not is_summarised(search):
                 shown.say("drawing the figures …")
                 summarise(search)
-        promotion, said = None, notes(trials, search.winner, config)
+        promotion, said = None, notes(trials, chosen, wanted)
         if promote:
             shown.say("promoting the winner …")
             try:
@@ -160,7 +165,7 @@ def run_search(
             describe(search)
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, trials, search.winner, new_trials, promotion, tuple(said))
+    return SearchResult(search_id, run.run_id, trials, chosen, new_trials, promotion, tuple(said))
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
@@ -227,10 +232,11 @@ def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
 class _Recorder:
     """Runs the loop, and writes each trial's outcome into a run: the one that an interruption left, if there is one."""
 
-    def __init__(self, run: SearchRun, held: Held, tolerance: float, shown: Progress) -> None:
+    def __init__(self, run: SearchRun, held: Held, shown: Progress, tolerance: float, maxima: Maxima | None) -> None:
         self._run = run
         self._held = held
         self._tolerance = tolerance
+        self._maxima = maxima
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
@@ -248,7 +254,7 @@ class _Recorder:
         self._held.confirm()
         left = self._left.get((proposal.family, proposal.number))
         run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self._tolerance)
+        record = trial_record(proposal, outcome, self._tolerance, self._maxima)
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from regsearch.search.config import Range, SearchConfig
+from regsearch.search.config import SearchConfig, ends_of
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.trial import Trial, best_of_each_family
 
@@ -14,11 +14,21 @@ _SPOILT = -10.0
 
 
 def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[str]:
-    """Return everything that a person should know of a finished search, one sentence each."""
+    """Return everything that a person should know of a finished search, one sentence each.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+    winner : Trial
+    config : SearchConfig
+        With absolute strengths; see `search.strengths`.
+    """
     uncertified = sum(trial.duality_gap > config.tolerance for trial in trials)
     doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
     return [
-        *(edges(winner, config) if winner.family != "none" else _without_penalty(trials, config)),
+        *([] if winner.family != "none" else ["the unregularised baseline won: no penalty that was tried does better"]),
+        *_edges_of_each_family(trials, winner, config),
+        *_all_zero(trials),
         *_useless(winner),
         *_silent_features(trials),
         *([doubt] if uncertified else []),
@@ -35,7 +45,7 @@ def edges(trial: Trial, config: SearchConfig) -> list[str]:
     found = []
     for name in PARAMETERS[trial.family]:
         strength = settings.strengths[name]
-        low, high = (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
+        low, high = ends_of(strength)
         if low == high:
             continue
         value = trial.parameters[name]
@@ -62,10 +72,25 @@ def invitation(search_id: str) -> str:
     return f"not promoted; to promote it: regsearch promote {search_id}"
 
 
-def _without_penalty(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
-    """Return that no penalty won, and at which end of its range each family's best trial lies."""
-    ends = [f"{trial.family}: {edge}" for trial in best_of_each_family(trials) for edge in edges(trial, config)]
-    return ["the unregularised baseline won: no penalty that was tried validates better", *ends]
+def _edges_of_each_family(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[str]:
+    """Return at which ends of its ranges the winner lies, and the best trial of each other family."""
+    others = [trial for trial in best_of_each_family(trials) if trial.family != winner.family]
+    ends = [f"{trial.family}: {edge}" for trial in others for edge in edges(trial, config)]
+    return [*edges(winner, config), *ends]
+
+
+def _all_zero(trials: Sequence[Trial]) -> list[str]:
+    """Return which families mostly have models without any weight, and how many such models there are."""
+    found = []
+    for family in dict.fromkeys(trial.family for trial in trials):
+        made = [trial for trial in trials if trial.family == family]
+        empty = sum(trial.n_nonzero == 0 for trial in made)
+        if 2 * empty > len(made):
+            found.append(
+                f"{family}: {empty} of {len(made)} models have no weight at all, so the strengths are too strong for "
+                'these data; try weaker ones or `of = "max"`'
+            )
+    return found
 
 
 def _useless(winner: Trial) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from regsearch import data
 from regsearch.data import Split
-from regsearch.search.config import Range, SearchConfig
+from regsearch.search.config import SearchConfig
 from regsearch.search.estimate import estimate
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
@@ -58,7 +58,9 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
                     "trials": settings.n_trials,
                     **({"patience": settings.patience} if settings.patience else {}),
                     **{
-                        name: [strength.low, strength.high] if isinstance(strength, Range) else list(strength)
+                        name: list(strength)
+                        if isinstance(strength, tuple)
+                        else strength.model_dump(exclude_none=True)
                         for name, strength in settings.strengths.items()
                     },
                     "proposed_by": "exact grid" if settings.is_grid else config.sampler,

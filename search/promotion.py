@@ -21,6 +21,7 @@ from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Trial, finished_trials
 from regsearch.search.winner import winner
 from regsearch.tracking import registry
@@ -80,7 +81,8 @@ def promote(
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
     trials = finished_trials(run)
     chosen = winner(trials, config.tolerance, config.select)
-    return promote_winner(Search(run, config, development, trials, chosen), sealed, again=again, force=force)
+    wanted = absolute(config, Maxima.of_params(run.run.data.params))
+    return promote_winner(Search(run, config, wanted, development, trials, chosen), sealed, again=again, force=force)
 
 
 def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:

@@ -30,6 +30,9 @@ class Search:
     run : SearchRun
         The search's parent run in MLflow.
     config : SearchConfig
+        The configuration as it was given.
+    absolute : SearchConfig
+        The same with absolute strengths; see `search.strengths`.
     development : Development
         The rows that the search may read.
     trials : tuple of Trial
@@ -39,6 +42,7 @@ class Search:
 
     run: SearchRun
     config: SearchConfig
+    absolute: SearchConfig
     development: Development
     trials: tuple[Trial, ...]
     winner: Trial

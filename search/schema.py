@@ -30,18 +30,22 @@ class TomlSchema(GenerateJsonSchema):
         return to_jsonable_python(dft, exclude_none=True)
 
 
-def ranges_or_arrays(*strengths: str) -> dict[str, Any]:
-    """Return the rule that strengths are all ranges, with `trials`, or all arrays, without it and `patience`.
+ENDS = {"anyOf": [{"required": ["low", "high"]}, {"required": ["of"]}]}
+"""The rule that a range has both ends, or is relative to the data."""
+
+
+def ranges_or_grids(*strengths: str) -> dict[str, Any]:
+    """Return the rule that strengths are all ranges, with `trials`, or all grids, without it and `patience`.
 
     Parameters
     ----------
     *strengths : str
         Their keys.
     """
-    ranges = {name: {"type": "object"} for name in strengths}
-    arrays = {name: {"type": "array"} for name in strengths}
+    ranges = {name: {"type": "object", "not": {"required": ["points"]}} for name in strengths}
+    grids = {name: {"anyOf": [{"type": "array"}, {"required": ["points"]}]} for name in strengths}
     return {
         "if": {"properties": ranges},
         "then": {"required": ["trials"]},
-        "else": {"properties": {**arrays, "trials": False, "patience": False}},
+        "else": {"properties": {**grids, "trials": False, "patience": False}},
     }

@@ -115,7 +115,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         Version of the registered model that the winner became, or empty.
     """
     config, development, winner = search.config, search.development, search.winner
-    remarks = [*edges(winner, config), *early_stops(search.trials, config)]
+    remarks = [*edges(winner, search.absolute), *early_stops(search.trials, config)]
     outcome = [
         f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
@@ -138,7 +138,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
         f"{_trials(config)}.",
-        _list(_strengths(config)),
+        _list(_strengths(search)),
         _data(development),
         "### The best of each family",
         _table(search),
@@ -234,17 +234,19 @@ def _trials(config: SearchConfig) -> str:
     return f"{most}{config.n_trials} trials: the unregularised baseline, {families}"
 
 
-def _strengths(config: SearchConfig) -> list[str]:
+def _strengths(search: Search) -> list[str]:
     lines = []
-    for family, settings in config.families.searched.items():
-        how = "exact grid" if settings.is_grid else _PROPOSED[config.sampler]
+    given = search.config.families.searched
+    for family, settings in search.absolute.families.searched.items():
+        how = "exact grid" if settings.is_grid else _PROPOSED[search.config.sampler]
         spans = [
-            f"{name} {strength.low:g} to {strength.high:g}"
+            f"{name} {strength.low:.4g} to {strength.high:.4g}"
             if isinstance(strength, Range)
-            else f"{name} {', '.join(f'{value:g}' for value in strength)}"
+            else f"{name} {', '.join(f'{value:.4g}' for value in strength)}"
             for name, strength in settings.strengths.items()
         ]
-        lines.append(f"{family}: {'; '.join(spans)} ({how})")
+        relative = ", relative to the data" if given[family].is_relative else ""
+        lines.append(f"{family}: {'; '.join(spans)} ({how}{relative})")
     return lines
 
 

@@ -30,7 +30,7 @@ def summarise(search: Search) -> None:
     files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
     files |= {f"figures/{title}.svg": figures.to_svg(figure) for title, figure in drawn.items()}
     run.write({"trials.csv": table(search.trials).to_csv(index=False).encode(), **files})
-    ends = "; ".join(edges(winner, search.config))
+    ends = "; ".join(edges(winner, search.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
         tags={"best": winner.name, "best_run_id": winner.run_id, "edges": ends},

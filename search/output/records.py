@@ -8,13 +8,17 @@ from regsearch.data import Development
 from regsearch.search.config import SearchConfig
 from regsearch.search.output import mlflow_text
 from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.strengths import Maxima
 from regsearch.search.trial import Proposal
 from regsearch.tracking.runs import SearchRecord, TrialRecord
 
 
-def search_record(config: SearchConfig, search_id: str, development: Development) -> SearchRecord:
+def search_record(
+    config: SearchConfig, search_id: str, development: Development, maxima: Maxima | None = None
+) -> SearchRecord:
     """Return the record of a search that starts."""
-    rows = development.split.shown
+    rows = {f"rows_{part}": shown for part, shown in development.split.shown.items()}
+    relative = maxima.params() if maxima else {}
     return SearchRecord(
         search_id=search_id,
         name=f"search {search_id}",
@@ -24,21 +28,25 @@ def search_record(config: SearchConfig, search_id: str, development: Development
         data_sha256=development.data_sha256,
         source=development.source,
         shape=(len(development.model.y), development.n_features),
-        params={"sampler": config.sampler, "seed": str(config.seed), **{f"rows_{k}": v for k, v in rows.items()}},
+        params={"sampler": config.sampler, "seed": str(config.seed), **rows, **relative},
     )
 
 
-def trial_record(proposal: Proposal, outcome: Solved | Failure, tolerance: float) -> TrialRecord:
+def trial_record(
+    proposal: Proposal, outcome: Solved | Failure, tolerance: float, maxima: Maxima | None = None
+) -> TrialRecord:
     """Return the record of a trial, with both forms of its penalty; a trial that raised has no metrics."""
     penalty = proposal.penalty
     both = {} if proposal.family == "none" else {"l1_ratio": penalty.l1_ratio, "sklearn_alpha": penalty.sklearn_alpha}
-    logarithms = {f"log10_{name}": math.log10(value) for name, value in proposal.parameters.items()}
+    sortable = {f"log10_{name}": math.log10(value) for name, value in proposal.parameters.items()}
+    if maxima:
+        sortable |= maxima.fractions(proposal.family, proposal.parameters)
     solved = outcome if isinstance(outcome, Solved) else None
     return TrialRecord(
         family=proposal.family,
         number=proposal.number,
         params={**proposal.parameters, **both},
-        metrics={**solved.evaluation.metrics(), **logarithms} if solved else {},
+        metrics={**solved.evaluation.metrics(), **sortable} if solved else {},
         name=proposal.name,
         description=f"{proposal.name}. {mlflow_text.UNITS}",
         certified=solved is not None and solved.evaluation.duality_gap <= tolerance,

@@ -50,7 +50,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         table.add_column(heading, justify="right" if heading == "trials" else "left")
     for family, settings in plan["families"].items():
         strengths = ", ".join(
-            f"{name} {values if settings['proposed_by'] == 'exact grid' else '{:g}–{:g}'.format(*values)}"
+            f"{name} {_span(values)}"
             for name, values in settings.items()
             if name not in ("trials", "patience", "proposed_by")
         )
@@ -73,6 +73,18 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         Text(f"studies in {plan['storage']}"),
         Text("Nothing was run: leave out --dry-run to start."),
     )
+
+
+def _span(strength: Mapping[str, Any] | list[float]) -> str:
+    """Return the strengths of a plan in words."""
+    if isinstance(strength, list):
+        return str(strength)
+    count = f"{strength['points']} points, " if "points" in strength else ""
+    if "of" not in strength:
+        return f"{count}{strength['low']:g}–{strength['high']:g}"
+    if "low" in strength:
+        return f"{count}{strength['low']:g}–{strength.get('high', 1.0):g} of the data's maximum"
+    return f"{count}relative to the data"
 
 
 def _duration(seconds: float) -> str:

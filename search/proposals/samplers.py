@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from regsearch.errors import ConfigError
-from regsearch.search.config import OneStrength, Range, SearchConfig, TwoStrengths
+from regsearch.search.config import OneStrength, SearchConfig, TwoStrengths, ends_of
 from regsearch.search.penalty import Family
 
 BATCH = 10
@@ -55,10 +55,7 @@ def sampler_of(config: SearchConfig, family: Family, settings: OneStrength | Two
 
 def distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistribution]:
     """Return the space that a family is searched in, as Optuna has it."""
-    ends = {
-        name: (strength.low, strength.high) if isinstance(strength, Range) else (min(strength), max(strength))
-        for name, strength in settings.strengths.items()
-    }
+    ends = {name: ends_of(strength) for name, strength in settings.strengths.items()}
     return {name: FloatDistribution(low, high, log=True) for name, (low, high) in ends.items()}
 
 
@@ -69,7 +66,7 @@ def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
     """
     side = round(settings.n_trials ** (1 / len(settings.strengths)))
     axes = {
-        name: np.geomspace(strength.low, strength.high, side).tolist() if isinstance(strength, Range) else strength
+        name: strength if isinstance(strength, tuple) else np.geomspace(*ends_of(strength), side).tolist()
         for name, strength in settings.strengths.items()
     }
     slowest_last = list(axes)[::-1]

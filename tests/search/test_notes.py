@@ -45,7 +45,7 @@ def test_of_a_search_as_it_should_be_nothing_is_remarked():
 
 def test_a_baseline_that_wins_is_said_to_and_where_to_look_for_better():
     won, end = noted(row("none"), row("ridge", 0.4, alpha=0.01), best=0)
-    assert won == "the unregularised baseline won: no penalty that was tried validates better"
+    assert won == "the unregularised baseline won: no penalty that was tried does better"
     assert end == "ridge: alpha = 0.01 is at the weak end of its range; try values below 0.01"
 
 

@@ -40,6 +40,30 @@ def test_whatever_is_a_configuration_is_accepted(config):
     assert accepts(config.to_toml())
 
 
+@pytest.mark.parametrize(
+    ("strength", "is_valid"),
+    [
+        ("{ low = 0.1, high = 1 }\ntrials = 3", True),
+        ('{ of = "max" }\ntrials = 3', True),
+        ('{ low = 0.1, of = "max" }\ntrials = 3', True),
+        ('{ of = "max", points = 3 }', True),
+        ("{ low = 0.1, high = 1, points = 3 }", True),
+        ("{ low = 0.1 }\ntrials = 3", False),
+        ('{ of = "max" }', False),
+        ('{ of = "max", points = 3 }\ntrials = 3', False),
+        ('{ of = "min" }\ntrials = 3', False),
+    ],
+)
+def test_strengths_relative_to_the_data_are_accepted_as_the_reader_does(strength, is_valid):
+    text = f'name = "x"\n[families.lasso]\nalpha = {strength}\n'
+    assert accepts(text) == is_valid
+    if is_valid:
+        SearchConfig.from_toml(text)
+    else:
+        with pytest.raises(ConfigError):
+            SearchConfig.from_toml(text)
+
+
 @pytest.mark.parametrize("validation", ["[10, 15]", "{ folds = 2 }", "{ folds = 2, embargo = 3 }"])
 def test_every_form_of_the_rows_is_accepted(validation):
     text = FOLDS.format(validation)

@@ -1,0 +1,161 @@
+"""Strengths relative to the data, and the absolute strengths that they stand for.
+
+``of = "max"`` in a configuration refers to the data's own maximum.  For an L1 strength that is the smallest strength at
+which every weight is zero, ``max |A'b| / n`` with the normalised columns ``A`` and the centred target ``b``; the
+smallest useful fraction of it is 0.01 with more features than rows and 1e-4 otherwise, as in R's glmnet (Friedman,
+Hastie & Tibshirani 2010, J. Stat. Softw. 33).  For a ridge strength it is the strength that leaves 1 % of the effective
+degrees of freedom, ``sum s / (s + alpha)`` over the eigenvalues ``s`` of ``A A'`` (Hastie, Tibshirani & Friedman, "The
+Elements of Statistical Learning", section 3.4.1); the smallest useful strength leaves 99 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigvalsh
+from scipy.optimize import brentq
+
+from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.search.config import Points, Range, SearchConfig
+from regsearch.search.penalty import Family
+from regsearch.search.solvers.columns import gram_of_rows
+from regsearch.search.solvers.design import Design, normalise
+
+_L1_LOW_WIDE, _L1_LOW_TALL = 0.01, 1e-4
+_L2_LOWEST = 1e-8  # of the maximum: below it, ridge is least squares to any eye
+_LEFT, _KEPT = 0.01, 0.99  # shares of the effective degrees of freedom at both ends of a ridge range
+_MOST_ROWS = 3000
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """What relative strengths refer to, to three digits, so that rounding error decides nothing.
+
+    Attributes
+    ----------
+    l1_max : float
+        The smallest L1 strength at which every weight is zero.
+    l1_low : float
+        The smallest useful fraction of `l1_max`.
+    l2_max : float
+        The ridge `alpha` at which 1 % of the effective degrees of freedom are left.
+    l2_low : float
+        The smallest useful fraction of `l2_max`.
+    """
+
+    l1_max: float
+    l1_low: float
+    l2_max: float
+    l2_low: float
+
+    def params(self) -> dict[str, str]:
+        """Return the maxima as a search's run keeps them."""
+        return {name: repr(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def of_params(cls, params: Mapping[str, str]) -> Self | None:
+        """Return what `params` was made of; ``None`` for a run without relative strengths."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: float(params[name]) for name in names}) if params.keys() >= set(names) else None
+
+    def fractions(self, family: Family, parameters: Mapping[str, float]) -> dict[str, float]:
+        """Return a trial's strengths as fractions of the maxima, by names such as ``alpha_of_max``."""
+        return {
+            f"{name}_of_max": value / (self.l1_max if _is_l1(family, name) else self.l2_max)
+            for name, value in parameters.items()
+        }
+
+
+def maxima_of(development: Development) -> Maxima:
+    """Return the maxima of the rows that a trial's own model is fitted on."""
+    model = development.model
+    n_rows, n_features = model.X.shape
+    design = _design(model)
+    l1_max = float(np.abs(design.correlation).max()) / n_rows or 1.0  # 1 if no column says anything of the target
+    high, low = _ridge_ends(_eigenvalues(model, design))
+    return Maxima(
+        _rounded_up(l1_max),
+        _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL,
+        _rounded_up(high),
+        _rounded_up(max(low / high, _L2_LOWEST)),
+    )
+
+
+def absolute(config: SearchConfig, maxima: Maxima | None) -> SearchConfig:
+    """Return a configuration whose strengths are absolute ranges and arrays.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    maxima : Maxima or None
+        May be ``None`` if no strength is relative.
+    """
+    families: dict[str, Any] = {}
+    for family, settings in config.families.searched.items():
+        strengths = {
+            name: _absolute(strength, maxima, is_l1=_is_l1(family, name))
+            for name, strength in settings.strengths.items()
+        }
+        families[family] = settings.model_copy(update=strengths)
+    return config.model_copy(update={"families": config.families.model_copy(update=families)})
+
+
+def _is_l1(family: Family, name: str) -> bool:
+    return family == "lasso" or name == "l1_alpha"
+
+
+def _absolute(
+    strength: Range | Points | tuple[float, ...], maxima: Maxima | None, *, is_l1: bool
+) -> Range | tuple[float, ...]:
+    if isinstance(strength, tuple):
+        return strength
+    if maxima is None:
+        low, high = strength.ends(math.nan, math.nan)
+    else:
+        low, high = strength.ends(*((maxima.l1_max, maxima.l1_low) if is_l1 else (maxima.l2_max, maxima.l2_low)))
+    if isinstance(strength, Points):
+        return tuple(np.geomspace(low, high, strength.points).tolist())
+    return Range(low=low, high=high)
+
+
+def _design(rows: Rows) -> Design:
+    return normalise(rows.X, rows.y, in_memory=fits_in_memory(8 * math.prod(rows.X.shape)))
+
+
+def _eigenvalues(model: Rows, design: Design) -> NDArray[np.float64]:
+    """Return the eigenvalues of ``A A'`` that are not zero; for very many rows and columns, of some of the rows."""
+    n_rows, n_features = model.X.shape
+    if min(n_rows, n_features) > _MOST_ROWS:
+        chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
+        part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
+        design = normalise(part, model.y[chosen])
+        n_rows = _MOST_ROWS
+    gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.gram
+    values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)
+    is_positive = values > max(values[-1], 0.0) * len(values) * np.finfo(float).eps
+    positive: NDArray[np.float64] = values[is_positive]
+    return positive
+
+
+def _ridge_ends(eigenvalues: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the strengths that leave 1 % and 99 % of the effective degrees of freedom."""
+    if not eigenvalues.size:  # no column varies, so every strength does the same
+        return 1.0, _L2_LOWEST
+
+    def excess(log_alpha: float, share: float) -> float:
+        return float(np.mean(eigenvalues / (eigenvalues + math.exp(log_alpha)))) - share
+
+    widest = math.log(eigenvalues[0]) - 10, math.log(eigenvalues[-1]) + 10
+    high, low = (math.exp(brentq(excess, *widest, args=(share,))) for share in (_LEFT, _KEPT))
+    return high, low
+
+
+def _rounded_up(value: float) -> float:
+    unit = 10.0 ** (math.floor(math.log10(value)) - _DIGITS + 1)
+    return float(f"{math.ceil(value / unit) * unit:.{_DIGITS}g}")

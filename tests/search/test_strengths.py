@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import Lasso
+
+from regsearch import SearchConfig, run_search
+from regsearch.data import Recording, Split, seal
+from regsearch.errors import ConfigError
+from regsearch.search.config import ends_of
+from regsearch.search.strengths import Maxima, absolute, maxima_of
+
+RELATIVE = """
+name = "relative"
+[families.ridge]
+alpha = { of = "max" }
+trials = 5
+[families.lasso]
+alpha = { low = 0.001, high = 0.5, of = "max" }
+trials = 5
+[families.elasticnet]
+l1_alpha = { of = "max", points = 3 }
+l2_alpha = { low = 0.1, high = 10, points = 2 }
+"""
+
+
+def development(n_rows, n_features, x_unit, y_unit):
+    rng = np.random.default_rng(n_rows)
+    X = rng.standard_normal((n_rows, n_features)) * x_unit
+    y = (X[:, 0] / x_unit + rng.standard_normal(n_rows)) * y_unit
+    n_train = n_rows - 20
+    recording = Recording.checked(X, y, source="r")
+    return seal(recording, Split.holdout([(0, n_train)], (n_train, n_train + 10), (n_train + 10, n_rows)))[0]
+
+
+@given(
+    st.sampled_from([(60, 90), (90, 20)]),
+    st.floats(-8, 8).map(lambda power: 10**power),
+    st.floats(-8, 8).map(lambda power: 10**power),
+)
+def test_the_maxima_are_where_nothing_is_left_in_whatever_units(shape, x_unit, y_unit):
+    rows = development(*shape, x_unit, y_unit)
+    maxima = maxima_of(rows)
+    model = rows.model
+    A = np.asarray(model.X) - np.mean(model.X, axis=0)
+    A /= np.linalg.norm(A, axis=0)
+    b = model.y - model.y.mean()
+    b /= y_unit
+    assert not Lasso(maxima.l1_max / y_unit, fit_intercept=False).fit(A, b).coef_.any()
+    assert Lasso(maxima.l1_max / y_unit * 0.98, fit_intercept=False, tol=1e-12).fit(A, b).coef_.any()
+    eigenvalues = np.linalg.svd(A, compute_uv=False) ** 2
+    eigenvalues = eigenvalues[eigenvalues > 1e-9]
+    left = [np.mean(eigenvalues / (eigenvalues + alpha)) for alpha in (maxima.l2_max, maxima.l2_max * maxima.l2_low)]
+    assert left == pytest.approx([0.01, 0.99], abs=2e-3)
+    assert maxima.l1_low == (0.01 if len(model.y) < A.shape[1] else 1e-4)
+
+
+def test_relative_strengths_become_absolute_ones_and_absolute_ones_stay():
+    config = SearchConfig.from_toml(RELATIVE)
+    families = absolute(config, Maxima(l1_max=2.0, l1_low=0.01, l2_max=300.0, l2_low=1e-4)).families
+    assert ends_of(families.ridge.alpha) == pytest.approx((0.03, 300.0))
+    assert ends_of(families.lasso.alpha) == pytest.approx((0.002, 1.0))
+    assert families.elasticnet.l1_alpha == pytest.approx((0.02, 0.2, 2.0))
+    assert families.elasticnet.l2_alpha == pytest.approx((0.1, 10.0))
+    plain = SearchConfig.from_preset("default")
+    assert absolute(plain, None) == plain
+
+
+@pytest.mark.parametrize(
+    ("strength", "says"),
+    [
+        ("{ low = 0.1 }", 'a range needs low and high, or of = "max"'),
+        ('{ low = 2.0, of = "max" }', "low must be below high, found low = 2 and high = 1"),
+        ('{ of = "min" }', "Input should be 'max'"),
+        ('{ of = "max", points = 1 }', "greater than or equal to 2"),
+    ],
+)
+def test_a_strength_that_says_too_little_or_too_much_is_refused(strength, says):
+    with pytest.raises(ConfigError, match=says):
+        SearchConfig.from_toml(f'name = "x"\n[families.lasso]\nalpha = {strength}\ntrials = 3\n')
+
+
+def test_both_forms_of_a_strength_are_logged_and_a_resumed_search_keeps_its_maxima(workspace, recording):
+    config = SearchConfig.from_toml(RELATIVE)
+    first = run_search(config, data=recording, promote=False, progress=False)
+    more = run_search(config.updated(trials=7), data=recording, promote=False, progress=False)
+    assert (more.run_id, more.new_trials) == (first.run_id, 4)
+    assert more.trials["alpha"].max() > 0
+    for trial in more.finished:
+        if trial.family == "lasso":
+            assert 0.001 <= trial.metrics["alpha_of_max"] <= 0.5
+        if trial.family == "elasticnet":
+            assert trial.metrics["l1_alpha_of_max"] * first.winner.penalty.l1 >= 0
+
+
+def test_data_of_ones_own_are_searched_by_relative_strengths_and_a_presets_own_recording_by_its_own():
+    default = SearchConfig.from_preset("default")
+    assert default.on("mine.npz").families == SearchConfig.from_preset("own-data").families
+    assert default.on("twin").families == default.families
+    edited = default.updated(seed=3)
+    assert edited.on("mine.npz").families == SearchConfig.from_preset("own-data").families
