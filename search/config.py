@@ -274,8 +274,11 @@ class SearchConfig(_Frozen):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Literal["best", "one-se"],
-        Field(description="the best score, or the most regularised within one standard error of it"),
+        Literal["best", "one-se", "one-se-paired"],
+        Field(
+            description="the best score, the most regularised within one standard error of it, or within one standard "
+            "error of the difference to it"
+        ),
     ] = "best"
     data: Annotated[DataConfig, Field(description="the recording and its rows")] = DataConfig()
     families: Annotated[Families, Field(description="what to search; the unregularised baseline is always added")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from mlflow.exceptions import MlflowException
 
@@ -13,6 +14,7 @@ from regsearch.data import Recording
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
+from regsearch.search.output.trial_files import read_losses
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import finished_trials
@@ -49,7 +51,7 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
         return None
     trials = finished_trials(run)
-    best = winner(trials, config.tolerance, config.select)
+    best = winner(trials, config.tolerance, config.select, partial(read_losses, run))
     wanted = absolute(config, Maxima.of_params(run.run.data.params))
     promotion = None
     if promote:

@@ -28,14 +28,14 @@ from regsearch.search.notes import invitation, notes
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
-from regsearch.search.output.trial_files import trial_files
+from regsearch.search.output.trial_files import read_losses, trial_files
 from regsearch.search.promotion import promote_winner
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.storage import storage_at
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
-from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.solving.evaluate import Failure, Score, Solved, Task
 from regsearch.search.solving.local import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
@@ -143,11 +143,12 @@ def run_search(
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
             recorder = _Recorder(run, held, shown, config.tolerance, maxima)
-            with engine(development, config.tolerance) as submit:
+            score: Score = "pooled" if run.run.data.params.get("score") == "pooled" else "mean"
+            with engine(Task(development, config.tolerance, score)) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             trials = finished_trials(run)
-            chosen = winner(trials, config.tolerance, config.select)
+            chosen = winner(trials, config.tolerance, config.select, partial(read_losses, run))
             search = Search(run, config, wanted, development, trials, chosen)
             if not is_summarised(search):
                 shown.say("drawing the figures …")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -54,9 +55,22 @@ class Penalty:
         """The L2 strength that a whole path shares; 0 without an L1 strength, where all points are one path."""
         return self.l2 if self.l1 else 0.0
 
-    def on(self, n_rows: int, *, instead_of: int) -> Penalty:
-        """Return the penalty that the same hyperparameters stand for on another number of training rows."""
-        return Penalty(self.l1, self.l2 * instead_of / n_rows)
+    def on(self, n_rows: int, *, instead_of: int, keep_l1: bool = False) -> Penalty:
+        """Return the penalty that means the same on another number of training rows.
+
+        Scaling columns to unit norm makes the weights grow with the square root of the number of rows, so `l1` falls
+        with that root and `l2` with the number itself.  The effect on a coefficient in the recording's units is then
+        the same on few rows as on many.
+
+        Parameters
+        ----------
+        n_rows, instead_of : int
+            The other number of rows, and the number that this penalty is for.
+        keep_l1 : bool
+            Whether to leave `l1` as it is, as the first version did.
+        """
+        share = instead_of / n_rows
+        return Penalty(self.l1 if keep_l1 else self.l1 * math.sqrt(share), self.l2 * share)
 
 
 def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> Penalty:

@@ -58,9 +58,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
                     "trials": settings.n_trials,
                     **({"patience": settings.patience} if settings.patience else {}),
                     **{
-                        name: list(strength)
-                        if isinstance(strength, tuple)
-                        else strength.model_dump(exclude_none=True)
+                        name: list(strength) if isinstance(strength, tuple) else strength.model_dump(exclude_none=True)
                         for name, strength in settings.strengths.items()
                     },
                     "proposed_by": "exact grid" if settings.is_grid else config.sampler,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from regsearch.errors import ModelRejectedError, PromotionRefusedError, Registry
 from regsearch.search.config import SearchConfig
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe
-from regsearch.search.output.trial_files import read_weights
+from regsearch.search.output.trial_files import read_losses, read_weights
 from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.bootstrap import resampled_r2
@@ -80,7 +81,7 @@ def promote(
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
     trials = finished_trials(run)
-    chosen = winner(trials, config.tolerance, config.select)
+    chosen = winner(trials, config.tolerance, config.select, partial(read_losses, run))
     wanted = absolute(config, Maxima.of_params(run.run.data.params))
     return promote_winner(Search(run, config, wanted, development, trials, chosen), sealed, again=again, force=force)
 

@@ -30,7 +30,7 @@ class TomlSchema(GenerateJsonSchema):
         return to_jsonable_python(dft, exclude_none=True)
 
 
-ENDS = {"anyOf": [{"required": ["low", "high"]}, {"required": ["of"]}]}
+ENDS: dict[str, Any] = {"anyOf": [{"required": ["low", "high"]}, {"required": ["of"]}]}
 """The rule that a range has both ends, or is relative to the data."""
 
 

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
 from regsearch.search.trial import Trial
 
-Rule = Literal["best", "one-se"]
+Rule = Literal["best", "one-se", "one-se-paired"]
+Losses = Callable[[Trial], NDArray[np.float64]]
+"""Returns the validation losses of a trial by fold or by block; see `solving.evaluate.Evaluation`."""
 
 _TIE_DECIMALS = 9
 
 
-def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best") -> Trial:
-    """Return the winning trial over all families and the baseline.
+def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losses: Losses | None = None) -> Trial:
+    r"""Return the winning trial over all families and the baseline.
 
     By the rule ``"best"`` the best validation R² wins; among equals (to nine decimals) the sparser, then the more
     regularised.  By ``"one-se"`` every trial within one standard error of the best counts as its equal (Breiman,
-    Friedman, Olshen & Stone 1984, "Classification and Regression Trees", section 3.4.3).  A trial whose certificate is
-    above the tolerance cannot win.
+    Friedman, Olshen & Stone 1984, "Classification and Regression Trees", section 3.4.3).  By ``"one-se-paired"`` a
+    trial counts as equal if its difference to the best is within the standard error of *that difference*: the errors
+    of trials on the same rows go together, so most of the standard error is common to them and does not tell which is
+    better.  With differences :math:`\delta_j` of the losses in :math:`k` folds or blocks, that error is
+    :math:`\sqrt{k / (k - 1) \sum_j (\delta_j - \bar\delta)^2}`.
+
+    A trial whose certificate is above the tolerance cannot win.
 
     Parameters
     ----------
     trials : iterable of Trial
     tolerance : float
         Largest duality gap of a certified trial.
-    rule : {"best", "one-se"}
+    rule : {"best", "one-se", "one-se-paired"}
+    losses : callable or None
+        Required by ``"one-se-paired"``.
 
     Raises
     ------
@@ -41,7 +53,17 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best") -> Tr
     if rule == "one-se":
         error = max(trial.r2_validation_se for trial in best)
         best = [trial for trial in certified if _score(trial) >= highest - error]
+    elif rule == "one-se-paired":
+        assert losses is not None, "paired comparisons need the trials' losses"  # noqa: S101
+        first = min(best, key=_most_regularised_first)
+        reference = losses(first)
+        best = [trial for trial in certified if highest - _score(trial) <= _paired_error(losses(trial) - reference)]
     return min(best, key=_most_regularised_first)
+
+
+def _paired_error(differences: NDArray[np.float64]) -> float:
+    k = len(differences)
+    return float(np.sqrt(k / (k - 1) * np.sum(np.square(differences - differences.mean())))) if k > 1 else 0.0
 
 
 def _score(trial: Trial) -> float:

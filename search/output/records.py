@@ -19,6 +19,7 @@ def search_record(
     """Return the record of a search that starts."""
     rows = {f"rows_{part}": shown for part, shown in development.split.shown.items()}
     relative = maxima.params() if maxima else {}
+    score = {"score": "pooled"} if len(development.folds) > 1 else {}
     return SearchRecord(
         search_id=search_id,
         name=f"search {search_id}",
@@ -28,7 +29,7 @@ def search_record(
         data_sha256=development.data_sha256,
         source=development.source,
         shape=(len(development.model.y), development.n_features),
-        params={"sampler": config.sampler, "seed": str(config.seed), **rows, **relative},
+        params={"sampler": config.sampler, "seed": str(config.seed), **rows, **score, **relative},
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.errors import NoWinnerError
 from regsearch.search.solving.evaluate import Solved
+from regsearch.search.trial import Trial
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun, TrialRecord
 
@@ -18,6 +20,7 @@ def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
     """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions."""
     fit = solved.fit
     arrays: dict[str, Any] = {"coef": fit.coef, "intercept": fit.intercept, "l1": fit.penalty.l1, "l2": fit.penalty.l2}
+    arrays["losses"] = np.array(solved.evaluation.losses)
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
     np.savez(buffer, **arrays)
@@ -29,7 +32,7 @@ def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """What a trial's run keeps of its model.
+    """The model of a trial, as its run keeps it.
 
     Attributes
     ----------
@@ -42,6 +45,23 @@ class Weights:
     coef: NDArray[np.float64]
     intercept: float
     predicted: tuple[NDArray[np.float64], ...]
+
+
+def read_losses(run: SearchRun, trial: Trial) -> NDArray[np.float64]:
+    """Return a trial's losses: see `solving.evaluate.Evaluation.losses`.
+
+    Raises
+    ------
+    NoWinnerError
+        If the trial is of the first version, which did not keep them.
+    """
+    with np.load(BytesIO(run.read(trial.run_id, "weights.npz")), allow_pickle=False) as archive:
+        if "losses" not in archive.files:
+            raise NoWinnerError(
+                f'{trial.name}: its losses were not kept, so select = "one-se-paired" cannot compare it; use "one-se"'
+            )
+        losses: NDArray[np.float64] = archive["losses"]
+        return losses
 
 
 def read_weights(run: SearchRun, run_id: str) -> Weights:

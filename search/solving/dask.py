@@ -14,11 +14,10 @@ from importlib.metadata import version
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm.core import CommClosedError
 
-from regsearch.data import Development
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
-from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local import Engine, Submit
 from regsearch.search.trial import Proposal
 from regsearch.tracking.errors import reason
@@ -137,14 +136,14 @@ class _Path:
 
 
 @contextmanager
-def _engine(client: Client, development: Development, tolerance: float) -> Iterator[Submit]:
+def _engine(client: Client, task: Task) -> Iterator[Submit]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
     workers keep the rows.  Dask's active memory manager would leave them to one worker, so it is stopped.
     """
     client.amm.stop()
-    shipment = client.scatter(Shipment.of(development, tolerance), broadcast=True, hash=False)
+    shipment = client.scatter(Shipment.of(task), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from regsearch.data import Development
 from regsearch.data.blocks import column_blocks
 from regsearch.errors import EngineLostError
-from regsearch.search.solving.evaluate import Evaluator, Failure, Solved
+from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
 from regsearch.search.solving.local import illustrated
 from regsearch.search.trial import Proposal
 
@@ -28,21 +28,18 @@ class Shipment:
 
     Attributes
     ----------
-    development : Development
-    tolerance : float
-        Relative duality gap that every fit must reach.
+    task : Task
     sha256 : str
         SHA-256 of the values of all rows.
     """
 
-    development: Development
-    tolerance: float
+    task: Task
     sha256: str
 
     @classmethod
-    def of(cls, development: Development, tolerance: float) -> Shipment:
+    def of(cls, task: Task) -> Shipment:
         """Return the shipment of a search's rows."""
-        return cls(development, tolerance, _sha256(development))
+        return cls(task, _sha256(task.development))
 
 
 _here: WeakKeyDictionary[TaskState, Evaluator] = WeakKeyDictionary()
@@ -70,9 +67,9 @@ def solve(key: str, shipment: Shipment, proposals: Sequence[Proposal]) -> list[S
     rows = worker.state.tasks[key]
     with _alone, threadpool_limits(worker.state.nthreads, user_api="blas"):
         if rows not in _here:
-            if _sha256(shipment.development) != shipment.sha256:
+            if _sha256(shipment.task.development) != shipment.sha256:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
-            _here[rows] = Evaluator(shipment.development, shipment.tolerance)
+            _here[rows] = Evaluator(shipment.task)
         return illustrated(_here[rows], proposals)
 
 

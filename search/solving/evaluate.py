@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,31 @@ _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
 
 
+Score = Literal["pooled", "mean"]
+"""How the folds of a trial make one score; see `Evaluator`."""
+
+_BLOCKS = 10
+"""Into how many contiguous blocks the losses of a single validation block are cut."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What an engine needs to solve the trials of a search.
+
+    Parameters
+    ----------
+    development : Development
+    tolerance : float
+        Relative duality gap that every fit must reach.
+    score : {"pooled", "mean"}
+        How folds make one score; see `Evaluator`.
+    """
+
+    development: Development
+    tolerance: float
+    score: Score = "pooled"
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Scores and weights of one trial in numbers.
@@ -27,7 +53,7 @@ class Evaluation:
     Attributes
     ----------
     r2_train, r2_validation : float
-        R² on the training rows and on the validation rows of a fold; means over the folds.
+        R² on the training rows and on the validation rows, over all folds; see `Evaluator`.
     r2_validation_se : float
         Standard error of `r2_validation`; for a single fold by the block bootstrap.
     sparsity : float
@@ -41,7 +67,10 @@ class Evaluation:
     fit_seconds : float
         Seconds spent on all fits of the trial.
     folds : tuple of (float, float)
-        R² on the train and validation rows of each fold; empty for a holdout.
+        Each fold's own R² on its train and validation rows; empty for a holdout.
+    losses : tuple of float
+        Squared validation error of each fold, or of each of ten contiguous blocks for a holdout, as a share of the sum
+        of squared deviations over all validation rows.
     """
 
     r2_train: float
@@ -54,10 +83,12 @@ class Evaluation:
     duality_gap: float
     fit_seconds: float
     folds: tuple[tuple[float, float], ...] = field(default=())
+    losses: tuple[float, ...] = field(default=())
 
     def metrics(self) -> dict[str, float]:
         """Return the evaluation as names and numbers."""
-        numbers: dict[str, float] = {name: value for name, value in asdict(self).items() if name != "folds"}
+        numbers: dict[str, float] = asdict(self)
+        del numbers["folds"], numbers["losses"]
         for number, (r2_train, r2_validation) in enumerate(self.folds, start=1):
             numbers |= {f"fold_{number}_r2_train": r2_train, f"fold_{number}_r2_validation": r2_validation}
         return numbers
@@ -113,25 +144,35 @@ def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[
 
 
 class Evaluator:
-    """Solves and evaluates trials on one recording, remembering what it has solved.
+    r"""Solves and evaluates trials on one recording, remembering what it has solved.
+
+    The score of a holdout is R² on its validation rows.  The pooled score of folds is
+    :math:`1 - \sum_f e_f / \sum_f d_f`, with the squared error :math:`e_f` on the validation rows of fold :math:`f` and
+    the squared deviations :math:`d_f` of these rows from the mean of the fold's *training* rows: a model that knows
+    nothing but that mean scores exactly 0, and a fold in which the target hardly varies does not decide.  Its standard
+    error is that of a ratio of sums over folds, :math:`\sqrt{k / (k - 1) \sum_f u_f^2} / \sum_f d_f` with
+    :math:`u_f = e_f - (1 - R^2) d_f` (Cochran 1977, "Sampling Techniques", section 6.4).
+
+    The first version's score was the mean of the folds' own R², with the same L1 strength on every number of rows.  Its
+    searches keep that: ``score = "mean"``.
 
     Parameters
     ----------
-    development : Development
-    tolerance : float
-        Relative duality gap that every fit must reach.
+    task : Task
     processes : int
         How many processes share this machine's memory.
     """
 
-    def __init__(self, development: Development, tolerance: float, processes: int = 1) -> None:
+    def __init__(self, task: Task, processes: int = 1) -> None:
+        development = task.development
         self._folds = development.folds
+        self._score = task.score
         model = development.model
         self._is_holdout = model is self._folds[0].train
         fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
         size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
         in_memory = fits_in_memory(size, processes)
-        paths = [RegularizationPath(rows.X, rows.y, tolerance=tolerance, in_memory=in_memory) for rows in fitted]
+        paths = [RegularizationPath(rows.X, rows.y, tolerance=task.tolerance, in_memory=in_memory) for rows in fitted]
         self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
@@ -146,36 +187,65 @@ class Evaluator:
         return outcomes
 
     def _evaluate(self, penalty: Penalty) -> Solved:
-        n_rows = self._model.n_rows
-        fits = [_solve(path, penalty.on(path.n_rows, instead_of=n_rows)) for path in self._paths]
+        n_rows, keep_l1 = self._model.n_rows, self._score == "mean"
+        fits = [_solve(path, penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1)) for path in self._paths]
         model = fits[0] if self._is_holdout else _solve(self._model, penalty)
         every = fits if self._is_holdout else [*fits, model]
         predicted = tuple(
             predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
         )
-        scores = tuple(
-            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, validated))
-            for fold, fit, validated in zip(self._folds, fits, predicted, strict=True)
-        )
+        scores = self._scores(fits, predicted)
         n_nonzero = np.count_nonzero(model.coef)
         evaluation = Evaluation(
-            r2_train=float(np.mean([train for train, _ in scores])),
-            r2_validation=float(np.mean([validation for _, validation in scores])),
-            r2_validation_se=self._standard_error([validation for _, validation in scores], predicted),
+            r2_train=scores.r2_train,
+            r2_validation=scores.r2_validation,
+            r2_validation_se=scores.r2_validation_se,
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
             l2_norm=float(np.linalg.norm(model.coef)),
             duality_gap=max(fit.duality_gap for fit in every),
             fit_seconds=sum(fit.seconds for fit in every),
-            folds=() if self._is_holdout else scores,
+            folds=scores.folds,
+            losses=scores.losses,
         )
         return Solved(evaluation, model, predicted)
 
-    def _standard_error(self, scores: Sequence[float], predicted: Sequence[NDArray[np.float64]]) -> float:
+    def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
+        folds = tuple(
+            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, values))
+            for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
+        )
         if self._is_holdout:
-            return r2_standard_error(self._folds[0].validation.y, predicted[0])
-        return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
+            (r2_train, r2_validation), true = folds[0], self._folds[0].validation.y
+            shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
+            losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
+            return _Scores(r2_train, r2_validation, r2_standard_error(true, predicted[0]), (), losses)
+        errors = np.array(
+            [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(self._folds, predicted, strict=True)]
+        )
+        deviations = np.array([np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in self._folds])
+        losses = tuple((errors / deviations.sum()).tolist())
+        if self._score == "mean":
+            r2_train, r2_validation = np.mean(folds, axis=0).tolist()
+            error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
+            return _Scores(r2_train, r2_validation, float(error), folds, losses)
+        weights = [len(fold.train.y) * fold.train.y.var() for fold in self._folds]
+        lost = errors.sum() / deviations.sum()
+        unexplained = errors - lost * deviations
+        n_folds = len(folds)
+        error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+        r2_train = float(np.average([train for train, _ in folds], weights=weights))
+        return _Scores(r2_train, float(1 - lost), float(error), folds, losses)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    r2_train: float
+    r2_validation: float
+    r2_validation_se: float
+    folds: tuple[tuple[float, float], ...]
+    losses: tuple[float, ...]
 
 
 def _solve(path: RegularizationPath, penalty: Penalty) -> Fit:

@@ -13,22 +13,21 @@ from threading import Thread
 
 from threadpoolctl import threadpool_limits
 
-from regsearch.data import Development
 from regsearch.errors import EngineLostError
-from regsearch.search.solving.evaluate import Evaluator, Failure, Solved
+from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
 from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
 
 Submit = Callable[[Sequence[Proposal]], Future[list[Solved | Failure]]]
 """Has a path of proposals solved, and returns the future of their outcomes."""
-Engine = Callable[[Development, float], AbstractContextManager[Submit]]
-"""Takes the rows and the tolerance; returns a context in which paths can be submitted."""
+Engine = Callable[[Task], AbstractContextManager[Submit]]
+"""Takes a task; returns a context in which paths can be submitted."""
 
 
 @contextmanager
-def thread(development: Development, tolerance: float) -> Iterator[Submit]:
+def thread(task: Task) -> Iterator[Submit]:
     """Solve on one thread of this process, with all of its cores."""
-    evaluator = Evaluator(development, tolerance)
+    evaluator = Evaluator(task)
     with _abandoned_on_error(ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")) as executor:
         yield lambda proposals: executor.submit(evaluator, proposals)
 
@@ -40,12 +39,12 @@ def processes(workers: int) -> Engine:
     """
 
     @contextmanager
-    def engine(development: Development, tolerance: float) -> Iterator[Submit]:
+    def engine(task: Task) -> Iterator[Submit]:
         pool = ProcessPoolExecutor(
             workers,
             mp_context=get_context("spawn"),
             initializer=_become_worker,
-            initargs=(development, tolerance, workers),
+            initargs=(task, workers),
         )
         try:
             with _abandoned_on_error(pool) as executor:
@@ -81,12 +80,12 @@ def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
 _here: Evaluator | None = None
 
 
-def _become_worker(development: Development, tolerance: float, workers: int) -> None:
+def _become_worker(task: Task, workers: int) -> None:
     global _here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
-    _here = Evaluator(development, tolerance, workers)
+    _here = Evaluator(task, workers)
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, run_search
-from regsearch.search.solving.evaluate import Evaluator
+from regsearch.search.solving.evaluate import Evaluator, Task
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 
@@ -29,7 +29,7 @@ def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed,
     @contextmanager
     def disorderly(development, tolerance):
         def submit(family, trials):
-            outcome = Evaluator(development, tolerance)(family, trials)
+            outcome = Evaluator(Task(development, tolerance))(family, trials)
             future = Future()
             Timer(chance.uniform(0, 0.3), future.set_result, [outcome]).start()
             return future

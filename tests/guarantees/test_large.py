@@ -32,10 +32,10 @@ FIT = """
 import sys
 from regsearch import data
 from regsearch.data import Split
-from regsearch.search.solving.evaluate import Evaluator
+from regsearch.search.solving.evaluate import Evaluator, Task
 
 development, sealed = data.seal(data.load(sys.argv[1]), Split.holdout([(0, 250)], (250, 275), (275, 300)))
-evaluate = Evaluator(development, 1e-6)
+evaluate = Evaluator(Task(development, 1e-6))
 for family, alpha in {"ridge": 1.0, "lasso": 0.02}.items():
     (solved,) = evaluate(family, [{"alpha": alpha}])
     print(solved.evaluation.duality_gap)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from regsearch.errors import NoWinnerError
@@ -53,3 +54,14 @@ def test_a_trial_without_a_certificate_cannot_win():
     assert chosen(table)[0] == "ridge"
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap 1e-12"):
         winner(table, 1e-12)
+
+
+def test_a_paired_comparison_sees_a_difference_that_both_errors_hide():
+    table = trials(("lasso", 0, 0.60, 0.5, 1, 0), ("lasso", 1, 0.58, 0.8, 2, 0), ("lasso", 2, 0.595, 0.7, 2, 0))
+    losses = {  # in every block the second is worse by as much, the third now better and now worse
+        0: np.array([0.05, 0.15, 0.10, 0.10]),
+        1: np.array([0.055, 0.155, 0.105, 0.105]),
+        2: np.array([0.055, 0.145, 0.1075, 0.0975]),
+    }
+    assert chosen(table, "one-se") == ("lasso", 1)
+    assert chosen(table, "one-se-paired", lambda trial: losses[trial.number]) == ("lasso", 2)
