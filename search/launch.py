@@ -38,12 +38,13 @@ from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Engine, processes, thread
 from regsearch.search.solving.loop import drive
 from regsearch.search.winner import remarks, winner
+from regsearch.tracking.embedded import home
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.quiet import quiet
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import Store, home, is_there, open_store, storage_url
+from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
 _MOMENT = 1.0  # seconds in which a database may not have noticed yet that a holder died
 
