@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +23,7 @@ from regsearch.search.rows import read_rows
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
 from regsearch.search.winner import winner
-from regsearch.tracking import registry
+from regsearch.tracking import openings, registry
 from regsearch.tracking.model import linear_model, load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun, suggestion
@@ -101,14 +100,14 @@ def promote_winner(
     best = winner(trials, config.tolerance, config.select)
     with registry.alone(store) as held:
         current = registry.champion(store, config.name)
-        opened = openings(store, _test_key(development))
+        opened = openings.opened(store, _test_key(development))
         objections = {} if force else _against_champion(best, current, development)
-        objections |= {} if again else _against_opening(best, opened)
+        objections |= {} if again else _against_opening(_winner(run, best), opened)
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         if objections:
             command, does = _command(run.search_id, [*given, *objections]), _effect(objections)
             raise PromotionRefusedError(f"{'; '.join(objections.values())}; {command} {does}")
-        tested, count = _score_once(run, best, development, sealed, opened)
+        tested, count = _score_once(run, config, best, development, sealed, opened)
         scored = mlflow_text.Tested(**tested, openings=count)
         weights = read_weights(run, best["run_id"])
         scores = {name: float(best[name]) for name in ("r2_train", "r2_validation")} | tested
@@ -204,9 +203,9 @@ def _against_champion(best: pd.Series, champion: ModelVersion | None, developmen
     return {"--force": f"{model} stays, its validation R² {theirs:.4f} {than} this search's {mine:.4f}"}
 
 
-def _against_opening(best: pd.Series, opened: Sequence[str]) -> dict[str, str]:
+def _against_opening(known: str, opened: Sequence[str]) -> dict[str, str]:
     """Say by the option that overrules it why the test rows may not be opened, if anything is against it."""
-    if not opened or best["run_id"] in opened:
+    if not opened or known in opened:
         return {}
     times = f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner"
     return {"--again": f"{times}; choosing by test scores would make them meaningless"}
@@ -222,20 +221,18 @@ def _effect(options: Iterable[str]) -> str:
 
 
 def _score_once(
-    run: SearchRun, best: pd.Series, development: Development, sealed: SealedTest, opened: Sequence[str]
+    run: SearchRun,
+    config: SearchConfig,
+    best: pd.Series,
+    development: Development,
+    sealed: SealedTest,
+    opened: Sequence[str],
 ) -> tuple[dict[str, float], int]:
     """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
     winner_id = str(best["run_id"])
-    if winner_id not in opened:
-        mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
-        run.annotate(
-            tags={
-                "test_key": _test_key(development),
-                "test_opened_for": ",".join(mine),
-                "test_opened_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            }
-        )
-        opened = [*opened, winner_id]
+    if _winner(run, best) not in opened:
+        openings.note_opening(run, config.name, _test_key(development), winner_id)
+        opened = [*opened, _winner(run, best)]
     known = run.store.client.get_run(winner_id).data.metrics
     if known.keys() >= set(_TEST_SCORES):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
@@ -249,10 +246,8 @@ def _score_once(
     return tested, len(opened)
 
 
-def openings(store: Store, test_key: str) -> list[str]:
-    """Return the runs of the winners for which the test rows of some data and split were opened, over all searches."""
-    parents = store.client.search_runs(store.experiments(), f"tags.test_key = '{test_key}' AND tags.role = 'search'")
-    return [winner_id for parent in parents for winner_id in parent.data.tags["test_opened_for"].split(",")]
+def _winner(run: SearchRun, best: pd.Series) -> str:
+    return openings.winner(run.search_id, best["family"], int(best["trial"]))
 
 
 def _test_key(development: Development) -> str:

@@ -16,8 +16,10 @@ from mlflow.entities import ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
 from mlflow.utils.rest_utils import http_request
+from mlflow.utils.uri import is_local_uri
 from platformdirs import user_state_path
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -63,9 +65,15 @@ class Store:
         return shown(self.uri)
 
     def holds(self, run_id: str, path: str) -> bool:
-        """Return whether a run has an artifact of that path."""
+        """Return whether a run has an artifact of that path, which is not empty."""
+        return self.size(run_id, path) > 0
+
+    def size(self, run_id: str, path: str) -> int:
+        """Return the bytes of a run's artifact, and zero where there is none."""
         folder = path.rpartition("/")[0] or None
-        return any(file.path == path for file in self.client.list_artifacts(run_id, folder))
+        return next(
+            (file.file_size or 0 for file in self.client.list_artifacts(run_id, folder) if file.path == path), 0
+        )
 
     def experiments(self, *, deleted: bool = False) -> list[str]:
         """Return the ids of all experiments, with or without those in MLflow's bin."""
@@ -108,6 +116,13 @@ class Store:
                 f"`mlflow experiments restore --experiment-id {found.experiment_id}` or choose another name"
             )
         return found.experiment_id
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """Return the folder of this machine that an artifact URI names, or ``None`` if it names another place."""
+    if not is_local_uri(artifact_uri):
+        return None
+    return Path(local_file_uri_to_path(artifact_uri)).absolute()
 
 
 def tracking_uri(explicit: str | None = None) -> str:
