@@ -35,18 +35,19 @@ from regsearch.search.proposals.storage import storage_at
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
-from regsearch.search.solving.evaluate import Failure, Score, Solved, Task
+from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal, finished_trials
 from regsearch.search.winner import winner
+from regsearch.tracking.embedded import home
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.quiet import quiet
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import Store, home, is_there, open_store, storage_url
+from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
 _BUSY_SECONDS = 1.0
 """How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
@@ -143,8 +144,7 @@ def run_search(
             run.write({"config.toml": config.to_toml().encode()})
             run.keep_environment()
             recorder = _Recorder(run, held, shown, config.tolerance, maxima)
-            score: Score = "pooled" if run.run.data.params.get("score") == "pooled" else "mean"
-            with engine(Task(development, config.tolerance, score)) as submit:
+            with engine(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             trials = finished_trials(run)

@@ -12,8 +12,9 @@ from regsearch.search.estimate import estimate
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.rows import split_of
+from regsearch.tracking.embedded import home
 from regsearch.tracking.errors import without_secrets
-from regsearch.tracking.store import home, storage_url
+from regsearch.tracking.store import storage_url
 from regsearch.tracking.store import tracking_uri as uri_of
 
 

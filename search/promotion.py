@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,20 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
-from regsearch.data import Development, Recording, SealedTest
+from regsearch.data import Recording, SealedTest
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
 from regsearch.search.config import SearchConfig
+from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe
 from regsearch.search.output.trial_files import read_losses, read_weights
 from regsearch.search.result import Promotion, Search
-from regsearch.search.rows import read_rows
+from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.solving.verification import require_agreement
 from regsearch.search.strengths import Maxima, absolute
-from regsearch.search.trial import Trial, finished_trials
+from regsearch.search.trial import finished_trials
 from regsearch.search.winner import winner
-from regsearch.tracking import registry
+from regsearch.tracking import openings, registry
 from regsearch.tracking.model import linear_model, load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun, suggestion
@@ -95,13 +96,10 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     run, config, development, winner = search.run, search.config, search.development, search.winner
     store = run.store
     with registry.alone(store) as held:
-        opened = openings(store, _test_key(development))
-        objections = {} if force else _against_champion(search, registry.champion(store, config.name))
-        objections |= {} if again else _against_opening(winner, opened)
+        opened = openings.opened(store, test_key(development))
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
-        if objections:
-            command, does = _command(run.search_id, [*given, *objections]), _effect(objections)
-            raise PromotionRefusedError(f"{'; '.join(objections.values())}; {command} {does}")
+        require_no_objection(search, registry.champion(store, config.name), opened, given)
+        require_agreement(search)
         tested, count = _score_once(search, sealed, opened)
         scored = mlflow_text.Tested(**tested, openings=count)
         weights = read_weights(run, winner.run_id)
@@ -123,7 +121,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "trial": str(winner.number),
                 "trial_name": winner.name,
                 "data_sha256": development.data_sha256,
-                "test_key": _test_key(development),
+                "test_key": test_key(development),
                 "test_evaluations": str(count),
             },
             description=mlflow_text.version_card(search, scored),
@@ -132,7 +130,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
-                f"{_command(run.search_id, ['--force', *given])} makes it champion again"
+                f"{command(run.search_id, ['--force', *given])} makes it champion again"
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
@@ -183,50 +181,12 @@ def _load(store: Store, version: ModelVersion) -> LinearRegression:
         return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
 
 
-def _against_champion(search: Search, champion: ModelVersion | None) -> dict[str, str]:
-    """Return why the winner may not replace the champion, if so, by the option that overrules it."""
-    if champion is None or champion.run_id == search.winner.run_id:
-        return {}
-    model = f"{champion.name}: champion version {champion.version}"
-    if champion.tags.get("test_key") != _test_key(search.development):
-        return {"--force": f"{model} is of other data or another split, so the scores do not compare"}
-    theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation
-    if ours > theirs:
-        return {}
-    than = "equals" if ours == theirs else "is better than"
-    return {"--force": f"{model} stays, its validation R² {theirs:.4f} {than} this search's {ours:.4f}"}
-
-
-def _against_opening(winner: Trial, opened: Sequence[str]) -> dict[str, str]:
-    """Return why the test rows may not be opened, if so, by the option that overrules it."""
-    if not opened or winner.run_id in opened:
-        return {}
-    times = f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner"
-    return {"--again": f"{times}; choosing by test scores would make them meaningless"}
-
-
-def _command(search_id: str, options: Iterable[str]) -> str:
-    return f"`regsearch promote {' '.join((search_id, *options))}`"
-
-
-def _effect(options: Iterable[str]) -> str:
-    does = {"--force": "replaces it all the same", "--again": "opens them and counts it"}
-    return " and ".join(does[option] for option in options)
-
-
 def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:
     """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
     run, winner_id = search.run, search.winner.run_id
-    if winner_id not in opened:
-        mine = [*filter(None, run.run.data.tags.get("test_opened_for", "").split(",")), winner_id]
-        run.annotate(
-            tags={
-                "test_key": _test_key(search.development),
-                "test_opened_for": ",".join(mine),
-                "test_opened_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            }
-        )
-        opened = [*opened, winner_id]
+    if known_as(search) not in opened:
+        openings.note_opening(run, search.config.name, test_key(search.development), winner_id)
+        opened = [*opened, known_as(search)]
     known = run.store.client.get_run(winner_id).data.metrics
     if known.keys() >= set(_TEST_SCORES):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
@@ -238,14 +198,3 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
     run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
     run.annotate(metrics=tested, run_id=winner_id)
     return tested, len(opened)
-
-
-def openings(store: Store, test_key: str) -> list[str]:
-    """Return the winners' runs for which the test rows of these data and split were opened, over all searches."""
-    parents = store.client.search_runs(store.experiments(), f"tags.test_key = '{test_key}' AND tags.role = 'search'")
-    return [winner_id for parent in parents for winner_id in parent.data.tags["test_opened_for"].split(",")]
-
-
-def _test_key(development: Development) -> str:
-    start, stop = development.split.test
-    return f"{development.data_sha256}:{start}-{stop}"

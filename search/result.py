@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.trial import Trial
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Search:
     development: Development
     trials: tuple[Trial, ...]
     winner: Trial
+
+    @property
+    def penalty_of_the_winner(self) -> Penalty:
+        """The winner's penalty, from its hyperparameters instead of from what was logged."""
+        return penalty_of(self.winner.family, self.winner.parameters, len(self.development.model.y))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ def split_of(config: SearchConfig, n_rows: int) -> Split:
     return Split.holdout(rows.train_blocks, rows.validation, rows.test)
 
 
+def test_key(development: Development) -> str:
+    """Return the identity of the test rows: the data's hash and the range of rows."""
+    start, stop = development.split.test
+    return f"{development.data_sha256}:{start}-{stop}"
+
+
 def check_rows(config: SearchConfig) -> None:
     """Raise `DataError` if the ranges of rows are empty or overlap; whether they fit, only the recording can tell."""
     if config.data.split is not None:

@@ -61,7 +61,7 @@ def register(
     description, about : str
         Markdown: of the version, and of the model where it has none yet.
     """
-    _ensure_model(store, name, about)
+    ensure_model(store, name, about)
     known = next((version for version in versions(store, name) if version.run_id == run_id), None)
     if known is not None and is_intact(store, known):
         return known
@@ -183,13 +183,14 @@ def _move(store: Store, name: str, current: ModelVersion | None, version: str, n
     store.client.set_registered_model_alias(name, CHAMPION, version)
 
 
-def _ensure_model(store: Store, name: str, about: str) -> None:
+def ensure_model(store: Store, name: str, about: str = "") -> None:
+    """Make a registered model where there is none, and describe it where nobody has."""
     try:
         store.client.create_registered_model(name, description=about)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
-        if not store.client.get_registered_model(name).description:
+        if about and not store.client.get_registered_model(name).description:
             store.client.update_registered_model(name, about)
 
 

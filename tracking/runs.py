@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import io
 import tempfile
 import time
 import traceback
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +22,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
+from regsearch.errors import SearchStoppedError
+from regsearch.tracking import durable
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, origin
-from regsearch.tracking.store import Store
+from regsearch.tracking.store import Store, local_folder
 
 METRICS = (
     "r2_train",
@@ -44,7 +49,11 @@ STRENGTHS = ("alpha", "l1_alpha", "l2_alpha", "l1_ratio", "sklearn_alpha")
 LOCKED_IN = "locked_in"
 """Tag of a search's run: the places that keep its lock, a line each."""
 
+WEIGHTS = "weights.npz"
+"""Name of the artifact without which a trial has to be solved again."""
+
 _SEARCH = {"role": "search"}
+_WEIGHTS_SHA256 = "weights_sha256"
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -182,6 +191,11 @@ class SearchRun:
         return self._tags["search_id"]
 
     @property
+    def score(self) -> Literal["pooled", "mean"]:
+        """How the search's folds make one score; the searches of the first version took the mean."""
+        return "pooled" if self.run.data.params.get("score") == "pooled" else "mean"
+
+    @property
     def run(self) -> Run:
         """The parent run as MLflow holds it now."""
         return self.store.client.get_run(self.run_id)
@@ -205,8 +219,21 @@ class SearchRun:
         return runs
 
     def is_intact(self, run: Run) -> bool:
-        """Return whether a trial's run is finished and still has its weights."""
-        return run.info.status == "FINISHED" and self.store.holds(run.info.run_id, "weights.npz")
+        """Return whether a trial's run is finished and has the weights that were logged, as far as is soon known.
+
+        A file of this machine is read; of a server's, only the size is asked for, and `read` compares the rest.
+        """
+        if run.info.status != "FINISHED":
+            return False
+        logged = run.data.tags.get(_WEIGHTS_SHA256)
+        folder = local_folder(str(run.info.artifact_uri))
+        if folder is None:
+            return self.store.size(run.info.run_id, WEIGHTS) > 0
+        try:
+            content = (folder / WEIGHTS).read_bytes()
+        except OSError:
+            return False
+        return _sha256(content) == logged if logged else _is_readable(content)
 
     def finished(self) -> list[TrialRecord]:
         """Return the finished trials, in order of family and number."""
@@ -254,7 +281,10 @@ class SearchRun:
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
-            tags=[RunTag("certified", str(record.certified).lower())],
+            tags=[
+                RunTag("certified", str(record.certified).lower()),
+                *(RunTag(_WEIGHTS_SHA256, _sha256(files[name])) for name in files if name == WEIGHTS),
+            ],
         )
         self._write(run_id, files)
         self._end(run_id, "FINISHED")
@@ -280,9 +310,26 @@ class SearchRun:
             self.annotate(tags={"environments": " ".join(seen)})
 
     def read(self, run_id: str, name: str) -> bytes:
-        """Return an artifact of one of the search's runs."""
+        """Return an artifact of one of the search's runs.
+
+        Raises
+        ------
+        SearchStoppedError
+            If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
+            solves it again.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            return Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+            content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        if name == WEIGHTS and not self._agrees(run_id, content):
+            self._end(run_id, "FAILED")
+            raise SearchStoppedError(
+                f"{WEIGHTS} of run {run_id} is damaged; the same `regsearch run` solves that trial again"
+            )
+        return content
+
+    def _agrees(self, run_id: str, weights: bytes) -> bool:
+        logged = self.store.client.get_run(run_id).data.tags.get(_WEIGHTS_SHA256)
+        return _sha256(weights) == logged if logged else _is_readable(weights)
 
     def annotate(
         self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
@@ -349,6 +396,11 @@ class SearchRun:
         return str(run.info.run_id)
 
     def _write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Write files into a run; on this machine they are on the disk once this returns."""
+        local = local_folder(str(self.store.client.get_run(run_id).info.artifact_uri))
+        if local is not None:
+            durable.write(local, files)
+            return
         with tempfile.TemporaryDirectory() as folder:
             for name, content in files.items():
                 path = Path(folder, name)
@@ -453,6 +505,19 @@ def _trial_key(run: Run) -> tuple[str, int] | None:
     """Return family and number of a trial's run, or ``None`` if its tags do not name them."""
     family, number = run.data.tags.get("family", ""), run.data.tags.get("trial", "")
     return (family, int(number)) if family and number.isascii() and number.isdigit() else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_readable(archive: bytes) -> bool:
+    """Return whether an ``.npz`` of regsearch 0.1, which logged no SHA-256, is whole by its own checksums."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            return opened.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        return False
 
 
 def _quoted(value: str) -> str:

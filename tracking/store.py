@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-import sqlite3
 import ssl
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,19 +16,25 @@ from mlflow.entities import ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, MLFLOW_RUN_NOTE
 from mlflow.utils.rest_utils import http_request
+from mlflow.utils.uri import is_local_uri
 from platformdirs import user_state_path
+from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
-from regsearch.tracking import postgresql
+from regsearch.tracking import embedded, postgresql
 from regsearch.tracking.errors import first_cause, reason, shown
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.quiet import quiet, quiet_client
 
 _ANSWER_SECONDS = 10
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
 
 
@@ -60,9 +65,15 @@ class Store:
         return shown(self.uri)
 
     def holds(self, run_id: str, path: str) -> bool:
-        """Return whether a run has an artifact of that path."""
+        """Return whether a run has an artifact of that path, which is not empty."""
+        return self.size(run_id, path) > 0
+
+    def size(self, run_id: str, path: str) -> int:
+        """Return the bytes of a run's artifact, and zero where there is none."""
         folder = path.rpartition("/")[0] or None
-        return any(file.path == path for file in self.client.list_artifacts(run_id, folder))
+        return next(
+            (file.file_size or 0 for file in self.client.list_artifacts(run_id, folder) if file.path == path), 0
+        )
 
     def experiments(self, *, deleted: bool = False) -> list[str]:
         """Return the ids of all experiments, with or without those in MLflow's bin."""
@@ -107,14 +118,16 @@ class Store:
         return found.experiment_id
 
 
-def home() -> Path:
-    """Return the folder of the embedded stores, ``mlruns`` in the current folder."""
-    return Path.cwd() / "mlruns"
+def local_folder(artifact_uri: str) -> Path | None:
+    """Return the folder of this machine that an artifact URI names, or ``None`` if it names another place."""
+    if not is_local_uri(artifact_uri):
+        return None
+    return Path(local_file_uri_to_path(artifact_uri)).absolute()
 
 
 def tracking_uri(explicit: str | None = None) -> str:
     """Return the URI to use: the explicit one, else ``MLFLOW_TRACKING_URI``, else the embedded database."""
-    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or embedded.address(embedded.home() / "mlflow.db")
 
 
 def storage_url(explicit: str | None = None) -> str | None:
@@ -124,7 +137,7 @@ def storage_url(explicit: str | None = None) -> str | None:
 
 def is_there(uri: str | None = None) -> bool:
     """Return whether a tracking store can be there: an embedded one only if its file is."""
-    database = _sqlite_file(tracking_uri(uri))
+    database = embedded.database_of(tracking_uri(uri))
     return database is None or database.exists()
 
 
@@ -154,21 +167,21 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
         raise StoreError(
             f"tracking URI {shown(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
-    database = _sqlite_file(uri)
-    if scheme.startswith("sqlite") and not database:
-        raise StoreError(
-            f"tracking URI {uri!r} names no file, so nothing would be kept; give sqlite:///mlruns/mlflow.db"
-        )
+    database = embedded.database_of(uri)
+    _require_two_databases(uri, storage)
     if database and database.is_dir():
-        raise StoreError(f"{database}: expected a database file, found a folder; give sqlite:///{database}/mlflow.db")
+        raise StoreError(
+            f"{database}: expected a database file, found a folder; give {embedded.address(database / 'mlflow.db')}"
+        )
     _require_databases(shared)
-    folder = _writable(database.parent if database else home())
+    folder = _writable(database.parent if database else embedded.home())
     locks = Locks(_writable(folder / "locks" if database else _user_locks()), shared)
+    artifact_root = (folder / "artifacts").as_uri()
     with locks.hold("store"):
-        client = _initialised(uri)
         if database:
-            _write_ahead(database)
-    return Store(uri, client, (folder / "artifacts").as_uri(), locks)
+            embedded.prepare(database, artifact_root)
+        client = _initialised(uri)
+    return Store(uri, client, artifact_root, locks)
 
 
 def existing_store(uri: str | None = None, storage: str | None = None) -> Store:
@@ -244,11 +257,6 @@ def _advice(cause: BaseException) -> str:
             return "start it or give another --tracking-uri"
 
 
-def _sqlite_file(uri: str) -> Path | None:
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
-    return Path(match[1]).absolute() if match else None
-
-
 def _user_locks() -> Path:
     return user_state_path("regsearch") / "locks"
 
@@ -267,18 +275,36 @@ def _writable(folder: Path) -> Path:
 
 def _initialised(uri: str) -> MlflowClient:
     try:
-        with quiet("mlflow", "alembic"):
+        with quiet("mlflow", "alembic"), embedded.without_stray_folders(uri):
             client = quiet_client(uri)
             client.search_experiments(max_results=1)
     except ImportError as error:
         raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {error.name}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
+        if _holds_studies(uri):
+            raise StoreError(f"{shown(uri)}: {_APART}") from error
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
         raise StoreError(f"{shown(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}") from error
     return client
 
 
-def _write_ahead(database: Path) -> None:
-    with sqlite3.connect(database, timeout=_ANSWER_SECONDS) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
+def _require_two_databases(uri: str, storage: str | None) -> None:
+    """Refuse one database for both libraries: each keeps the version of its tables in a table of the same name."""
+    if storage and "://" in storage and _place(uri) == _place(storage):
+        raise StoreError(f"{shown(uri)}: {_APART}")
+
+
+def _place(address: str) -> tuple[object, ...]:
+    """Return what tells one database from another."""
+    if database := embedded.database_of(address):
+        return (database.resolve(),)
+    url = make_url(address)
+    return url.get_backend_name(), url.host, url.port or _PORTS.get(url.get_backend_name()), url.database
+
+
+def _holds_studies(uri: str) -> bool:
+    """Return whether a database holds Optuna's tables."""
+    with suppress(SQLAlchemyError):
+        engine = create_engine(uri, poolclass=NullPool)
+        return inspect(engine).has_table("studies")
+    return False

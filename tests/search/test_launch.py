@@ -15,8 +15,9 @@ from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.storage import open_storage
 from regsearch.tracking import registry
+from regsearch.tracking.embedded import home
 from regsearch.tracking.runs import METRICS, SearchRun
-from regsearch.tracking.store import home, open_store
+from regsearch.tracking.store import open_store
 
 
 def test_every_trial_is_in_optuna_in_mlflow_and_in_the_table(small_config, result):

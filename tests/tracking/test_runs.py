@@ -1,8 +1,13 @@
+import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord
+from regsearch.errors import SearchStoppedError
+from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, open_runs, searches
 from regsearch.tracking.store import open_store
 
 SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
@@ -118,3 +123,81 @@ def test_annotations_reach_the_run_they_are_for(store, run):
 def test_a_trial_without_a_certificate_is_marked(store, run):
     tags = [store.client.get_run(run.log_trial(trial(number), {})).data.tags["certified"] for number in (2, 3)]
     assert tags == ["true", "false"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"ab", b"xyz", None])
+def test_weights_that_are_not_what_was_logged_are_to_be_solved_again(damage, run):
+    run_id = run.log_trial(trial(), {"weights.npz": b"abc"})
+    (file,) = (Path.cwd() / "mlruns").rglob("weights.npz")
+    assert run.is_intact(run.trial_runs()["ridge", 0])
+    file.unlink()
+    if damage is not None:
+        file.write_bytes(damage)
+        with pytest.raises(SearchStoppedError, match="the same `regsearch run` solves that trial again"):
+            run.read(run_id, "weights.npz")
+    assert not run.is_intact(run.trial_runs()["ridge", 0])
+
+
+@pytest.mark.parametrize("place", ["embedded", "servers"], indirect=True)
+@pytest.mark.parametrize("kept", [1000, 0])
+def test_weights_of_a_search_without_checksums_are_read_if_whole(kept, run, store, place):
+    whole = io.BytesIO()
+    np.savez(whole, coef=np.ones(100))
+    run_id = run.log_trial(trial(), {"weights.npz": whole.getvalue()})
+    store.client.delete_tag(run_id, "weights_sha256")  # as in runs of regsearch 0.1
+    assert run.is_intact(run.trial_runs()["ridge", 0])
+    assert run.read(run_id, "weights.npz") == whole.getvalue()
+    (file,) = place.artifacts.rglob("weights.npz")
+    file.write_bytes(whole.getvalue()[:kept])
+    with pytest.raises(SearchStoppedError):
+        run.read(run_id, "weights.npz")
+    assert not run.is_intact(run.trial_runs()["ridge", 0])
+
+
+def test_a_run_is_finished_only_once_its_files_are_on_the_disk(run, store, monkeypatch):
+    order = []
+    sync, end = os.fsync, SearchRun._end
+
+    def synced(opened):
+        order.append(Path(f"/proc/self/fd/{opened}").name)
+        sync(opened)
+
+    def ended(self, run_id, status):
+        order.append(status)
+        end(self, run_id, status)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(SearchRun, "_end", ended)
+    run_id = run.log_trial(trial(), {"weights.npz": b"abc", "weights.png": b"png"})
+    assert order.pop() == "FINISHED"
+    files = {".weights.npz.unfinished", ".weights.png.unfinished"}
+    assert set(order[:2]) == files
+    assert {"artifacts", run_id} <= set(order[2:])
+
+
+SPOOFED = [
+    {"role": "trial", "family": "ridge", "trial": "one"},
+    {"role": "trial", "family": "ridge"},
+    {"role": "trial", "trial": "1"},
+    {"role": "something", "family": "ridge", "trial": "1"},
+    {"role": "trial", "family": "ridge", "trial": "1", "mlflow.parentRunId": "0" * 32},
+]
+
+
+@pytest.mark.parametrize("tags", SPOOFED)
+def test_a_run_that_is_no_trial_of_the_search_is_ignored(tags, run, store):
+    own = {"search_id": "abc123", "mlflow.parentRunId": run.run_id}
+    store.client.create_run(run.experiment_id, tags=own | tags)
+    elsewhere = store.experiment("elsewhere")
+    store.client.create_run(elsewhere, tags=own | {"role": "trial", "family": "ridge", "trial": "1"})
+    assert run.trial_runs() == {}
+    assert run.trials().empty
+
+
+@pytest.mark.parametrize("missing", ["search_id", "data_sha256", "role"])
+def test_a_run_that_is_tagged_as_half_a_search_is_ignored(missing, run, store):
+    tags = {"role": "search", "search_id": "abc123", "data_sha256": "f" * 64}
+    store.client.create_run(run.experiment_id, tags={key: value for key, value in tags.items() if key != missing})
+    assert [one.info.run_id for one in searches(store)] == [run.run_id]
+    assert SearchRun.find(store, "abc123").run_id == run.run_id
+    assert [one.info.run_id for one in open_runs(store)] == [run.run_id]

@@ -131,7 +131,7 @@ def test_one_fold_of_low_variance_does_not_decide_the_pooled_score():
     (mean,) = Evaluator(Task(development, 1e-10, "mean"))(path)
     np.testing.assert_allclose(pooled.evaluation.folds, mean.evaluation.folds)
     assert min(validation for _, validation in pooled.evaluation.folds) < -1
-    assert pooled.evaluation.r2_validation > 0.9
+    assert pooled.evaluation.r2_validation > 0.8
     assert mean.evaluation.r2_validation < 0
 
 

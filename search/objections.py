@@ -1,0 +1,87 @@
+"""What is against a promotion, and the options that overrule it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlflow.entities.model_registry import ModelVersion
+
+from regsearch.errors import PromotionRefusedError
+from regsearch.search.result import Search
+from regsearch.search.rows import test_key
+from regsearch.search.solving.evaluate import score_of_the_mean
+from regsearch.tracking import openings
+
+_EFFECTS = {"--force": "promotes it all the same", "--again": "opens them and counts it"}
+
+
+def require_no_objection(
+    search: Search, champion: ModelVersion | None, opened: Sequence[str], given: Sequence[str]
+) -> None:
+    """Refuse a promotion that something is against, unless the option that overrules it is given.
+
+    Parameters
+    ----------
+    search : Search
+    champion : ModelVersion or None
+        The version that would be replaced.
+    opened : sequence of str
+        Winners that the test rows were opened for; see `tracking.openings.opened`.
+    given : sequence of str
+        Options among ``--force`` and ``--again``.
+
+    Raises
+    ------
+    PromotionRefusedError
+        With every objection, and the command that overrules them all.
+    """
+    found = {
+        "--force": [*_against_chance(search), *_against_champion(search, champion)],
+        "--again": _against_opening(search, opened),
+    }
+    objections = {option: said for option, said in found.items() if said and option not in given}
+    if objections:
+        said = "; ".join(one for several in objections.values() for one in several)
+        does = " and ".join(_EFFECTS[option] for option in objections)
+        raise PromotionRefusedError(f"{said}; {command(search.run.search_id, [*given, *objections])} {does}")
+
+
+def command(search_id: str, options: Iterable[str]) -> str:
+    """Return the command that promotes a search with some options."""
+    return f"`regsearch promote {' '.join((search_id, *options))}`"
+
+
+def known_as(search: Search) -> str:
+    """Return what the record of opened test rows calls the winner."""
+    return openings.winner(search.run.search_id, search.winner.family, search.winner.number)
+
+
+def _against_chance(search: Search) -> list[str]:
+    winner, mean = search.winner, score_of_the_mean(search.development, search.run.score)
+    if winner.n_nonzero and winner.r2_validation > mean:
+        return []
+    return [
+        f"{winner.name} predicts no better than the mean of its training rows does (R² validation "
+        f"{winner.r2_validation:.4f}, the mean's {mean:.4f}): no linear relation was found, and scoring it would spend "
+        "the test rows for nothing"
+    ]
+
+
+def _against_champion(search: Search, champion: ModelVersion | None) -> list[str]:
+    if champion is None or champion.run_id == search.winner.run_id:
+        return []
+    model = f"{champion.name}: champion version {champion.version}"
+    if champion.tags.get("test_key") != test_key(search.development):
+        return [f"{model} is of other data or another split, so the scores do not compare"]
+    theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation
+    if ours > theirs:
+        return []
+    than = "equals" if ours == theirs else "is better than"
+    return [f"{model} stays, its validation R² {theirs:.4f} {than} this search's {ours:.4f}"]
+
+
+def _against_opening(search: Search, opened: Sequence[str]) -> list[str]:
+    if not opened or known_as(search) in opened:
+        return []
+    times = f"the test rows of this data and split were opened {len(opened)} time(s) before, for another winner"
+    return [f"{times}; choosing by test scores would make them meaningless"]
