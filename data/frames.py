@@ -1,4 +1,4 @@
-"""A recording that is already in memory: a pandas table, or arrays as scikit-learn takes them."""
+"""Recordings that are already in memory: a pandas table, or arrays as scikit-learn takes them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import refusal
+from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MEMORY = "memory"
-"""The source of such a recording, which cannot be read again."""
 
 _SMALL = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
@@ -27,19 +25,19 @@ def from_frame(frame: pd.DataFrame, target: str = "y") -> Recording:
     Parameters
     ----------
     frame : DataFrame
-        A row per moment, in time order; every column but `target` is a feature.  The index is not used.
+        One row per moment, in time order; every column but `target` is a feature.  The index is left out.
     target : str
         The column to predict.
 
     Returns
     -------
     Recording
-        `X` float32 where every feature has 32 bits or fewer of floating point, else float64.
+        `X` float32 if every feature has 32 bits or fewer of floating point, else float64.
 
     Raises
     ------
     DataError
-        If a column has no name of its own or holds something other than finite numbers, or there is no such target.
+        If a column has no name of its own or holds anything but finite numbers, or there is no such target.
     """
     names = _names(frame)
     if target not in names:
@@ -54,19 +52,19 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> R
     Parameters
     ----------
     X : array-like or DataFrame, shape (n_rows, n_features)
-        Of a DataFrame the columns' names are kept.
+        The names of a DataFrame's columns are kept.  A masked value counts as missing.
     y : array-like or Series, shape (n_rows,)
-        Of a Series the name is kept.
+        The name of a Series is kept.
 
     Returns
     -------
     Recording
-        `X` float32 where every feature has 32 bits or fewer of floating point, else float64.
+        `X` float32 if every feature has 32 bits or fewer of floating point, else float64.
 
     Raises
     ------
     DataError
-        If they are not finite numbers, of the same length, and of the same index where both have one.
+        If a value is missing or not a finite number, or X and y differ in length or, if both have one, in index.
     """
     import pandas as pd
 
@@ -76,9 +74,24 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> R
         names = _names(X)
         if isinstance(y, pd.Series) and not X.index.equals(y.index):
             raise _refusal("X and y with the same index", "two that differ", "align them, or give y.to_numpy()")
+    numbers, types = _numbers(X, "X")
     return Recording.checked(
-        _numbers(X, "X"), _numbers(y, target).astype(np.float64), source=MEMORY, feature_names=names, target=target
+        numbers,
+        _numbers(y, target)[0].astype(np.float64),
+        source=MEMORY,
+        feature_names=names,
+        target=target,
+        column_types=types,
+        notes=_index_notes(X),
     )
+
+
+def _index_notes(X: Any) -> tuple[str, ...]:
+    import pandas as pd
+
+    if not isinstance(X, pd.DataFrame):
+        return ()
+    return tuple(f"the index {name!r} is left out" for name in X.index.names if name is not None)
 
 
 def _names(frame: pd.DataFrame) -> tuple[str, ...]:
@@ -95,24 +108,26 @@ def _names(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(frame.columns)
 
 
-def _numbers(values: Any, what: str) -> NDArray[np.floating]:
-    """Return a copy of a table's or an array's values that nobody else can change."""
+def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, ...]]:
+    """Return a copy of a table's or an array's values that nobody else can change, and the types that they had."""
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):
         kinds = {f"column {name!r}": dtype for name, dtype in values.dtypes.items()}
     else:
-        values = values if isinstance(values, pd.Series) else np.asarray(values)
+        values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else np.asarray(values)
         kinds = {what: values.dtype}
     for name, dtype in kinds.items():
         if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
             raise _refusal("real numbers", f"{name} of type {dtype}", "write it as numbers or drop it")
     wanted = np.float32 if all(str(dtype).lower() in _SMALL for dtype in kinds.values()) else np.float64
-    if not isinstance(values, np.ndarray):
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), np.nan, values.data)
+    elif not isinstance(values, np.ndarray):
         values = values.to_numpy(wanted, na_value=np.nan)
     copied: NDArray[np.floating] = np.array(values, wanted, order="C")
     copied.flags.writeable = False
-    return copied
+    return copied, tuple(str(dtype) for dtype in kinds.values())
 
 
 def _but(nearest: list[str]) -> str:

@@ -1,35 +1,63 @@
-"""What an array's header says of it, and whether it holds numbers: without reading, let alone executing, the rest."""
+"""Headers of NumPy's format: shape and type of an array, read without its values and without running anything."""
 
 from __future__ import annotations
 
-from typing import IO, Any
+import io
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from regsearch.data.refusal import refusal, short
 
+_HEADER_BYTES = 16_384
 
-def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return the shape of an array in NumPy's format, whether it lies in Fortran order, and its type.
+
+class Header(NamedTuple):
+    """Header of an array in NumPy's format.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    fortran : bool
+        Whether the values lie in Fortran order.
+    dtype : dtype
+    offset : int
+        Bytes before the first value.
+    """
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def read_header(stream: IO[bytes]) -> Header:
+    """Read the header at the start of a stream, of which at most 16 kB are read.
 
     Raises
     ------
     ValueError
         If there is no such header.
     """
-    read = np.lib.format.read_array_header_1_0
-    if np.lib.format.read_magic(stream) != (1, 0):
-        read = np.lib.format.read_array_header_2_0
-    return read(stream)
+    head = io.BytesIO(stream.read(_HEADER_BYTES))
+    version = np.lib.format.read_magic(head)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read(head)
+    except (MemoryError, RecursionError, SyntaxError) as error:  # from Python's parser
+        raise ValueError("the header is nested too deeply") from error
+    if any(size < 0 for size in shape):
+        raise ValueError(f"the header gives a negative size, {short(shape)}")
+    return Header(shape, fortran, dtype, head.tell())
 
 
 def kept_type(dtype: np.dtype[Any], name: str) -> np.dtype[np.floating]:
-    """Return the type in which to keep an array: float32 for 32 bits or fewer of floating point, else float64.
+    """Return the type in which an array is kept: float32 for floating point of 32 bits or fewer, else float64.
 
     Raises
     ------
     DataError
-        If it holds anything but numbers.
+        If the array holds anything but real numbers.
     """
     if dtype.hasobject:
         do = "pickles are not read because they can run code: save it with .astype(float)"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from regsearch.data.blocks import Matrix, row_blocks
+from regsearch.data.plausibility import Ranges, sorted_note
+from regsearch.data.row_sums import row_sums
 from regsearch.errors import DataError
 
 _SHOWN_AFTER_SECONDS = 2
@@ -37,6 +40,12 @@ class Recording:
         One name per column of `X`, or empty if the columns have no names.
     target : str
         Name of the target.
+    column_types : tuple of str
+        Types in which the source stores the features: one per column, or a single one for all.  Empty if unknown.
+    notes : tuple of str
+        What people should know about how the source was read, and about its values: one sentence each.
+    row_sums : ndarray of uint64, shape (n_rows,), or None
+        If `X` stays in its files: sums that its rows must still have when they are copied; see `row_sums`.
     """
 
     X: Matrix
@@ -45,6 +54,9 @@ class Recording:
     source: str
     feature_names: tuple[str, ...] = ()
     target: str = "y"
+    column_types: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    row_sums: NDArray[np.uint64] | None = None
 
     @classmethod
     def checked(
@@ -55,33 +67,56 @@ class Recording:
         source: str,
         feature_names: tuple[str, ...] = (),
         target: str = "y",
+        column_types: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
         progress: bool = False,
     ) -> Recording:
-        """Check the values and return them as a recording.  All values are read once.
+        """Check values, read them once, and return them as a recording.
 
         Parameters
         ----------
-        X, y, source, feature_names, target
+        X, y, source, feature_names, target, column_types
             Fields of the recording.
+        notes : tuple of str
+            Notes on how the source was read; notes on its values are added.
         progress : bool
             Whether to draw a progress bar in a terminal if reading takes more than two seconds.
 
         Raises
         ------
         DataError
-            If the shapes disagree, a value is not finite, there are fewer than two rows, or `y` is constant.
+            If the shapes disagree, there are fewer than two rows, a value is not finite or is a fill value of masked
+            arrays, squares of values leave double precision, or `y` is constant.
         """
         _require_shapes(X, y, source, target)
         if feature_names and len(feature_names) != X.shape[1]:
             raise DataError(f"{source}: {len(feature_names)} feature names for {X.shape[1]} columns; give one each")
-        recording = cls(
-            X, y, _read_through(X, y, source, feature_names, target, progress), source, feature_names, target
-        )
+        digest = hashlib.sha256()
+        with _bar(X.dtype.itemsize * math.prod(X.shape) + y.nbytes, progress) as advance:
+            X_scan = _Scan.of(X, X.shape, digest, advance)
+            X_scan.require_finite(f"{source}: X", feature_names)
+            y_scan = _Scan.of(y[:, None], y.shape, digest, advance)
+            y_scan.require_finite(f"{source}: {target}", ())
         if y.min() == y.max():
             raise DataError(
                 f"{source}: {target} is {y[0]:g} in every row, so there is nothing to predict; choose another target"
             )
-        return recording
+        for scan, values, name, names in ((X_scan, X, "X", feature_names), (y_scan, y[:, None], target, (target,))):
+            scan.ranges.require_squares(f"{source}: {name}", names)
+            scan.ranges.require_no_fill(values, f"{source}: {name}", names)
+        counting = [str(feature_names[column] if feature_names else column) for column in X_scan.ranges.counting(X)]
+        found = [f"feature {name} counts the rows; if it is an index, leave it out" for name in counting[:1]]
+        return cls(
+            X,
+            y,
+            digest.hexdigest(),
+            source,
+            feature_names,
+            target,
+            column_types,
+            (*notes, *found, *filter(None, [sorted_note(y, target)])),
+            None if isinstance(X, np.ndarray) else X_scan.row_sums,
+        )
 
 
 def _require_shapes(X: Matrix, y: NDArray[np.float64], source: str, target: str) -> None:
@@ -101,13 +136,11 @@ def _require_shapes(X: Matrix, y: NDArray[np.float64], source: str, target: str)
         raise DataError(f"{source}: found {len(y)} row(s); a search needs at least 2")
 
 
-def _read_through(
-    X: Matrix, y: NDArray[np.float64], source: str, feature_names: tuple[str, ...], target: str, progress: bool
-) -> str:
-    """Return the SHA-256 of all values, after checking in the same pass that they are finite."""
-    digest = hashlib.sha256()
+@contextmanager
+def _bar(total: int, progress: bool) -> Iterator[Callable[[int], object]]:
+    """Draw a progress bar, and yield what tells it how many bytes have been read since."""
     with tqdm(
-        total=X.dtype.itemsize * math.prod(X.shape) + y.nbytes,
+        total=total,
         unit="B",
         unit_scale=True,
         desc="reading",
@@ -115,32 +148,47 @@ def _read_through(
         leave=False,
         disable=None if progress else True,  # None: draw only in a terminal
     ) as bar:
-        for values, shape, name, columns in (
-            (X, X.shape, "X", feature_names),
-            (y[:, None], y.shape, target, ()),
-        ):
-            digest.update(f"{values.dtype.newbyteorder('<').str}{shape}".encode())
-            for block in _finite_blocks(values, f"{source}: {name}", columns):
-                digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
-                bar.update(block.nbytes)
-    return digest.hexdigest()
+        yield bar.update
 
 
-def _finite_blocks(values: Matrix, what: str, names: Sequence[str]) -> Iterator[NDArray[np.floating]]:
-    """Yield a matrix by blocks of rows; raise `DataError` after the last one if any of its values was not finite."""
-    bad = 0
-    first: tuple[int, int] | None = None
-    for rows in row_blocks(values):
-        block = values[rows, :]
-        wrong = ~np.isfinite(block)
-        if wrong.any():
-            bad += int(wrong.sum())
-            if first is None:
-                row, column = np.argwhere(wrong)[0]
-                first = (rows.start + int(row), int(column))
-        yield block
-    if first is not None:
-        raise DataError(
-            f"{what} has {bad} value(s) that are NaN or infinite, the first at row {first[0]} (from 0), column "
-            f"{names[first[1]] if names else first[1]}; every value must be finite: drop or fill them first"
-        )
+@dataclass(frozen=True, eq=False)
+class _Scan:
+    """What one pass over a matrix found."""
+
+    ranges: Ranges
+    bad: int
+    first_bad: tuple[int, int] | None
+    row_sums: NDArray[np.uint64]
+
+    @classmethod
+    def of(
+        cls, values: Matrix, shape: tuple[int, ...], digest: hashlib._Hash, advance: Callable[[int], object]
+    ) -> _Scan:
+        """Read a matrix by blocks of rows; the digest takes its type, its shape and its values."""
+        digest.update(f"{values.dtype.newbyteorder('<').str}{shape}".encode())
+        low = np.full(values.shape[1], np.inf, values.dtype)
+        high = np.full(values.shape[1], -np.inf, values.dtype)
+        bad, first_bad, sums = 0, None, np.zeros(values.shape[0], np.uint64)
+        for rows in row_blocks(values):
+            block = values[rows, :]
+            digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
+            np.minimum(low, block.min(axis=0), out=low)
+            np.maximum(high, block.max(axis=0), out=high)
+            if not (np.isfinite(low).all() and np.isfinite(high).all()):
+                wrong = np.argwhere(~np.isfinite(block))
+                bad += len(wrong)
+                if first_bad is None and len(wrong):
+                    first_bad = (rows.start + int(wrong[0, 0]), int(wrong[0, 1]))
+            if not isinstance(values, np.ndarray):
+                sums[rows] = row_sums(block)
+            advance(block.nbytes)
+        return cls(Ranges(low, high), bad, first_bad, sums)
+
+    def require_finite(self, what: str, names: tuple[str, ...]) -> None:
+        """Raise `DataError` if any value is not finite."""
+        if self.first_bad is not None:
+            row, column = self.first_bad
+            raise DataError(
+                f"{what} has {self.bad} value(s) that are missing, NaN or infinite, the first at row {row} (from 0), "
+                f"column {names[column] if names else column}; every value must be finite: drop or fill them first"
+            )

@@ -1,8 +1,8 @@
-"""What a search may read, and the test rows, which it may not."""
+"""The rows that a search may read, and the test rows, which it may not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NoReturn
@@ -26,7 +26,7 @@ class Rows:
     X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     index : ndarray of int, shape (n_rows,)
-        Which rows of the recording they are.
+        Places of the rows in the recording.
     """
 
     X: Columnwise
@@ -44,20 +44,18 @@ class FoldRows:
 
 @dataclass(frozen=True, eq=False)
 class Development:
-    """Everything of a recording that a search may read.
+    """The part of a recording that a search may read.
 
     Parameters
     ----------
     folds : tuple of FoldRows
     model : Rows
-        What a trial's own model is fitted on; for a holdout the very rows that its fold is fitted on.
+        Rows that a trial's own model is fitted on; for a holdout, the same object as its fold's training rows.
     data_sha256 : str
-        Identity of the whole recording.
+        SHA-256 of the whole recording.
     split : Split
-    source, target : str
-        Where the recording came from, and what is predicted.
-    feature_names : tuple of str
-        Empty where the columns have no names.
+    source, target, feature_names, column_types, notes
+        Fields of the recording.
     """
 
     folds: tuple[FoldRows, ...]
@@ -66,7 +64,9 @@ class Development:
     split: Split
     source: str
     target: str
-    feature_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
+    column_types: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -77,7 +77,7 @@ class Development:
 class SealedTest:
     """The test rows, unreadable until promotion opens them.
 
-    It cannot be pickled, so it cannot reach a worker, and shows nothing of itself but its size.
+    It cannot be pickled, so it cannot reach a worker, and its text shows only the number of rows.
     """
 
     __slots__ = ("__rows",)
@@ -97,19 +97,20 @@ class SealedTest:
 
 
 def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
-    """Cut a recording into what the search may read and the sealed test rows.
+    """Cut a recording into the rows that the search may read and the sealed test rows.
 
-    The rows are copied, so the recording can be let go of: those of the search once, however many folds they are in,
+    The rows are copied, so the recording can be deleted: the rows of the search once, in however many folds they are,
     and the test rows apart from them.
 
     Raises
     ------
     DataError
-        If the split does not fit the recording, or the target is constant in one of its parts.
+        If the split does not fit the recording, the target is constant in one of its parts, or the files of the
+        recording have changed since it was read through.
     """
     split.check(len(recording.y))
     parts = {blocks for fold in split.folds for blocks in (fold.train, fold.validation)} | {split.model}
-    table = Table.copy(recording.X, chain.from_iterable(parts))
+    table = _copied(recording, chain.from_iterable(parts))
     taken = {blocks: _take(recording, table, blocks) for blocks in parts}
     development = Development(
         tuple(FoldRows(taken[fold.train], taken[fold.validation]) for fold in split.folds),
@@ -119,9 +120,15 @@ def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
         recording.source,
         recording.target,
         recording.feature_names,
+        recording.column_types,
+        recording.notes,
     )
     test = (split.test,)
-    return development, SealedTest(_take(recording, Table.copy(recording.X, test), test))
+    return development, SealedTest(_take(recording, _copied(recording, test), test))
+
+
+def _copied(recording: Recording, blocks: Iterable[Block]) -> Table:
+    return Table.copy(recording.X, blocks, row_sums=recording.row_sums, source=recording.source)
 
 
 def _take(recording: Recording, table: Table, blocks: Sequence[Block]) -> Rows:

@@ -1,24 +1,34 @@
-"""The real recording: downloaded, verified, and read out of its pickle without unpickling anything."""
+"""The real recording: download and verify it, and read its pickle without unpickling anything."""
 
 from __future__ import annotations
 
 import math
 import os
 import pickle
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
-import pooch
 from numpy.typing import NDArray
 
+from regsearch.data.entry import Entry, role_of
+from regsearch.data.file_state import state_of
+from regsearch.data.memory import require_memory
+from regsearch.data.npy import read_header
 from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, naming, refusal
+from regsearch.data.regular_file import open_regular
+from regsearch.data.twin import SHAPE
 from regsearch.errors import DataError
 
 URL = "https://osf.io/dpqaj/download"
 SHA256 = "b92f153a965a6a25153c125ac88245f887f310b50285dc5af11f0b544ac3ba32"
 
+_WHAT = "pickle of arrays"
+_AGAIN = "download the file again"
 _FILE_NAME = "stringer_spontaneous.npy"
 _ATTEMPTS = 4
 _BLOCK_VALUES = 2**20
@@ -66,6 +76,8 @@ def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, pr
     DataError
         If the download fails, or is not the file that was published; nothing is then left under its name.
     """
+    import pooch
+
     folder = cache or Path(os.environ.get("REGSEARCH_CACHE") or pooch.os_cache("regsearch"))
     pooch.get_logger().setLevel("WARNING")
 
@@ -80,7 +92,7 @@ def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, pr
         found = pooch.file_hash(output_file, alg="sha256")
         if found != sha256:
             raise DataError(
-                f"{_line(url)}: expected a file with SHA-256 {sha256}, found {found}; try again, and if it repeats, "
+                f"{line(url)}: expected a file with SHA-256 {sha256}, found {found}; try again, and if it repeats, "
                 f"download {_FILE_NAME} by hand and give it with --data path/to/{_FILE_NAME}"
             )
 
@@ -92,55 +104,92 @@ def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, pr
             dropped = error.errno is None and getattr(error, "response", None) is None
             if not dropped or attempt == _ATTEMPTS:
                 raise DataError(
-                    f"{_line(url)}: expected to download {_FILE_NAME} into {_line(folder)}, found "
-                    f"{type(error).__name__} ({_line(error)[:200]}) at attempt {attempt}; check the connection, or "
+                    f"{line(url)}: expected to download {_FILE_NAME} into {line(folder)}, found "
+                    f"{type(error).__name__} ({line(error)[:200]}) at attempt {attempt}; check the connection, or "
                     f"download it by hand and give it with --data path/to/{_FILE_NAME}"
                 ) from error
             time.sleep(0.5 * attempt)
     raise AssertionError("unreachable")
 
 
-def read_stringer(path: str | Path) -> Recording:
-    """Read the recording: the responses of every neuron, and the running speed.
+@dataclass(frozen=True)
+class Published:
+    """The recording as it was published, under the name ``stringer``: downloaded when it is first read."""
 
-    The file is a pickled dict. Its opcodes are parsed into descriptions of arrays; no global that it names is ever
-    looked up, and only the two arrays that are needed are read from it.
+    def read(self, *, progress: bool = False) -> Recording:
+        """Download the recording if need be, and read it."""
+        return PublishedFile(fetch(progress=progress and sys.stderr.isatty())).read()
+
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and features."""
+        return SHAPE
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the two arrays that are read, as they are published."""
+        return (
+            Entry("sresp", SHAPE[::-1], "float32", "features"),
+            Entry("run", (SHAPE[0], 1), "float64", "target"),
+        )
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 that the file must have."""
+        return f"stringer {SHA256}"
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """The recording in its file: a pickled dict with responses of every neuron and the running speed.
+
+    The pickle's opcodes are parsed into descriptions of arrays.  No global that it names is ever looked up, and only
+    the two arrays that are needed are read from the file.
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         The file, with `sresp` (n_neurons, n_frames) and `run` (n_frames, 1) in arbitrary units, frames of 1.2 s.
-
-    Returns
-    -------
-    Recording
-        `X` is `sresp` transposed, float32 and C-contiguous; `y` is `run`.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, asks for anything but NumPy arrays, or lacks one of the two.
-        Always one line that names the file.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
+
+    path: Path
+
+    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it is read in one go
+        """Read `sresp` transposed as `X`, float32 and C-contiguous, and `run` as `y`.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, asks for anything but NumPy arrays, or lacks one of the two.
+        """
+        with naming(self.path, _WHAT), open_regular(self.path) as file:
             entries = _parse(file)
-        sresp, run = _describe(entries, "sresp"), _describe(entries, "run")
-        del entries
-        if len(sresp.shape) != 2 or run.shape not in ((sresp.shape[1],), (sresp.shape[1], 1)):
-            found = f"{sresp.shape!s:.80} and {run.shape!s:.80}"
-            raise _refusal("sresp of (neurons, frames) and run of (frames, 1)", found)
-        X, y = _read_transposed(path, sresp), _read_transposed(path, run).ravel().astype(np.float64)
-    except DataError as error:
-        raise DataError(f"{_line(path)}: {error}") from None
-    except OSError as error:
-        reason = _refusal("a file that can be read", error.strerror or type(error).__name__, "check the path")
-        raise DataError(f"{_line(path)}: {reason}") from error
-    except Exception as error:  # whatever a parser raises, the file is what is wrong
-        reason = _refusal("a whole pickle of arrays", f"{type(error).__name__} ({_line(error)[:160]})")
-        raise DataError(f"{_line(path)}: {reason}") from error
-    return Recording.checked(X, y, source="stringer", target="run")
+            sresp, run = _describe(entries, "sresp"), _describe(entries, "run")
+            del entries
+            if len(sresp.shape) != 2 or run.shape not in ((sresp.shape[1],), (sresp.shape[1], 1)):
+                found = f"{sresp.shape!s:.80} and {run.shape!s:.80}"
+                raise refusal("sresp of (neurons, frames) and run of (frames, 1)", found, _AGAIN)
+            require_memory(sresp.stored.size, "array 'sresp'")
+            X, y = _read_transposed(file, sresp), _read_transposed(file, run).ravel().astype(np.float64)
+        return Recording.checked(X, y, source="stringer", target="run")
+
+    def shape(self) -> None:
+        """Return ``None``: only parsing the pickle would tell."""
+        return
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the arrays of numbers in the dict."""
+        with naming(self.path, _WHAT), open_regular(self.path) as file:
+            entries = _parse(file)
+        found = []
+        for key in entries:
+            try:
+                array = _describe(entries, str(key))
+            except DataError:  # it holds something else
+                continue
+            found.append(Entry(line(key), array.shape, str(array.dtype), role_of(str(key), "sresp", "run")))
+        return tuple(found)
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the file."""
+        return state_of([self.path])
 
 
 class _Stored(NamedTuple):
@@ -172,7 +221,7 @@ class _Source:
     def read(self, size: int) -> bytes:
         self._reads_left -= 1
         if self._reads_left < 0 or size > _MAX_READ_BYTES:
-            raise _refusal("a dict of a few arrays", "far more than that")
+            raise refusal("a dict of a few arrays", "far more than that", _AGAIN)
         piece = self._file.read(size)
         if len(piece) < size:
             raise EOFError("the file ends early")
@@ -198,7 +247,7 @@ class _Parser(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> type[_Described]:
         if (module, name) not in _GLOBALS:
-            raise _refusal("a pickle of NumPy arrays alone", f"one that asks for {f'{module}.{name}'[:80]!r}")
+            raise refusal("a pickle of NumPy arrays alone", f"one that asks for {f'{module}.{name}'[:80]!r}", _AGAIN)
         return _Described
 
     def _skip_bytes(self, width: int) -> None:
@@ -213,12 +262,14 @@ class _Parser(pickle._Unpickler):
 
 
 def _parse(file: BinaryIO) -> dict[object, object]:
-    if np.lib.format.read_magic(file) != (1, 0) or not np.lib.format.read_array_header_1_0(file)[2].hasobject:
-        raise _refusal("a pickled dict in a .npy file of version 1.0", "another kind of array")
+    header = read_header(file)
+    file.seek(header.offset)
+    if not header.dtype.hasobject or header.shape:
+        raise refusal("a pickled dict in a .npy file", "another kind of array", _AGAIN)
     match _Parser(_Source(file)).load():
         case _Described(state=(_, (), _, _, [dict() as entries])):
             return entries
-    raise _refusal("one dict with sresp and run", "another object")
+    raise refusal("one dict with sresp and run", "another object", _AGAIN)
 
 
 class _Array(NamedTuple):
@@ -242,37 +293,28 @@ def _describe(entries: dict[object, object], key: str) -> _Array:
             dtype = np.dtype(f"{order}{code}")
             if all(type(n) is int and n >= 0 for n in shape) and math.prod(shape) * dtype.itemsize == stored.size:
                 return _Array(shape, dtype, bool(fortran), stored)
-            raise _refusal(
-                f"{key} to be as long as its shape says", f"{stored.size} bytes of {dtype} for {shape!s:.80}"
-            )
+            found = f"{stored.size} bytes of {dtype} for {shape!s:.80}"
+            raise refusal(f"{key} to be as long as its shape says", found, _AGAIN)
         case None:
             names = ", ".join(repr(name)[:40] for name in list(entries)[:8]) or "nothing"
-            raise _refusal(f"an array {key}", f"no such key among {names}")
-    raise _refusal(f"{key} to be a vector or matrix of float32 or float64", "something else")
+            raise refusal(f"an array {key}", f"no such key among {names}", _AGAIN)
+    raise refusal(f"{key} to be a vector or matrix of float32 or float64", "something else", _AGAIN)
 
 
-def _read_transposed(path: Path, array: _Array) -> NDArray[np.floating]:
+def _read_transposed(file: BinaryIO, array: _Array) -> NDArray[np.floating]:
     rows, columns = array.shape if len(array.shape) == 2 else (1, array.shape[0])
     if array.fortran or rows == 1:
-        return _read_values(path, array, 0, rows * columns).reshape(columns, rows)
+        return _read_values(file, array, 0, rows * columns).reshape(columns, rows)
     transposed = np.empty((columns, rows), array.dtype.newbyteorder("="))
     step = max(1, _BLOCK_VALUES // max(1, columns))
     for start in range(0, rows, step):
         stop = min(start + step, rows)
-        block = _read_values(path, array, start * columns, stop * columns)
+        block = _read_values(file, array, start * columns, stop * columns)
         transposed[:, start:stop] = block.reshape(stop - start, columns).T
     return transposed
 
 
-def _read_values(path: Path, array: _Array, start: int, stop: int) -> NDArray[np.floating]:
-    offset = array.stored.offset + start * array.dtype.itemsize
-    values = np.fromfile(path, array.dtype, stop - start, offset=offset)
+def _read_values(file: BinaryIO, array: _Array, start: int, stop: int) -> NDArray[np.floating]:
+    file.seek(array.stored.offset + start * array.dtype.itemsize)
+    values = np.fromfile(file, array.dtype, stop - start)
     return values.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _refusal(expected: str, found: str, do: str = "download the file again") -> DataError:
-    return DataError(f"expected {expected}, found {found}; {do}")
-
-
-def _line(text: object) -> str:
-    return repr(str(text))[1:-1]

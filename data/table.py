@@ -1,4 +1,4 @@
-"""Some rows of a recording, held column by column: in memory, or in a file without a name where they would fill it."""
+"""Some rows of a recording, held column by column: in memory, or in a temporary file if they would fill it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
@@ -17,6 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from regsearch.data.blocks import Matrix, column_blocks
 from regsearch.data.memory import fits_in_memory
+from regsearch.data.refusal import refusal
+from regsearch.data.row_sums import row_sums as sums_of_rows
 from regsearch.data.split import Block
 from regsearch.errors import DataError
 
@@ -24,15 +26,15 @@ from regsearch.errors import DataError
 class Table:
     """Copy of some rows of a recording, in which each column lies in one piece.
 
-    A process that is started with it maps the same file, if there is one; any other pickle has the values.
+    If it is in a file, a child process that is started with it maps the same file; any other pickle has the values.
 
     Parameters
     ----------
     values : ndarray of float32 or float64, shape (n_features, n_rows)
     blocks : tuple of Block
-        Which rows of the recording they are, ascending, no two adjacent.
+        Ranges of the recording's rows, ascending, no two adjacent.
     file : file object, optional
-        What `values` is mapped from.
+        File that `values` is mapped from.
     """
 
     def __init__(self, values: NDArray[np.floating], blocks: tuple[Block, ...], file: IO[bytes] | None = None) -> None:
@@ -43,40 +45,47 @@ class Table:
             weakref.finalize(self, file.close)
 
     @classmethod
-    def copy(cls, X: Matrix, blocks: Iterable[Block]) -> Table:
+    def copy(
+        cls, X: Matrix, blocks: Iterable[Block], *, row_sums: NDArray[np.uint64] | None = None, source: str = ""
+    ) -> Table:
         """Copy rows out of a recording's `X`, a block of columns at a time; the ranges of rows may overlap.
+
+        Parameters
+        ----------
+        X : Matrix of float32 or float64, shape (n_rows, n_features)
+        blocks : iterable of Block
+        row_sums : ndarray of uint64, shape (n_rows,), or None
+            Sums that the rows of `X` must still have: see `regsearch.data.row_sums`.
+        source : str
+            Name of the recording, for people.
 
         Raises
         ------
         DataError
-            If they neither fit in memory nor in the folder of temporary files.
+            If the rows fit neither in memory nor in the folder of temporary files, or have other sums.
         """
         merged = _merged(blocks)
         shape = (X.shape[1], sum(stop - start for start, stop in merged))
         size = shape[0] * shape[1] * X.dtype.itemsize
-        if fits_in_memory(size):
-            values = np.empty(shape, X.dtype)
-            for columns in column_blocks(X):
-                _gather(X, merged, columns, values[columns])
-            return cls(values, merged)
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as the table, and has no name to be left
-        try:
-            for columns in column_blocks(X):
-                part = np.empty((columns.stop - columns.start, shape[1]), X.dtype)
-                _gather(X, merged, columns, part)
-                left = part.reshape(-1).view(np.uint8).data
-                while left:
-                    left = left[file.write(left) :]
-        except OSError as error:
-            file.close()
-            raise DataError(
-                f"{tempfile.gettempdir()}: expected room for a copy of {size / 2**30:.3g} GiB of the recording, found "
-                f"{error.strerror or type(error).__name__}; name a folder with more by TMPDIR"
-            ) from error
-        return cls(_map(file, shape, X.dtype), merged, file)
+        sums = np.zeros(shape[1], np.uint64)
+        values = np.empty(shape, X.dtype) if fits_in_memory(size) else None
+        file = None
+        parts = _parts(X, merged, values, sums if row_sums is not None else None)
+        if values is None:
+            file = _written(parts, size)
+            values = _map(file, shape, X.dtype)
+        else:
+            for _ in parts:
+                pass
+        if row_sums is not None and not np.array_equal(
+            sums, np.concatenate([row_sums[slice(*rows)] for rows in merged])
+        ):
+            error = refusal("data that stay as they are", "that they changed since they were read through", "try again")
+            raise DataError(f"{source}: {error}")
+        return cls(values, merged, file)
 
     def select(self, blocks: Iterable[Block]) -> Selection:
-        """Return some of the rows, named by their place in the recording."""
+        """Return some of the rows, given by their places in the recording."""
         held = list(accumulate((stop - start for start, stop in self.blocks), initial=0))
         places = []
         for start, stop in blocks:
@@ -86,9 +95,9 @@ class Table:
         return Selection(self, tuple(places))
 
     def read_ahead(self, features: NDArray[np.intp]) -> None:
-        """Let the disk fetch some columns, all at once and nothing else, if they are in a file.
+        """Ask the disk for all of these columns at once, and for nothing else, if they are in a file.
 
-        Left to itself the system would fetch them one after the other, each with megabytes of what lies around it.
+        Without this the system would fetch them one after the other, each with megabytes of its neighbours.
         """
         if self._file is None or not hasattr(os, "posix_fadvise"):
             return
@@ -106,7 +115,7 @@ class Table:
 
 
 class Selection:
-    """Some rows of a table, in place of an array of shape (n_rows, n_features) that would be a copy of them.
+    """Some rows of a table: it serves as an array of shape (n_rows, n_features) without being a copy.
 
     Parameters
     ----------
@@ -138,7 +147,7 @@ class Selection:
 
 
 def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Return the rows of some ranges as ascending ranges that neither overlap nor touch."""
+    """Return ranges with the same rows, ascending, that neither overlap nor touch."""
     merged: list[Block] = []
     for start, stop in sorted(blocks):
         if merged and start <= merged[-1][1]:
@@ -148,11 +157,37 @@ def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
     return tuple(merged)
 
 
-def _gather(X: Matrix, rows: Iterable[Block], columns: slice, out: NDArray[np.floating]) -> None:
-    at = 0
-    for start, stop in rows:
-        out[:, at : at + stop - start] = X[start:stop, columns].T
-        at += stop - start
+def _parts(
+    X: Matrix, rows: tuple[Block, ...], out: NDArray[np.floating] | None, sums: NDArray[np.uint64] | None
+) -> Iterator[NDArray[np.floating]]:
+    """Copy rows a block of columns at a time, into `out` if given; add to the sums over the rows if they are wanted."""
+    n_rows = sum(stop - start for start, stop in rows)
+    for columns in column_blocks(X):
+        part = np.empty((columns.stop - columns.start, n_rows), X.dtype) if out is None else out[columns]
+        at = 0
+        for start, stop in rows:
+            part[:, at : at + stop - start] = X[start:stop, columns].T
+            at += stop - start
+        if sums is not None:
+            sums += sums_of_rows(part.T, columns.start)
+        yield part
+
+
+def _written(parts: Iterable[NDArray[np.floating]], size: int) -> IO[bytes]:
+    """Write arrays into a temporary file without a name."""
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as the table
+    try:
+        for part in parts:
+            left = part.reshape(-1).view(np.uint8).data
+            while left:
+                left = left[file.write(left) :]
+    except OSError as error:
+        file.close()
+        raise DataError(
+            f"{tempfile.gettempdir()}: expected room for a copy of {size / 2**30:.3g} GiB of the recording, found "
+            f"{error.strerror or type(error).__name__}; name a folder with more by TMPDIR"
+        ) from error
+    return file
 
 
 def _map(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:

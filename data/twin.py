@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.entry import Entry
 from regsearch.data.recording import Recording
 
 SHA256 = "f6b825864f32644dac2d766863f571aa0f5fa14fe2d5dc0569cec7d0bcc530a4"
-"""Of the values that the seed 0 gives, as `Recording.sha256` has it."""
+"""`Recording.sha256` of the twin that is drawn from seed 0."""
 
 SHAPE = (7018, 11983)
 """Rows and features: those of the real recording."""
@@ -43,6 +45,27 @@ _SILENCE = 1.25  # standard deviations below the median: (1 + 2.33 / 1.25) ** 3 
 _STATE_STEP, _LOADING_STEP = 2.0**-5, 2.0**-11  # coarse enough for sums that float32 holds exactly
 _BLOCK_FRAMES, _THREADS = 64, 4  # each thread holds 10 MB beside the recording
 _WARM_UP = 500  # frames
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The synthetic recording as a source, under the name ``twin``."""
+
+    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it takes seconds
+        """Draw the recording from seed 0."""
+        return twin()
+
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and features."""
+        return SHAPE
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the two arrays."""
+        return Entry("X", SHAPE, "float32", "features"), Entry("run", SHAPE[:1], "float64", "target")
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the values."""
+        return f"twin {SHA256}"
 
 
 def twin(seed: int = 0) -> Recording:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from regsearch.data import is_stringer
+from regsearch.data import is_example, is_path
 from regsearch.errors import ConfigError
 from regsearch.search.penalty import Family
 from regsearch.search.schema import ENDS, TomlSchema, ranges_or_grids
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
-RECORDINGS = ("twin", "stringer")
-"""Sources that are names, not paths."""
-
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
 
 
@@ -422,7 +419,7 @@ class SearchConfig(_Frozen):
         """
         if not isinstance(data, str):
             return self._checked(self._for_own_data(), "data").of(data)
-        if data == "twin" or is_stringer(data):
+        if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
@@ -445,7 +442,7 @@ class SearchConfig(_Frozen):
 
     def _beside(self, path: Path) -> Self:
         """Return a copy whose relative source starts at the folder of a configuration's file."""
-        if self.data.source in (*RECORDINGS, "memory"):  # which are no paths
+        if not is_path(self.data.source):
             return self
         source = str(path.parent / self.data.source)
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})

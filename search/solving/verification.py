@@ -64,6 +64,6 @@ def _gap(search: Search, weights: Weights) -> float:
 
 def _refusal(search: Search, found: str) -> PromotionRefusedError:
     return PromotionRefusedError(
-        f"{search.winner.name}, run {search.winner.run_id}: {found}; the run was changed after it was logged: delete it "
-        "in MLflow, and the same `regsearch run` solves the trial again"
+        f"{search.winner.name}, run {search.winner.run_id}: {found}; the run was changed after it was logged: delete "
+        "it in MLflow, and the same `regsearch run` solves the trial again"
     )

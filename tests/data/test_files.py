@@ -16,11 +16,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from regsearch.data.files import MAX_COLUMNS, file_shape, read_file
+from regsearch import data
+from regsearch.data import Recording
+from regsearch.data.columns import MAX_COLUMNS
 from regsearch.errors import DataError
 
 X = np.array([[1.5, -2.25], [0.1, 1e-300], [3.0, 7.0]])
 Y = np.array([0.5, 1.5, -1.0])
+
+
+def read_file(path: str | Path, target: str = "y") -> Recording:
+    return data.load(str(path), target)
+
+
+def file_shape(path: str | Path, target: str = "y") -> tuple[int, int] | None:
+    return data.shape(str(path), target)
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -77,15 +87,15 @@ def refusal(path: Path, target: str = "y") -> str:
     return message
 
 
-FINITE = st.floats(allow_nan=False, allow_infinity=False)
-TABLES = hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(2, 5)), elements=FINITE).filter(
-    lambda values: np.ptp(values[:, -1] / 2) > 0 and np.abs(values[:, -1]).max() < 1e300
+SQUARABLE = st.floats(1e-90, 1e90) | st.floats(-1e90, -1e-90) | st.just(0.0)
+TABLES = hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(2, 5)), elements=SQUARABLE).filter(
+    lambda values: np.ptp(values[:, -1]) > 0 and (np.ptp(values, axis=0)[np.ptp(values, axis=0) > 0] > 1e-90).all()
 )
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
 @given(values=TABLES)
-def test_every_finite_number_comes_back_exactly(suffix: str, values: NDArray[np.float64]) -> None:
+def test_every_number_that_can_be_squared_comes_back_exactly(suffix: str, values: NDArray[np.float64]) -> None:
     names = [f"n{i}" for i in range(values.shape[1] - 1)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"r{suffix}"
@@ -299,16 +309,13 @@ def test_the_nearest_name_is_offered_for_a_missing_target(tmp_path: Path, suffix
         ("a,y\n", "a header and no rows"),
         ("a,a,y\n1,2,3\n4,5,6\n", "'a' more than once"),
         ("y\n1\n2\n", "no column but 'y'"),
-        (",a,y\n0,1,2\n1,2,3\n", "index=False"),
+        ("a,,y\n0,1,2\n1,2,3\n", "a name for every column, found column 2 without one"),
         ("a,y\n1,2\n3\n", "Expected 2 columns, got 1"),
         ("a,y\n1,2,3\n", "Expected 2 columns, got 3"),
-        ("a;y\n1;2\n3;4\n", "expected commas between columns, found ';' in the header line"),
-        ("a\ty\n1\t2\n3\t4\n", "expected commas between columns, found '\\t' in the header line"),
         ("a,y\n1e400,2\n3,4\n", "NaN or infinite"),
         ("a,y\n2020-01-01,2\n2020-01-02,4\n", "2020"),
-        ("a,y\n1,2\n".encode("utf-16"), "expected"),
         (b"a,y\n\xff,2\n3,4\n", "'a'"),
-        (b"\xff,y\n1,2\n3,4\n", "expected"),
+        (b"\x81,y\n1,2\n3,4\n", "expected text in UTF-8, UTF-16 or Windows-1252, found the byte 0x81"),
         (b"PK\x03\x04\0\0\0", "expected"),
         ("," * MAX_COLUMNS + "\n", f"at most {MAX_COLUMNS} columns"),
     ],
@@ -327,8 +334,6 @@ def test_parquet_without_rows_names_or_numbers_is_refused(tmp_path: Path) -> Non
     path = tmp_path / "r.parquet"
     table().iloc[:0].to_parquet(path)
     assert "a header and no rows" in refusal(path)
-    table().iloc[[2, 0, 1]].to_parquet(path)
-    assert "index=False" in refusal(path)
     pd.DataFrame({"a": [[1.0], [2.0]], "y": [1, 2]}).to_parquet(path)
     assert "'a'" in refusal(path)
     pd.DataFrame({"a": pd.Categorical(["1", "2"]), "y": [1, 2]}).to_parquet(path)
@@ -363,7 +368,7 @@ def test_a_flipped_byte_in_npz_is_noticed(tmp_path: Path) -> None:
 def test_what_is_no_readable_file_is_named(tmp_path: Path, suffix: str) -> None:
     assert "found nothing" in refusal(tmp_path / f"missing{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
-    assert "found a directory" in refusal(tmp_path / f"folder{suffix}")
+    assert "found another folder" in refusal(tmp_path / f"folder{suffix}")
     os.mkfifo(tmp_path / f"pipe{suffix}")
     assert "no regular file" in refusal(tmp_path / f"pipe{suffix}")
     (tmp_path / f"loop{suffix}").symlink_to(tmp_path / f"loop{suffix}")
@@ -401,7 +406,7 @@ def test_the_rows_of_a_csv_are_counted_as_they_are_read(tmp_path: Path) -> None:
 def test_what_a_header_shows_to_be_no_recording_is_refused_before_it_is_read(tmp_path: Path) -> None:
     for path, says in (
         (tmp_path / "missing.npz", "expected a file, found nothing"),
-        (tmp_path, "expected a file, found a directory"),
+        (tmp_path, "found another folder"),
         (save_npz(tmp_path, X=np.zeros(3)), r"expected an array X of rows and columns, found shape \(3,\)"),
     ):
         with pytest.raises(DataError, match=says):

@@ -58,9 +58,9 @@ def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make)
         (FRAME.assign(b=[1j, 2, 3]), "found column 'b' of type complex128"),
         (
             FRAME.assign(b=[1.0, np.nan, 2.0]),
-            "X has 1 value.s. that are NaN or infinite, the first at row 1 .*, column b",
+            "X has 1 value.s. that are missing, NaN or infinite, the first at row 1 .*, column b",
         ),
-        (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are NaN"),
+        (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are missing"),
         (FRAME.rename(columns={"b": "a"}), "expected names of columns that differ, found 'a' more than once"),
         (
             FRAME.rename(columns={"b": 7}),

@@ -19,10 +19,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regsearch.data.stringer import fetch, read_stringer
+from regsearch.data import Recording
+from regsearch.data.stringer import PublishedFile, fetch
 from regsearch.errors import DataError
 
 N_NEURONS, N_FRAMES = 40, 70
+
+
+def read_stringer(path: Path) -> Recording:
+    return PublishedFile(path).read()
 
 
 def recorded(**changed: object) -> dict[str, object]:
@@ -244,7 +249,7 @@ def test_says_what_is_missing_or_misshapen(tmp_path: Path, change: dict[str, obj
 
 
 def test_refuses_files_of_another_kind(tmp_path: Path) -> None:
-    assert "No such file" in refusal(tmp_path / "missing.npy")
+    assert "found nothing" in refusal(tmp_path / "missing.npy")
     assert "directory" in refusal(tmp_path)
     assert "a pickled dict" in refusal(save(tmp_path / "numbers.npy", np.ones(3)))
     assert "one dict" in refusal(save_pickle(tmp_path / "list.npy", pickle.dumps([1])))

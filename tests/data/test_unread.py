@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regsearch import data
-from regsearch.data import arrays
-from regsearch.data.arrays import NpyFile, arrays_shape, holds_arrays, open_arrays
+from regsearch.data.npy_files import NpyFile
 from regsearch.errors import DataError
 
 KINDS = ["folder", "fortran", "zarr2", "zarr3", "shards"]
@@ -106,7 +105,7 @@ def test_what_a_header_says_wrongly_or_unfitly_is_refused(tmp_path):
     np.save(path, X.astype(str))
     assert "expected real numbers" in refusal(path)
     path.write_bytes(b"no array at all")
-    assert "expected a whole recording of arrays, found ValueError" in refusal(path)
+    assert "expected a whole recording of .npy files, found ValueError" in refusal(path)
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -146,7 +145,7 @@ def test_a_codec_that_is_not_known_to_be_safe_is_refused(kind, codecs, found, tm
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
     X, y = numbers()
     source = save(tmp_path / "r", "folder", X, y)
-    opened = open_arrays(source)
+    opened = data.load(str(source))
     np.save(source / "X.npy", X + 1)
     with pytest.raises(DataError, match=r"X.npy: expected a file that stays as it is"):
         opened.X[:, :]
@@ -155,7 +154,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
 @pytest.mark.parametrize(("kind", "size"), [("zarr3", 4 * 4 * 3), ("shards", 4 * 8 * 6)])
 def test_chunks_that_would_fill_memory_are_refused(kind, size, tmp_path, monkeypatch):
     source = save(tmp_path / "r", kind, *numbers())
-    monkeypatch.setattr(arrays, "fits_in_memory", lambda asked: asked < size)
+    monkeypatch.setattr("regsearch.data.zarr_group.fits_in_memory", lambda asked: asked < size)
     says = f"expected chunks of at most a tenth of memory, found chunks of {size / 2**30:.3g} GiB in array 'X'"
     assert says in refusal(source)
 
@@ -175,19 +174,13 @@ def test_a_folder_that_is_no_recording_and_a_group_without_the_package_are_refus
     assert "found that it is not installed; pip install 'regsearch[zarr]'" in refusal(source)
 
 
-def test_the_published_pickle_is_told_from_arrays(tmp_path):
-    np.save(tmp_path / "p.npy", np.array({"sresp": 1}, dtype=object), allow_pickle=True)
-    np.save(tmp_path / "X.npy", np.zeros((3, 2)))
-    assert [holds_arrays(tmp_path / name) for name in ("p.npy", "X.npy", "", "none.npy")] == [False, True, True, False]
-    assert [data.is_stringer(str(tmp_path / name)) for name in ("p.npy", "X.npy", "")] == [True, False, False]
-
-
 @pytest.mark.parametrize("kind", ["folder", "zarr3"])
-def test_a_fingerprint_covers_every_file(kind, tmp_path):
-    source = str(save(tmp_path / "r", kind, *numbers()))
-    first = data.fingerprint(source)
-    assert data.fingerprint(source) == first
-    changed = max(arrays.array_files(source, "y"))
-    os.utime(changed, ns=(0, 0))
-    assert data.fingerprint(source) != first
-    assert arrays_shape(source) == (40, 11)
+def test_a_fingerprint_covers_every_file_of_both_arrays(kind, tmp_path):
+    source = save(tmp_path / "r", kind, *numbers())
+    seen = {data.fingerprint(str(source))}
+    files = [path for path in source.rglob("[cXy]*/**/*" if kind == "zarr3" else "*.npy") if path.is_file()]
+    assert len(files) >= 2
+    for path in files:
+        os.utime(path, ns=(0, len(seen)))
+        seen.add(data.fingerprint(str(source)))
+    assert len(seen) == len(files) + 1

@@ -1,0 +1,112 @@
+"""Recordings in a `.npz` archive."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.data.entry import Entry, role_of
+from regsearch.data.file_state import state_of
+from regsearch.data.memory import require_memory
+from regsearch.data.npy import Header, kept_type, read_header
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, naming, refusal, require_present, short
+from regsearch.data.regular_file import open_regular
+from regsearch.data.unread import FEATURES, require_shapes
+
+
+@dataclass(frozen=True)
+class NpzArchive:
+    """A `.npz` archive with the features, shape (n_rows, n_features), and the target, (n_rows,) or (n_rows, 1).
+
+    Parameters
+    ----------
+    path : Path
+    target : str
+        Name of the target's array.
+    features : str or None
+        Name of the features' array; ``None`` for ``X``.
+    """
+
+    path: Path
+    target: str
+    features: str | None = None
+
+    def read(self, *, progress: bool = False) -> Recording:
+        """Read the two arrays, `X` as a C-contiguous one."""
+        with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
+            self._shapes(archive)
+            stored = str(_header(archive, self._features_name).dtype)
+            X = _read(archive, self._features_name)
+            y = _read(archive, self.target).astype(np.float64, copy=False).reshape(-1)
+        return Recording.checked(
+            X, y, source=line(self.path), target=line(self.target), column_types=(stored,), progress=progress
+        )
+
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and features, as the headers give them."""
+        with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
+            return self._shapes(archive)
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the arrays of the archive."""
+        with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
+            headers = {name: _header(archive, name) for name in _names(archive)}
+        return tuple(
+            Entry(line(name), header.shape, str(header.dtype), role_of(name, self._features_name, self.target))
+            for name, header in headers.items()
+        )
+
+    def fingerprint(self) -> str | None:
+        """Return the state of the file."""
+        return state_of([self.path])
+
+    @property
+    def _features_name(self) -> str:
+        return self.features or FEATURES
+
+    def _shapes(self, archive: zipfile.ZipFile) -> tuple[int, int]:
+        names = _names(archive)
+        do = "say by --features which array holds the features"
+        require_present(self._features_name, names, "array", do)
+        require_present(self.target, names, "array", "say by --target which array to predict")
+        X, y = _checked_header(archive, self._features_name), _checked_header(archive, self.target)
+        require_shapes(X.shape, y.shape, self.target)
+        return X.shape[0], X.shape[1]
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[np.floating]:
+    kept = kept_type(_checked_header(archive, name).dtype, name)
+    with archive.open(f"{name}.npy") as stream:
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False), dtype=kept, order="C")
+
+
+def _checked_header(archive: zipfile.ZipFile, name: str) -> Header:
+    """Return an array's header, after checking that its values can be read in bounded memory."""
+    header = _header(archive, name)
+    kept = kept_type(header.dtype, name)
+    size = math.prod(header.shape)
+    require_memory(size * (header.dtype.itemsize + kept.itemsize), f"array {short(name)}")
+    length = archive.getinfo(f"{name}.npy").file_size
+    if header.offset + size * header.dtype.itemsize != length:
+        found = f"{length} bytes for shape {short(header.shape)} of {header.dtype}"
+        raise refusal(f"array {short(name)} to be as long as its header says", found, "save the file again")
+    return header
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile bounds the memory of one read for deflate alone
+        raise refusal("arrays stored or deflated", f"another compression of {short(name)}", "use numpy.savez")
+    with archive.open(member) as stream:
+        return read_header(stream)

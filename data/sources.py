@@ -1,0 +1,210 @@
+"""The kinds of source: which one a text names, and what each of them can do.
+
+This is the one place that decides.  A new format is a class like those below, and a line in `source_of`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from regsearch.data.entry import Entry
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, refusal
+from regsearch.errors import DataError
+
+MEMORY = "memory"
+"""Source of a recording that was given from Python and cannot be read again."""
+
+_NAMES = ("twin", "stringer", MEMORY)
+_TABLES = (".csv", ".parquet")
+
+
+class Source(Protocol):
+    """A recording that can be read."""
+
+    def read(self, *, progress: bool = False) -> Recording:
+        """Read or open the recording; `progress` allows a bar in a terminal."""
+
+    def shape(self) -> tuple[int, int] | None:
+        """Return the numbers of rows and features without reading values; ``None`` if that takes reading."""
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the arrays or columns, as the headers describe them."""
+
+    def fingerprint(self) -> str | None:
+        """Return a text that changes when the values do; ``None`` if the source is missing."""
+
+
+def load(source: str, target: str = "y", *, features: str | None = None, progress: bool = True) -> Recording:
+    """Return the recording that a source names.
+
+    Parameters
+    ----------
+    source : str
+        ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path: to a
+        ``.npz``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its target or a
+        Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
+    target : str
+        Name of the array or column to predict.
+    features : str or None
+        Name of the array of features in a ``.npz``, a folder or a Zarr group, if it is not ``X``.
+    progress : bool
+        Whether a download, or reading a file where it lies, draws a progress bar in a terminal.
+
+    Returns
+    -------
+    Recording
+        `X` float32 if every feature is stored in 32 bits or fewer of floating point, else float64.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or it cannot be searched.
+    """
+    return source_of(source, target, features).read(progress=progress)
+
+
+def shape(source: str, target: str = "y", *, features: str | None = None) -> tuple[int, int] | None:
+    """Return the numbers of rows and features of a recording, or ``None`` if only reading its values would tell.
+
+    Parameters
+    ----------
+    source, target, features
+        Arguments of `load`.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or its header already shows that it cannot be searched.
+    """
+    return source_of(source, target, features).shape()
+
+
+def contents(source: str, target: str = "y", *, features: str | None = None) -> tuple[Entry, ...]:
+    """Return the arrays or columns that a source holds, and the role that `load` would give each; reads headers only.
+
+    Parameters
+    ----------
+    source, target, features
+        Arguments of `load`.  They need not be there.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or its header cannot be read.
+    """
+    return source_of(source, target, features).contents()
+
+
+def fingerprint(source: str, target: str = "y", *, features: str | None = None) -> str | None:
+    """Return a text that changes when the source's values do, found without reading them all.
+
+    It is ``None`` if the source is missing.  `regsearch.data.file_state.state_of` says which changes of a file
+    it cannot notice.
+
+    Parameters
+    ----------
+    source, target, features
+        Arguments of `load`.
+
+    Raises
+    ------
+    DataError
+        If the text names no kind of source.
+    """
+    return source_of(source, target, features).fingerprint()
+
+
+def is_path(source: str) -> bool:
+    """Return whether a source is a path, and not the name of a recording or of what was given from Python."""
+    return source not in _NAMES
+
+
+def is_example(source: str) -> bool:
+    """Return whether a source is a recording that the presets were made for: the twin, or the real one in any place."""
+    return source in ("twin", "stringer") or (is_path(source) and _is_pickle(Path(source)))
+
+
+def source_of(source: str, target: str = "y", features: str | None = None) -> Source:
+    """Return the source that a text names.
+
+    Parameters
+    ----------
+    source : str
+        ``"twin"``, ``"stringer"``, or a path.
+    target : str
+        Name of the array or column to predict.
+    features : str or None
+        Name of the array of features, if it is not ``X``.
+
+    Raises
+    ------
+    DataError
+        If the text names no kind of source.  Whether a file is there, reading will tell.
+    """
+    if source == MEMORY:
+        raise DataError(
+            "memory: these data were given from Python and are in no file; give them again: "
+            "run_search(config, data=…) or promote(search_id, data=…)"
+        )
+    path = Path(source)
+    suffix = path.suffix.lower()
+    try:
+        if features is not None and (source in _NAMES or suffix in (*_TABLES, ".npy")):
+            do = "leave it out: everything but the target is a feature"
+            raise refusal("a .npz, a folder or a Zarr group if features are named", f"--features {line(features)}", do)
+        if "\0" in source:
+            raise refusal("a path", "a NUL character in it", "check the path")
+        return _named(source) if source in _NAMES else _at(path, target, features)
+    except DataError as error:
+        raise DataError(f"{line(source)}: {error}") from None
+
+
+def _named(source: str) -> Source:
+    from regsearch.data.stringer import Published
+    from regsearch.data.twin import Twin
+
+    return Twin() if source == "twin" else Published()
+
+
+def _at(path: Path, target: str, features: str | None) -> Source:
+    from regsearch.data.csv_table import CsvTable
+    from regsearch.data.npy_files import NpyFiles
+    from regsearch.data.npz_archive import NpzArchive
+    from regsearch.data.parquet_table import ParquetTable
+    from regsearch.data.stringer import PublishedFile
+    from regsearch.data.zarr_group import ZarrGroup
+    from regsearch.data.zarr_metadata import is_zarr
+
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises for a name that is too long
+        return ZarrGroup(path, target, features) if is_zarr(path) else NpyFiles(path, target, features)
+    match path.suffix.lower():
+        case ".npz":
+            return NpzArchive(path, target, features)
+        case ".csv":
+            return CsvTable(path, target)
+        case ".parquet":
+            return ParquetTable(path, target)
+        case ".npy" if _is_pickle(path):
+            return PublishedFile(path)
+        case ".npy":
+            return NpyFiles(path, target)
+    found = f"the suffix {line(path.suffix)[:60]!r}" if path.suffix else "a name without suffix"
+    do = "save it as one of the three, or name a recording: twin or stringer"
+    raise refusal("a .npz, .csv or .parquet file", found, do)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Return whether a file is a pickle in NumPy's format, as the real recording is."""
+    from regsearch.data.npy import read_header
+    from regsearch.data.regular_file import open_regular
+
+    if path.suffix.lower() != ".npy":
+        return False
+    try:
+        with open_regular(path) as file:
+            return read_header(file).dtype.hasobject
+    except (DataError, OSError, ValueError):
+        return False
