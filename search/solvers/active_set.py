@@ -12,7 +12,7 @@ Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _JITTER = 1e-10
-"""Small number added to the diagonal of the Gram matrix, so that duplicate columns leave it positive definite."""
+"""Share by which the diagonal of the Gram matrix is raised, so that duplicate columns leave it positive definite."""
 
 COPY_COST = 6
 """Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
@@ -67,6 +67,11 @@ class ColumnPool:
         """Return the block of the Gram matrix at these slots."""
         block: Vector = self._gram[rows[:, None], columns]
         return block
+
+    def gram_diagonal(self, slots: Indices) -> Vector:
+        """Return the squared norms of the columns at these slots."""
+        diagonal: Vector = self._gram[slots, slots]
+        return diagonal
 
     def combine(self, slots: Indices, coefficients: Vector) -> Vector:
         """Return the linear combination of the columns at these slots."""
@@ -155,7 +160,7 @@ class ActiveSystem:
         factor = np.zeros((capacity, capacity), order="F")
         factor[:size, :size] = self.pool.gram(self._slots, self._slots)
         diagonal = np.einsum("ii->i", factor)
-        diagonal[:size] += shift + _JITTER
+        diagonal[:size] += shift + _JITTER * diagonal[:size]
         diagonal[size:] = 1.0  # room for later columns; the identity keeps solves with the whole array valid
         self._shift, self._generation = -1.0, self.pool.generation
         self._factor = _cholesky(factor)
@@ -188,7 +193,7 @@ class ActiveSystem:
         coupling[old] = self.pool.gram(self._members, joining)
         coupling = blas.dtrsm(1.0, self._factor, coupling, lower=1, overwrite_b=1)[old]
         schur = self.pool.gram(joining, joining) - coupling.T @ coupling
-        schur[np.diag_indices_from(schur)] += self._shift + _JITTER
+        schur[np.diag_indices_from(schur)] += self._shift + _JITTER * self.pool.gram_diagonal(joining)
         corner = _cholesky(np.asfortranarray(schur))
         self._factor[new, old] = coupling.T
         self._factor[new, new] = corner

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import blas
 
 from regsearch.data.blocks import Columnwise, blocks
+from regsearch.search.solvers.normalisation import Normalisation
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -30,34 +31,23 @@ class Streamed:
     ----------
     X : Columnwise
         The recording's values in their own units and type, shape (n_rows, n_features).
-    mean, scale : ndarray of float64, shape (n_features,)
-        Number subtracted from each column, and number that the column is then divided by.
-    constant : ndarray of bool, shape (n_features,)
-        Constant columns; they become exactly zero.
+    normalisation : Normalisation
+        Steps from the columns of `X` to the normalised ones.
     features : range or ndarray of intp, optional
         Indices of the columns to keep (default: all).
     """
 
     __array_ufunc__ = None  # NumPy then calls __rmatmul__ for `v @ columns`
 
-    def __init__(
-        self,
-        X: Columnwise,
-        mean: Vector,
-        scale: Vector,
-        constant: NDArray[np.bool_],
-        features: range | Indices | None = None,
-    ) -> None:
+    def __init__(self, X: Columnwise, normalisation: Normalisation, features: range | Indices | None = None) -> None:
         self._X = X
-        self._mean = mean
-        self._scale = scale
-        self._constant = constant
+        self._normalisation = normalisation
         self._features = range(X.shape[1]) if features is None else features
         self.shape = (len(self._features), X.shape[0])
 
     def __getitem__(self, features: slice | Indices) -> Streamed:
         chosen = self._features[features] if isinstance(features, slice) else np.asarray(self._features)[features]
-        return Streamed(self._X, self._mean, self._scale, self._constant, chosen)
+        return Streamed(self._X, self._normalisation, chosen)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.floating]:
         if copy is False:
@@ -95,10 +85,8 @@ class Streamed:
     def _centred(self, rows: slice, block: slice) -> tuple[Vector, Vector]:
         chosen = self._features[block]
         features = slice(chosen.start, chosen.stop) if isinstance(chosen, range) else chosen
-        centred = self._X[rows, features].T.astype(np.float64, order="C")
-        centred -= self._mean[features, None]
-        centred[self._constant[features]] = 0.0
-        return centred, self._scale[features]
+        raw = self._X[rows, features].T
+        return self._normalisation.centred(raw, rows, features), self._normalisation.scale[features]
 
 
 Columns = Vector | Streamed

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from regsearch.search.solvers.certificate import certify
 from regsearch.search.solvers.coordinate_descent import descend
 from regsearch.search.solvers.design import Design, normalise
 from regsearch.search.solvers.elastic_net import ElasticNetPath
+from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.ridge import RidgeSolver
 
 
@@ -31,6 +33,8 @@ class Fit:
         Target units per unit of each feature; exactly 0 where the penalty removed a feature.
     intercept : float
         Target units.
+    covariate_coef : ndarray of float64, shape (n_covariates,)
+        Target units per unit of each covariate; empty without covariates.
     fitted : ndarray of float64, shape (n_rows,)
         Predictions at the training rows, in target units.
     duality_gap : float
@@ -42,9 +46,19 @@ class Fit:
     penalty: Penalty
     coef: NDArray[np.float64]
     intercept: float
+    covariate_coef: NDArray[np.float64]
     fitted: NDArray[np.float64]
     duality_gap: float
     seconds: float
+
+
+class Options(TypedDict, total=False):
+    """How the rows become a design: the keyword arguments of `regsearch.search.solvers.design.normalise`."""
+
+    scale: Scale
+    weights: NDArray[np.float64] | None
+    covariates: NDArray[np.float64] | None
+    in_memory: bool
 
 
 class RegularizationPath:
@@ -55,18 +69,18 @@ class RegularizationPath:
     X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     tolerance : float
-        Relative duality gap that an L1-penalised fit must reach.
-    in_memory : bool
-        Whether the normalised columns are held: `regsearch.search.solvers.design.normalise`.
+        Relative duality gap that a fit must reach.
+    **normalisation
+        `scale`, `weights`, `covariates` and `in_memory` of `regsearch.search.solvers.design.normalise`.
     """
 
     def __init__(
-        self, X: Columnwise, y: NDArray[np.float64], *, tolerance: float = 1e-6, in_memory: bool = True
+        self, X: Columnwise, y: NDArray[np.float64], *, tolerance: float = 1e-6, **normalisation: Unpack[Options]
     ) -> None:
         self._X = X
         self._y = y
         self._tolerance = tolerance
-        self._in_memory = in_memory
+        self._options = normalisation
         self._blas = ThreadpoolController().select(user_api="blas")
 
     @property
@@ -74,18 +88,30 @@ class RegularizationPath:
         """Number of training rows."""
         return len(self._y)
 
+    @property
+    def total_weight(self) -> float:
+        """Sum of the rows' weights, by which ridge strengths are divided; `n_rows` if all weigh the same."""
+        weights = self._options.get("weights")
+        return float(self.n_rows) if weights is None else float(weights.sum())
+
+    @property
+    def largest_l1(self) -> float:
+        """Smallest ``l1`` at which all weights are zero."""
+        return self._design.largest_l1
+
     def solve(self, penalties: Iterable[Penalty]) -> Iterator[Fit]:
         """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path."""
         for penalty in penalties:
             started = time.perf_counter()
-            weights, gap, residual = self._certified(penalty)
-            fitted = self._y - residual
+            weights, gap, residual = self._certified(self._design.inner(penalty))
+            fitted = self._design.fitted(self._y, residual)
             coef, intercept = self._design.to_units(weights)
-            yield Fit(penalty, coef, intercept, fitted, gap, time.perf_counter() - started)
+            covariate_coef = self._design.covariate_coef(coef)
+            yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, time.perf_counter() - started)
 
     @cached_property
     def _design(self) -> Design:
-        return normalise(self._X, self._y, in_memory=self._in_memory)
+        return normalise(self._X, self._y, **self._options)
 
     @cached_property
     def _ridge(self) -> RidgeSolver:

@@ -1,0 +1,101 @@
+"""Features at several rows before: as many virtual columns as features times lags, without a copy for each lag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.data.blocks import Columnwise
+
+Indices = NDArray[np.intp]
+
+
+def lag_sources(n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | None = None) -> tuple[Indices, Indices]:
+    """Return the rows that have a past, and where each lag finds it.
+
+    "Before" counts rows of the same group only, in their order, so that no lag crosses the start of a group; rows of
+    one group need not be neighbours. A negative lag looks ahead.
+
+    Parameters
+    ----------
+    n_rows : int
+    lags : sequence of int
+        Numbers of rows before.
+    groups : ndarray, shape (n_rows,), optional
+        Label of each row's group (default: all rows are one group).
+
+    Returns
+    -------
+    ndarray of intp, shape (n_kept,)
+        Rows whose every lag lies within their group, ascending.
+    ndarray of intp, shape (n_lags, n_kept)
+        Row from which each lag takes the features of each of them.
+    """
+    labels = np.zeros(n_rows, dtype=np.intp) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
+    order = np.argsort(labels, kind="stable")
+    place = np.empty(n_rows, dtype=np.intp)
+    place[order] = np.arange(n_rows)
+    sizes = np.bincount(labels)
+    first = (np.cumsum(sizes) - sizes)[labels]
+    within = place - first
+    has_past = (within >= max(0, *lags)) & (within < sizes[labels] + min(0, *lags))
+    kept = np.flatnonzero(has_past)
+    return kept, np.array([order[place[kept] - lag] for lag in lags], dtype=np.intp).reshape(len(lags), len(kept))
+
+
+class Lagged:
+    """A matrix whose column ``l * n_features + f`` is feature `f` of `X` at the rows ``sources[l]``.
+
+    It replaces an array of shape (n_rows, n_lags * n_features) wherever a `Columnwise` is read; only what is asked for
+    is copied.
+
+    Parameters
+    ----------
+    X : Columnwise
+        The features without lags, shape (n_source_rows, n_features).
+    sources : ndarray of intp, shape (n_lags, n_rows)
+        Rows of `X`: `lag_sources`.
+    """
+
+    def __init__(self, X: Columnwise, sources: Indices) -> None:
+        self._X = X
+        self._runs = [_runs(rows) for rows in sources]
+        self.shape = (sources.shape[1], len(sources) * X.shape[1])
+        self.dtype: np.dtype[np.floating] = X.dtype
+
+    def __getitem__(self, key: tuple[slice, slice | Indices]) -> NDArray[np.floating]:
+        rows, columns = key
+        first, last, _ = rows.indices(self.shape[0])
+        wanted = np.arange(self.shape[1])[columns]
+        lags, features = np.divmod(wanted, self._X.shape[1])
+        values = np.empty((wanted.size, max(0, last - first)), self.dtype)
+        for lag in np.unique(lags):
+            here = np.flatnonzero(lags == lag)
+            chosen = _as_slice(features[here])
+            for source, place in self._pieces(lag, first, last):
+                values[here, place] = self._X[source, chosen].T
+        return values.T
+
+    def _pieces(self, lag: int, first: int, last: int) -> Iterator[tuple[slice, slice]]:
+        """Yield consecutive rows of `X` that a lag takes for some of the rows, and their places among these."""
+        at = 0
+        for start, stop in self._runs[lag]:
+            lower, upper = max(first, at), min(last, at + stop - start)
+            if lower < upper:
+                yield slice(start + lower - at, start + upper - at), slice(lower - first, upper - first)
+            at += stop - start
+
+
+def _as_slice(indices: Indices) -> slice | Indices:
+    """Return consecutive indices as a slice, which copies nothing, and others as they are."""
+    consecutive = (np.diff(indices) == 1).all()
+    return slice(int(indices[0]), int(indices[-1]) + 1) if consecutive else indices
+
+
+def _runs(rows: Indices) -> list[tuple[int, int]]:
+    """Return consecutive rows as ranges, in their order."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    stops = np.append(starts[1:], rows.size)[: starts.size]
+    return [(int(rows[start]), int(rows[stop - 1]) + 1) for start, stop in zip(starts, stops, strict=True)]

@@ -1,0 +1,87 @@
+"""How raw columns become those that penalties act on: weighted, centred, freed of covariates, and scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+Scale = Literal["unit-norm", "standard", "none"]
+"""What a column is divided by once it is centred: its Euclidean norm, its standard deviation, or nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Columns that are fitted and never penalised, as an orthonormal basis of what they span.
+
+    Attributes
+    ----------
+    basis : ndarray of float64, shape (n_rows, rank)
+        ``Q``, orthonormal: spans the centred covariates, each row multiplied by the root of its weight.
+    mean : ndarray of float64, shape (n_covariates,)
+        Weighted mean of each covariate.
+    inverse : ndarray of float64, shape (n_covariates, rank)
+        ``M`` such that ``M Q^T v`` are the least-squares coefficients of a vector ``v`` on the covariates, of minimum
+        norm if the covariates are linearly dependent.
+    """
+
+    basis: Vector
+    mean: Vector
+    inverse: Vector
+
+    @classmethod
+    def of(cls, values: Vector, weights: Vector | None) -> Covariates:
+        """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none."""
+        mean = np.average(values, axis=0, weights=weights)
+        centred = values - mean
+        if weights is not None:
+            centred *= np.sqrt(weights)[:, None]
+        norm = np.linalg.norm(centred, axis=0)
+        norm[norm == 0] = 1.0
+        left, singular, right = linalg.svd(centred / norm, full_matrices=False)
+        kept = singular > np.finfo(np.float64).eps * max(values.shape) * singular.max(initial=0.0)
+        return cls(left[:, kept], mean, (right[kept] / singular[kept, None]).T / norm[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """The steps from the raw columns of a recording to the columns of a design.
+
+    Attributes
+    ----------
+    mean : ndarray of float64, shape (n_features,)
+        Number subtracted from each column: its weighted mean.
+    scale : ndarray of float64, shape (n_features,)
+        Number that each column is divided by last; 1 for a constant column.
+    constant : ndarray of bool, shape (n_features,)
+        Columns that do not vary, or only as the covariates do; they become exactly zero.
+    root_weights : ndarray of float64, shape (n_rows,), or None
+        Square root of each row's weight.
+    covariates : Covariates or None
+    loadings : ndarray of float64, shape (n_features, rank), or None
+        Component of each column along the basis of the covariates.
+    """
+
+    mean: Vector
+    scale: Vector
+    constant: NDArray[np.bool_]
+    root_weights: Vector | None = None
+    covariates: Covariates | None = None
+    loadings: Vector | None = None
+
+    def centred(self, raw: NDArray[np.floating], rows: slice, features: slice | Indices) -> Vector:
+        """Return columns after every step but the last, shape (features, rows), from raw ones of that shape."""
+        values = raw.astype(np.float64, order="C")
+        values -= self.mean[features, None]
+        if self.root_weights is not None:
+            values *= self.root_weights[rows]
+        if self.covariates is not None and self.loadings is not None:
+            values -= self.loadings[features] @ self.covariates.basis[rows].T
+        values[self.constant[features]] = 0.0
+        return values
