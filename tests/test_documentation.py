@@ -28,10 +28,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, ROOT / "deploy" / "README.md", ROOT / "examples" / "README.md", *DOCS]
-SLOW = {
-    README,
-    *(ROOT / "docs" / f"{name}.md" for name in ("first-search", "ui", "your-data")),
-}  # whole default searches
+SLOW = {README, *(ROOT / "docs" / f"{name}.md" for name in ("first-search", "ui", "your-data"))}
 PACKAGES = ("data", "regsearch", "search", "tracking")
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
