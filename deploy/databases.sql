@@ -1,11 +1,11 @@
--- The two databases and who may use them. Once, as PostgreSQL's superuser: sudo -u postgres psql -f databases.sql
+-- Make the two databases and their users. Run it once, as PostgreSQL's superuser: sudo -u postgres psql -f databases.sql
 \set ON_ERROR_STOP on
-CREATE ROLE mlflow LOGIN;                      -- the system's user of that name; has no password
+CREATE ROLE mlflow LOGIN;                      -- logs in as the system user of this name, without a password
 CREATE DATABASE mlflow OWNER mlflow;
 REVOKE ALL ON DATABASE mlflow FROM PUBLIC;
 
-CREATE ROLE optuna;                            -- all who search are its members
-GRANT optuna TO mlflow;                        -- for the backups
+CREATE ROLE optuna;                            -- every user who searches is a member
+GRANT optuna TO mlflow;                        -- so that mlflow can back it up
 CREATE DATABASE optuna OWNER optuna;
 REVOKE ALL ON DATABASE optuna FROM PUBLIC;
-ALTER DATABASE optuna SET role = 'optuna';     -- what one of them makes, all can use
+ALTER DATABASE optuna SET role = 'optuna';     -- so that every member can use what another made

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: restore.sh BACKUP    Make both databases and the artifacts what they were in a folder that backup.sh made.
+# usage: restore.sh BACKUP    Restore both databases and the artifacts from a folder that backup.sh made.
 # shellcheck source=deploy/settings.sh
 source "$(dirname "$0")/settings.sh"
 
@@ -10,7 +10,7 @@ done
 require_unused
 scratch=$(mktemp --directory)
 trap 'rm -r "$scratch"' EXIT
-for database in optuna mlflow; do # both are read to their ends before anything is replaced
+for database in optuna mlflow; do # read both dumps completely before replacing anything
     pg_restore --no-owner --no-privileges --file="$scratch/$database.sql" "$1/$database.dump"
 done
 for database in optuna mlflow; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Read by the scripts beside it: the settings, and what they have in common.
+# The other scripts read this file. It exports the settings and defines shared functions.
 set -euo pipefail
-while IFS= read -r line; do # as systemd does, so that a `$` or a quote in a password is only itself
+while IFS= read -r line; do # read like systemd, so that `$` and quotes have no meaning
     if [[ $line == [A-Z]*=* ]]; then export "${line?}"; fi
 done <"${SERVER_ENV:-/etc/regsearch/server.env}"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bring both databases to the schema of the installed MLflow and Optuna, after a backup.
+# Make a backup, then upgrade both databases to the schemas of the installed MLflow and Optuna.
 # shellcheck source=deploy/settings.sh
 source "$(dirname "$0")/settings.sh"
 

@@ -1,4 +1,4 @@
-"""Search a recording from Python and show what came of it.
+"""Search a recording from Python, and print the best trials and the champion.
 
 python examples/launch_from_python.py [recording.npz | .csv | .parquet]
 """
@@ -9,7 +9,7 @@ from regsearch import SearchConfig, run_search
 
 
 def main(source: str = "twin") -> None:
-    """Run the default search on a recording and print its best trials and its champion."""
+    """Run the default search on a recording and print the result."""
     result = run_search(SearchConfig.load("default").on(source))
     best = result.trials.sort_values("r2_validation", ascending=False)
     columns = ["family", "alpha", "l1_alpha", "l2_alpha", "r2_train", "r2_validation", "n_nonzero"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Search a recording from the shell: say what would be run, run it, promote its winner, list the registered models.
+# Search a recording from a shell: show the plan, run the search, promote the winner, list the registered models.
 #
 #   examples/launch_from_shell.sh [recording.npz | .csv | .parquet]
 set -euo pipefail

@@ -1,10 +1,10 @@
-"""Answer predictions over HTTP with a registered model's champion, whichever it is at the moment.
+"""Predict over HTTP with the current champion of a registered model.
 
-python examples/serve_champion.py running-speed --port 8000
-curl localhost:8000/predict -H 'Content-Type: application/json' -d '{"rows": [[0.1, 2.3, ...], ...]}'
+    python examples/serve_champion.py running-speed --port 8000
+    curl localhost:8000/predict -H 'Content-Type: application/json' -d '{"rows": [[0.1, 2.3, ...], ...]}'
 
-It needs MLflow and the model's own requirements; regsearch need not be installed.  The alias is looked up at every
-request, and a model is loaded when the alias has moved: promoting or rolling back needs no restart.
+The service needs MLflow and the model's own requirements, but not regsearch.  It looks up the champion at every
+request, and loads the model again when the champion has changed.  A promotion or a rollback therefore needs no restart.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from mlflow.pyfunc import PyFuncModel
 
 
 def service(name: str) -> FastAPI:
-    """Return the service of one registered model."""
+    """Return the web application that serves one registered model."""
     client = MlflowClient()
 
     @lru_cache(maxsize=1)
@@ -49,7 +49,7 @@ def service(name: str) -> FastAPI:
 
 
 def as_input(model: PyFuncModel, rows: list[list[float]]) -> Any:
-    """Return rows as the model's signature wants them: a table where its columns have names, else an array."""
+    """Return rows in the form of the model's signature: a table if its columns have names, else an array."""
     inputs = model.metadata.signature.inputs
     if inputs.has_input_names():
         names = inputs.input_names()
@@ -60,7 +60,7 @@ def as_input(model: PyFuncModel, rows: list[list[float]]) -> Any:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", default="running-speed", help="registered model (default: running-speed)")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 takes a free one (default: 8000)")
     arguments = parser.parse_args()
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db"))
     uvicorn.run(service(arguments.name), host="127.0.0.1", port=arguments.port)

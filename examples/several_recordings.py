@@ -1,9 +1,9 @@
-"""Search several recordings alike and compare what they need in one table.
+"""Run the same search on several recordings, and compare the results in one table.
 
-python examples/several_recordings.py [recording ...]
+    python examples/several_recordings.py [recording ...]
 
-Each file is an experiment and a registered model of its own, named after it.  Without a file, three small recordings
-are made in `recordings/`: the target is carried by 5, 20 and 80 of their 400 features.
+Each file gets an experiment and a registered model with the file's name.  Without a file, the script makes three small
+recordings of 400 features in `recordings/`.  Their targets depend on 5, 20 and 80 of the features.
 """
 
 import sys
@@ -30,7 +30,7 @@ def make_recordings(folder: Path) -> list[str]:
 
 
 def compared(result: SearchResult) -> dict[str, object]:
-    """Return a search as a row: the best validation R² of each family, the winner, and its test R²."""
+    """Return a row of the table: the best validation R² of each family, the winner, and its test R²."""
     best_of_each = result.trials.groupby("family", sort=False)["r2_validation"].max()
     tested = result.promotion.r2_test if result.promotion else float("nan")
     return {**best_of_each, "winner": result.best["family"], "non-zero": result.best["n_nonzero"], "test": tested}

@@ -14,8 +14,9 @@
 # %% [markdown]
 # # Your own data
 #
-# A table with a row per moment, a column per feature, and a column to predict. From there to a registered model is ten
-# lines. Runs are written to `mlruns/` in the current folder; `regsearch ui` shows them in a browser.
+# This notebook starts with a table and ends with a registered model. Each row of the table is a moment, each column is
+# a feature, and one column is to be predicted. The search takes ten lines. It writes its runs to `mlruns/` in the
+# current folder, and `regsearch ui` shows them in a browser.
 
 # %%
 import mlflow
@@ -32,8 +33,8 @@ mlflow.set_tracking_uri(TRACKING_URI)
 # %% [markdown]
 # ## A table
 #
-# Made on the spot: 400 moments of 500 features, more features than training rows, eight of which carry the target `y`.
-# The last 100 moments are kept aside to play tomorrow's data.
+# We make a table of 400 moments and 500 features. It has more features than training rows. Eight features carry the
+# target `y`. We keep the last 100 moments aside and treat them as tomorrow's data.
 
 # %%
 rng = np.random.default_rng(1)
@@ -46,9 +47,9 @@ today.iloc[:4, [0, 1, 2, -2, -1]].round(3)
 # %% [markdown]
 # ## Search it
 #
-# The default search on another file: 86 trials of ridge, lasso and ElasticNet. The first 70 % of the rows train, the
-# next 15 % choose, and the last 15 % stay sealed until there is a winner. Parquet, or an `.npz` with arrays `X` and
-# `y`, does as well as CSV.
+# This runs the default search on the table: 86 trials of ridge, lasso and ElasticNet. The first 70 % of the rows train,
+# the next 15 % validate, and the last 15 % stay sealed until there is a winner. Instead of CSV, you can use Parquet, or
+# an `.npz` file with the arrays `X` and `y`.
 
 # %%
 today.to_csv("decoder_table.csv", index=False)
@@ -59,9 +60,9 @@ best_of_each = result.trials.sort_values("r2_validation", ascending=False).group
 best_of_each[columns].set_index("family").round(4)
 
 # %% [markdown]
-# ## Look
+# ## Look at the trials
 #
-# Every trial is a run in MLflow, and the search's own run holds pictures of the whole.
+# Every trial is a run in MLflow. The search's own run holds the figures of the whole search.
 
 # %%
 lassos = mlflow.search_runs(experiment_names=["decoder_table"], filter_string="tags.family = 'lasso'")
@@ -78,8 +79,9 @@ Image(client.download_artifacts(result.run_id, "figures/weights.png"), width=720
 # %% [markdown]
 # ## Use the champion
 #
-# The winner over all families was scored once on the test rows and registered. It is a plain scikit-learn estimator:
-# load it anywhere that reaches the store, with or without regsearch. It takes the table's own columns by name.
+# regsearch scored the winner once on the test rows and registered it. The registered model is a plain scikit-learn
+# estimator. You can load it on any machine that reaches the store, also without regsearch. It finds the table's columns
+# by their names.
 
 # %%
 champion = mlflow.pyfunc.load_model(result.promotion.uri)
@@ -89,15 +91,16 @@ print(f"R² on the test rows: {result.promotion.r2_test:.4f}")
 print(f"R² on tomorrow's:    {r2_score(tomorrow['y'], predicted):.4f}")
 
 # %% [markdown]
-# ## Say what to search
+# ## Choose what to search
 #
-# Rows, target, families and ranges are a configuration, in TOML here or in a file that `regsearch run my-search.toml`
-# takes. Rows that are neighbours in time are cross-validated in contiguous blocks, with an embargo around each.
+# A configuration says which rows, target, families and ranges to search. Here it is a string in TOML. In a file, it
+# would run with `regsearch run my-search.toml`. Neighbouring rows in time are alike, so we cross-validate in contiguous
+# blocks and leave out an embargo of two rows around each block.
 
 # %%
 config = SearchConfig.from_toml("""
 name = "decoder_table-lasso"
-select = "one-se"                              # the most regularised within one standard error of the best
+select = "one-se"                              # the one-standard-error rule
 
 [data]
 source = "decoder_table.csv"
@@ -120,6 +123,6 @@ coef = np.load(client.download_artifacts(folded.best["run_id"], "weights.npz"))[
 print(*today.columns[:-1][coef != 0])
 
 # %% [markdown]
-# Seven features remain, all among the eight that carry the target. This search is not promoted: its test rows are those
-# that were opened above, and a second winner's score on them would no longer be of rows that nobody had looked at. The
-# [tutorial](tutorial.ipynb) says more about all of this.
+# Seven features remain, and all of them are among the eight that carry the target. We do not promote this search. Its
+# test rows were already opened above, so a second score on them would no longer be honest. The
+# [tutorial](tutorial.ipynb) explains this in more detail.

@@ -14,18 +14,19 @@
 # %% [markdown]
 # # How much regularisation, and which kind?
 #
-# A mouse runs on a ball while a microscope watches about twelve thousand neurons of its visual cortex. Can the running
-# speed be read from the neurons? A linear decoder is a weight per neuron and an intercept:
+# A mouse runs on a ball while a microscope watches about twelve thousand neurons of its visual cortex. Can we read the
+# running speed from the neurons? A linear decoder has one weight per neuron and an intercept:
 #
 # $$\text{speed}(t) \approx b + \sum_i w_i\, x_i(t)$$
 #
-# There are 2,000 frames to learn from and 11,983 weights to learn. With more weights than frames *every* speed trace
-# can be fitted perfectly, so the fit itself says nothing. This tutorial asks how much the weights must be held back,
-# and in which way: small (ridge), few (lasso), or both (ElasticNet). The search for the answer is run by regsearch,
-# each model is a run in MLflow, and every number and picture below is read from those runs.
+# We have 2,000 frames to learn from, and 11,983 weights to learn. With more weights than frames, a decoder can fit
+# *every* speed trace perfectly. A perfect fit therefore says nothing. This tutorial asks how strongly we should
+# restrict the weights, and in which way: we can keep them small (ridge), keep few of them (lasso), or both
+# (ElasticNet). regsearch runs the search. Each model is a run in MLflow, and all numbers and pictures below come from
+# these runs.
 #
-# It takes about two minutes from top to bottom and writes to `mlruns/` in the current folder. `regsearch ui`, started
-# in the same folder, shows the same runs in a browser.
+# The notebook takes about two minutes. It writes to `mlruns/` in the current folder. `regsearch ui`, started in the
+# same folder, shows the runs in a browser.
 
 # %%
 import base64
@@ -53,10 +54,10 @@ plt.rcParams["figure.dpi"] = 72
 # %% [markdown]
 # ## The recording
 #
-# The default recording is a synthetic *twin* of a real one (Stringer et al. 2019, Science, 10.1126/science.aav7893):
-# the same shape, the same distributions, the same time scales, and a running speed that few of its neurons carry. What
-# follows is therefore true of the twin and says nothing about mice. Put `"stringer"` here to repeat all of it on the
-# real recording, a download of 790 MB; the numbers in the text will then differ from those in the outputs.
+# The default recording is a synthetic *twin* of a real one (Stringer et al. 2019, Science, 10.1126/science.aav7893). It
+# has the same shape, the same distributions and the same time scales, and few of its neurons carry the running speed.
+# The results below are true of the twin, and say nothing about mice. To use the real recording, change `SOURCE` to
+# `"stringer"`. This downloads 790 MB, and the numbers in the text will then differ from the outputs.
 
 # %%
 SOURCE = "twin"
@@ -66,11 +67,12 @@ print(f"{X.shape[0]:,} frames × {X.shape[1]:,} neurons, {X.dtype}; speed from {
 print(f"a response of 0 in {np.mean(X == 0):.1%} of frames, median {np.median(X[::20]):.1f}, largest {X.max():.0f}")
 
 # %% [markdown]
-# A **frame** is one picture of the microscope, 1.2 seconds: one row. A **neuron** is one column: its deconvolved
-# fluorescence, never negative, mostly small, at times large. All neurons are seen at the same moment.
+# A **frame** is one picture of the microscope. It takes 1.2 seconds, and it is one row. A **neuron** is one column. Its
+# value is the deconvolved fluorescence: never negative, mostly small, sometimes large. All neurons are seen at the same
+# moment.
 #
-# Three blocks of rows are used. The model is fitted on the *training* rows, models are compared on the *validation*
-# rows, and the *test* rows are looked at once, at the very end. The pictures leave them blank, too.
+# We use three blocks of rows. We fit the models on the *training* rows and compare them on the *validation* rows. We
+# look at the *test* rows only once, at the very end. The pictures leave them blank, too.
 
 # %%
 train, validation, test = slice(5000, 7000), slice(2000, 2250), slice(2250, 2500)
@@ -111,8 +113,9 @@ plt.show()
 print(f"correlation of the best neuron with the speed: {correlation[order[0]]:.2f}")
 
 # %% [markdown]
-# Some neurons follow the speed, none of them closely, and most do not at all: a decoder has to combine them. A mouse
-# does not start and stop from one frame to the next, so neighbouring frames are alike, and that will matter:
+# Some neurons follow the speed, but none of them closely, and most do not follow it at all. A decoder has to combine
+# them. A mouse does not start and stop from one frame to the next, so neighbouring frames are alike. This will matter
+# later:
 
 # %%
 lags = [1, 8, 30]
@@ -125,8 +128,8 @@ print(
 # ## The search
 #
 # The `tutorial` preset fits ridge and lasso at five strengths each, ElasticNet at all 25 mixes of them, and the
-# unregularised model. Columns are first centred and scaled to unit length over the training rows, so that every neuron
-# is penalised alike; an alpha means what it says only together with that scaling. `promote=False` leaves the test rows
+# unregularised model. regsearch first centres each column and scales it to unit length over the training rows, so that
+# it penalises every neuron alike. The meaning of an alpha depends on this scaling. `promote=False` leaves the test rows
 # sealed.
 
 # %%
@@ -135,14 +138,14 @@ result = run_search(config, tracking_uri=TRACKING_URI, promote=False, progress=F
 result.trials["family"].value_counts(sort=False)
 
 # %% [markdown]
-# Each trial is a run of its own, under one parent run, and MLflow gives them back as a table:
+# Each trial is an MLflow run, and all of them have the search's run as parent. MLflow returns them as a table:
 
 # %%
 MEASURED = ["r2_train", "r2_validation", "n_nonzero", "l2_norm"]
 
 
 def runs_of(search_id):
-    """Return the trials of a search as MLflow holds them, one row per run."""
+    """Return the trials of a search from MLflow, one row per run."""
     own = f"tags.search_id = '{search_id}' AND tags.role = 'trial'"
     runs = mlflow.search_runs(search_all_experiments=True, filter_string=own)
     table = runs[["run_id", "params.family"]].rename(columns={"params.family": "family"})
@@ -161,28 +164,29 @@ unregularised[MEASURED].to_frame("unregularised").T.astype(float).round(4)
 # %% [markdown]
 # ## Without regularisation
 #
-# Of the infinitely many weights that fit the training rows perfectly, least squares takes the smallest ones. $R^2$ is
-# the share of the speed's variance that the predictions explain: 1 is perfect, 0 is no better than the mean, and below
-# 0 is worse than that. On the training rows it is 1, as it had to be. On rows the model has not seen it is 0.68: a fair
-# decoder, but a third of the variance is lost, and the training score did not warn of it.
+# Infinitely many sets of weights fit the training rows perfectly. Least squares takes the smallest of them. $R^2$ is
+# the share of the speed's variance that the predictions explain. 1 is perfect, 0 is as good as always predicting the
+# mean, and a negative value is worse than that. On the training rows, $R^2$ must be 1. On rows that the model has not
+# seen, it is 0.68. This is a fair decoder, but it loses a third of the variance, and the training score did not warn
+# us.
 
 # %%
 client = mlflow.MlflowClient()
 
 
 def archive(run_id):
-    """Return the arrays that a trial's run keeps: coefficients, intercept, predictions at the validation rows."""
+    """Return the arrays of a trial's run: coefficients, intercept, predictions at the validation rows."""
     return np.load(client.download_artifacts(run_id, "weights.npz"))
 
 
 def predict(run_id, rows):
-    """Return the predictions of a trial's model."""
+    """Return a trial's predictions."""
     model = archive(run_id)
     return X[rows] @ model["coef"] + model["intercept"]
 
 
 def trace(ax, rows, predicted, title):
-    """Draw the speed and what a model makes of it."""
+    """Draw the speed and a model's predictions."""
     frames = np.arange(rows.start, rows.stop)
     ax.plot(frames, speed[rows], color="black", label="speed")
     ax.plot(frames, predicted, color="C3", linewidth=1, label="decoded")
@@ -201,14 +205,15 @@ plt.show()
 # %% [markdown]
 # ## Which rows to validate on
 #
-# 250 rows are few: five minutes, in which the mouse ran a handful of times. **Cross-validation** uses the training rows
-# themselves: cut them into five folds, leave each out in turn, fit on the others, predict the one left out.
+# 250 validation rows are few. They are five minutes, in which the mouse ran a handful of times. **Cross-validation**
+# uses the training rows themselves. It cuts them into five folds. It then leaves out each fold in turn, fits on the
+# other folds, and predicts the one that was left out.
 #
-# The usual advice is to draw the folds at random. In a time series that is wrong, since the frames before and after a
-# left-out frame are in the training rows and are nearly the same frame: the answer leaks. To see it, decode speeds that
-# these neurons *cannot* know: the speed of 500 to 2,500 frames earlier, ten to fifty minutes. An honest score for them
-# is 0 or less. The decoder is ridge at alpha = 10; `StandardScaler` gives columns a variance of 1 instead of a length
-# of 1, which makes the same penalty that alpha times the number of rows.
+# People usually draw the rows of a fold at random. In a time series this is wrong. The frames before and after a
+# left-out frame are then training rows, and they are nearly the same frame, so they tell the model the answer. To see
+# this, we decode speeds that these neurons *cannot* know: the speeds of 500 to 2,500 frames earlier, which is ten to
+# fifty minutes. An honest score for them is 0 or less. The decoder is ridge at alpha = 10. `StandardScaler` gives
+# columns a variance of 1 instead of a length of 1, so we multiply alpha by the number of rows to get the same penalty.
 
 # %%
 starts = np.arange(2500, 4501, 100)
@@ -247,12 +252,12 @@ for name, score in scores.items():
     print(f"{name.splitlines()[0]} the true speed {score[0]:.3f}; of {len(starts)} others {above} above 0")
 
 # %% [markdown]
-# Random rows "predict" every one of the 21 wrong speeds, and flatter the true one: 0.62 instead of 0.54. Contiguous
-# blocks predict none of them. The **embargo** leaves out eight frames on either side of a block as well, since its
-# first and last frames still have near-identical neighbours outside.
+# With random rows, the decoder seems to predict all 21 wrong speeds. It also overrates the true one: 0.62 instead of
+# 0.54. With contiguous blocks, it predicts none of the wrong speeds. The **embargo** also leaves out eight frames
+# before and after each block, because the block's first and last frames have near-identical neighbours outside.
 #
-# In regsearch the folds are a line of the configuration, and always contiguous. Here are the strengths of the exercises
-# but the weakest, each fitted five times, and once more on all of the training rows:
+# In regsearch, folds take one line of the configuration and are always contiguous. We now use all strengths of the
+# exercises except the weakest. regsearch fits each of them five times, and once more on all training rows:
 
 # %%
 FOLDS = f"""
@@ -279,12 +284,14 @@ both = both.set_index(["family", "alpha"])
 both[["r2_validation_one_block", "r2_validation_five_folds", "r2_validation_se_five_folds"]].round(3)
 
 # %% [markdown]
-# Both say that the best lasso beats the best ridge, and that either beats no penalty. They differ in the level: the
-# five minutes of validation rows happen to be easy ones. Five folds give the best lasso 0.68 where the one block gives
-# it 0.85, and they say how sure the score is: the standard error is 0.04. They also prefer a little more
-# regularisation, ridge at 10 rather than 1 and lasso at 0.01 rather than 0.005, though the two lassos differ by far
-# less than that error. Between families the difference is surer than either score, since all models meet the same
-# folds:
+# The single block and the five folds agree on the order: the best lasso beats the best ridge, and both beat the model
+# without a penalty. They disagree on the level, because the five minutes of validation rows happen to be easy. The best
+# lasso scores 0.68 with five folds, and 0.85 with the one block. The folds also show how sure the score is: its
+# standard error is 0.04.
+#
+# The folds prefer a little more regularisation: ridge at 10 instead of 1, and the lasso at 0.01 instead of 0.005. But
+# the two lassos differ by much less than the standard error. The difference between families is surer than either
+# score, because all models meet the same folds:
 
 # %%
 by_fold = [f"fold_{number}_r2_validation" for number in range(1, 6)]
@@ -292,8 +299,8 @@ rivals = folded.sort_values("r2_validation").groupby("family").tail(1).set_index
 rivals.rename(columns=lambda name: name.removesuffix("_r2_validation")).round(3)
 
 # %% [markdown]
-# The lasso is ahead in every fold. Ridge beats no penalty in three of them, is level in one and behind in one. The
-# exercises below keep to the one block of validation rows.
+# The lasso is ahead in every fold. Ridge is better than the unregularised model in three folds, equal in one, and worse
+# in one. The exercises below use the one block of validation rows.
 #
 # ## Exercise 1: ridge
 #
@@ -305,7 +312,7 @@ of["ridge"].set_index("alpha")[MEASURED].round(4)
 
 # %%
 def against_alpha(family):
-    """Draw both scores of a family against alpha, with those of the unregularised model."""
+    """Draw both scores of a family against alpha, with the unregularised model's scores."""
     _, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for score, colour in (("r2_train", "C0"), ("r2_validation", "C1")):
         name = score.removeprefix("r2_")
@@ -319,13 +326,14 @@ def against_alpha(family):
 against_alpha("ridge")
 
 # %% [markdown]
-# **Answer.** The training score only falls, from 1.00 to 0.36: every penalty makes the fit worse, and it must. The
-# validation score first rises, from the 0.68 of the unregularised model to 0.74 at alpha = 1, and then falls to 0.30 at
-# 100, where the weights are so small that the decoder hardly moves. Alpha = 0.01 is as good as no penalty at all.
+# **Answer.** The training score only falls, from 1.00 to 0.36, because every penalty makes the fit worse. The
+# validation score first rises, from 0.68 for the unregularised model to 0.74 at alpha = 1. It then falls to 0.30 at
+# alpha = 100, where the weights are so small that the prediction hardly changes. Alpha = 0.01 is as good as no penalty
+# at all.
 #
 # ## Exercise 2: the weights of ridge
 #
-# *Draw the weights for each alpha as stems, against the unregularised ones. What does the penalty do to them?*
+# *Draw the weights for each alpha as stems, together with the unregularised ones. What does the penalty do to them?*
 
 
 # %%
@@ -336,7 +344,7 @@ def stems(ax, weights, **style):
 
 
 def weights_against_unregularised(family):
-    """Draw the weights of each strength of a family before the unregularised ones."""
+    """Draw the weights at each strength of a family in front of the unregularised ones."""
     free = archive(unregularised["run_id"])["coef"]
     rows = of[family]
     figure, axes = plt.subplots(
@@ -365,10 +373,11 @@ pd.DataFrame(
 ).rename_axis("alpha").round(3)
 
 # %% [markdown]
-# **Answer.** Ridge shrinks. All 11,983 neurons keep a weight and none becomes zero. Up to alpha = 0.1 the weights are
-# nearly the unregularised ones; at 1 they have 73 % of their length, at 100 11 %. The shrinking is not by one common
-# factor: it is strongest along the directions in which the neurons vary least together, where the fitted noise is. So
-# the pattern changes, too, and the tallest stems outlast the lawn around them.
+# **Answer.** Ridge shrinks the weights. All 11,983 neurons keep a weight, and none becomes zero. Up to alpha = 0.1, the
+# weights are nearly the unregularised ones. At 1, their length is 73 % of the unregularised weights' length, and at 100
+# it is 11 %. Ridge does not shrink all weights by the same factor. It shrinks most in the directions in which the
+# neurons together vary least, and these directions hold most of the fitted noise. So the pattern changes, too: the
+# tallest stems lose less than the many small ones around them.
 #
 # ## Exercise 3: lasso
 #
@@ -381,10 +390,10 @@ of["lasso"].set_index("alpha")[MEASURED].round(4)
 against_alpha("lasso")
 
 # %% [markdown]
-# **Answer.** The same picture, with a higher summit: 0.85 at alpha = 0.005, against 0.74 for the best ridge. Every
-# strength but the largest beats the unregularised model. The training score at the best alpha is only 0.78, *below* the
-# validation score: a model of 80 weights no longer has the freedom to fit noise, and the validation rows happen to be
-# easy. At 0.1 nothing is left: all weights are zero, the model is the mean speed, and both scores are 0.
+# **Answer.** The curves look alike, but the peak is higher: 0.85 at alpha = 0.005, against 0.74 for the best ridge.
+# Every strength except the largest beats the unregularised model. The training score at the best alpha is only 0.78,
+# *below* the validation score. A model of 80 weights cannot fit noise freely any more, and the validation rows happen
+# to be easy. At alpha = 0.1, all weights are zero. The model always predicts the mean speed, and both scores are 0.
 #
 # ## Exercise 4: the weights of the lasso
 #
@@ -394,9 +403,9 @@ against_alpha("lasso")
 weights_against_unregularised("lasso")
 
 # %% [markdown]
-# **Answer.** The lasso selects. Most weights are exactly zero, and fewer remain as alpha grows: 1,528, 1,176, 80, 38
-# and none. Those that remain are *larger* than the unregularised ones, since a few neurons now carry what thousands
-# carried before. More neurons than training rows can never be kept: with 2,000 rows a lasso has at most 2,000 weights.
+# **Answer.** The lasso selects neurons. Most weights are exactly zero, and fewer neurons remain as alpha grows: 1,528,
+# 1,176, 80, 38 and none. The remaining weights are *larger* than the unregularised ones, because a few neurons now do
+# the work of thousands. A lasso cannot keep more neurons than there are training rows, here 2,000.
 #
 # ## Exercise 5: which wins?
 #
@@ -407,12 +416,12 @@ single = runs[runs["family"] != "elasticnet"].sort_values("r2_validation", ascen
 single.set_index(["family", "alpha"])[MEASURED[:3]].round(4).head(6)
 
 # %% [markdown]
-# **Answer.** The lasso at alpha = 0.005, with 80 of 11,983 neurons, and by a margin: 0.85 against 0.74 for ridge at 1.
-# The folds above agree, 0.67 to 0.54. That this recording is decoded by few neurons is how the twin was made; where
-# many neurons each carry a little, ridge wins.
+# **Answer.** The lasso at alpha = 0.005 wins clearly. It uses 80 of 11,983 neurons and scores 0.85. The best ridge, at
+# alpha = 1, scores 0.74. The folds above agree: 0.67 against 0.54. The lasso wins because the twin was made with few
+# neurons that carry the speed. If many neurons each carry a little, ridge wins.
 #
-# Its score on the test rows has to wait for one more exercise. They may be looked at once, for the one model that is
-# finally chosen. Looking now and choosing again afterwards would make them a second set of validation rows.
+# We do not look at the test rows yet, because there is one more exercise. We may look at them once, for the one model
+# that we finally choose. If we looked now and chose again later, they would become a second set of validation rows.
 #
 # ## Exercise 6: every mix
 #
@@ -438,17 +447,17 @@ runs.sort_values("r2_validation", ascending=False).set_index(["family", "alpha",
 ].round(4).head(6)
 
 # %% [markdown]
-# **Answer.** The best of the 25 mixes, `l1_alpha` 0.005 with `l2_alpha` 0.1, scores 0.8502; the plain lasso scores
-# 0.8498. It wins, and the difference means nothing: it is the same model for every purpose, 83 neurons instead of 80.
-# What the map does show is a ridge of good mixes along `l1_alpha` 0.005 that is flat up to `l2_alpha` 1, and 138
-# neurons. An L2 part does not cost score here, and it spreads weight over neurons that are alike, which will be of use
-# below.
+# **Answer.** The best of the 25 mixes has `l1_alpha` 0.005 and `l2_alpha` 0.1, and scores 0.8502. The plain lasso
+# scores 0.8498. The mix wins, but the difference means nothing. For every purpose they are the same model, with 83
+# neurons instead of 80. The map does show something else: along `l1_alpha` 0.005, the score stays the same up to
+# `l2_alpha` 1, where 138 neurons remain. Here an L2 part costs no score, and it spreads the weight over neurons that
+# are alike. We will use this below.
 #
-# ## The test rows, once
+# ## Open the test rows once
 #
-# `promote` fits nothing more. It takes the best validation score over all families, opens the sealed test rows, scores
-# the winner, registers the model, and gives it the alias `champion`. Opening the test rows again for another winner is
-# refused unless it is asked for, and counted.
+# `promote` fits nothing more. It takes the trial with the best validation score over all families, opens the sealed
+# test rows, scores the trial, registers the model, and gives it the alias `champion`. To open the test rows again for
+# another winner, you have to ask for it, and regsearch counts it.
 
 # %%
 promotion = promote(result.search_id, tracking_uri=TRACKING_URI)
@@ -466,18 +475,21 @@ axes[1].set_xlabel("frame")
 plt.show()
 
 # %% [markdown]
-# **The winner scores 0.68 on the test rows, and 0.85 on the validation rows.** The best of 36 scores is always a little
-# flattered, but above all five minutes are few: even over folds of eight minutes, the scores of a lasso ranged from
-# 0.52 to 0.76. Together, on 40 minutes, they gave the lasso next to this winner 0.67, and that is the score to expect.
+# **The winner scores 0.68 on the test rows, and 0.85 on the validation rows.** The best of 36 scores is always somewhat
+# too high. Above all, five minutes are few. Even folds of eight minutes gave scores between 0.52 and 0.76 for a lasso.
+# All folds together, which are 40 minutes, gave 0.67 for the lasso that is closest to this winner. This is the score
+# that we should expect.
 #
-# The interval says the same. It comes from drawing the test rows again and again in blocks of 16 frames, and asking
-# each time for the squared error, against the variance of all of them. The mouse ran only near the end of these rows,
-# in a few bouts, and the error hangs on which are drawn. The rows can show that the decoder works, not how well.
+# The interval says the same. regsearch draws the test rows again and again, in blocks of 16 frames. Each time it
+# compares the squared error of the drawn rows with the variance of all test rows. The mouse ran only near the end of
+# these rows, in a few bouts, so the error depends on which of them are drawn. The test rows show that the decoder
+# works. They do not show precisely how well.
 #
-# ## Dense and sparse
+# ## Dense and sparse models
 #
-# Two decoders of like quality may be made very differently. To compare weights between neurons, multiply each by its
-# neuron's standard deviation; then ask what share of the total the strongest neurons hold.
+# Two decoders with similar scores can use very different weights. To compare the weights of different neurons, we
+# multiply each by its neuron's standard deviation. Then we ask which share of the total weight the strongest neurons
+# hold.
 
 # %%
 compared = {
@@ -500,8 +512,9 @@ plt.show()
 print("neurons that hold half of the weight:", half)
 
 # %% [markdown]
-# Half of the lasso's weight is on 13 neurons, half of ridge's on 2,633. Here is any pair of models side by side. Run
-# the notebook to choose; on a web page the picture stays as it is.
+# The strongest 13 neurons hold half of the lasso's weight. For ridge, half of the weight is on 2,633 neurons. The next
+# cell compares the weights of one model with the unregularised ones. Run the notebook to choose the model; on a web
+# page, the picture does not change.
 
 
 # %%
@@ -521,7 +534,7 @@ def draw(run_id):
 
 
 def strengths(family):
-    """Return the runs of a family by their strengths."""
+    """Return the names and the runs of a family's strengths."""
     return [(names[run_id].removeprefix(family).strip(), run_id) for run_id in of[family]["run_id"]]
 
 
@@ -554,25 +567,25 @@ IPython.display.display(pictures, raw=True)
 # %% [markdown]
 # ## When to use which
 #
-# - **None**: with many more rows than columns, or to see what the others have to beat.
-# - **Ridge**: many columns carry a little each, or columns are alike and all of them may count. Its predictions vary
-#   smoothly with the data, and all strengths cost one decomposition.
-# - **Lasso**: few columns matter, or few may be used because each one costs something to measure. With columns that are
-#   alike it takes one and drops the rest.
-# - **ElasticNet**: few *groups* of columns that are alike matter, and their members should be kept together. It
-#   contains the other two, so it can only lose by the size of its search: more trials on few validation rows flatter
-#   more.
+# - **No penalty**: if you have many more rows than columns, or to see what the other models have to beat.
+# - **Ridge**: if many columns carry a little each, or if columns are alike and all of them may count. Its predictions
+#   change smoothly with the data. One decomposition serves all strengths.
+# - **Lasso**: if few columns matter, or if you want to use few, because each one costs something to measure. Of several
+#   columns that are alike, it takes one and drops the rest.
+# - **ElasticNet**: if few *groups* of similar columns matter, and you want to keep the columns of a group together. It
+#   contains ridge and the lasso, so its best score is at least as good. But it needs more trials, and with few
+#   validation rows, the best of more trials is overrated more.
 #
-# Whichever it is: search on a logarithmic scale, widen a range whose end wins (regsearch says so), cross-validate in
-# contiguous blocks if rows are neighbours in time, and prefer the more regularised of two that score alike (`select =
-# "one-se"`).
+# In every case: search on a logarithmic scale. Widen the range if the winner is at one of its ends (regsearch tells
+# you). Cross-validate in contiguous blocks if your rows are neighbours in time. If two models score alike, prefer the
+# more regularised one (`select = "one-se"`).
 #
 # ## What the weights do not say
 #
 # It is tempting to read the stems as a map: *these* 80 neurons encode running. They do not say that.
 #
-# **Neurons that were not chosen may know as much.** Take the chosen ones away and fit the same lasso on the others, and
-# again. (scikit-learn's `Lasso` on columns of unit length is the same model as above.)
+# **Neurons that were not chosen may know as much.** We take away the chosen neurons, fit the same lasso on the others,
+# and repeat this. (scikit-learn's `Lasso` on columns of unit length is the same model as above.)
 
 
 # %%
@@ -598,10 +611,10 @@ for _ in range(4):
 pd.DataFrame(rounds).round(3)
 
 # %% [markdown]
-# The first row is the model of exercise 5. Without its 80 neurons, not one of which is left, the next 135 decode nearly
-# as well. Only in the third and fourth round does the knowledge run out.
+# The first row is the model of exercise 5. Without its 80 neurons, the next 135 decode nearly as well. Only in the
+# third and fourth rounds does the score fall clearly.
 #
-# **Other frames choose other neurons.** Draw the training rows again, in blocks of 50 frames, ten times:
+# **Other frames choose other neurons.** We draw the training rows again, in blocks of 50 frames, ten times:
 
 # %%
 rng = np.random.default_rng(0)
@@ -617,10 +630,10 @@ once, always = np.sum(chosen == 1), np.sum(chosen == 10)
 print(f"chosen at least once: {np.sum(chosen > 0)} neurons; just once: {once}; always: {always}")
 
 # %% [markdown]
-# The scores hardly move, and the selections hardly agree. What is stable is the prediction, not the list.
+# The scores hardly change, but the selections hardly agree. The prediction is stable, and the list of neurons is not.
 #
-# **A weight is not a response.** The weight of a neuron says what it adds *given all the others*. Compare it with the
-# neuron's own correlation with the speed:
+# **A weight is not a response.** The weight of a neuron says what the neuron adds *given all the others*. We compare it
+# with the neuron's own correlation with the speed:
 
 # %%
 row = of["lasso"].query("alpha == 0.001").iloc[0]
@@ -645,19 +658,19 @@ print(
 )
 
 # %% [markdown]
-# The neuron with the most negative weight does not slow down or speed up with the mouse at all. It fluctuates together
-# with a neighbour that does follow the speed, and subtracting it cleans the neighbour's signal of what both share. Most
-# of the neurons in this model are such filters, or noise. (Haufe et al. 2014, NeuroImage,
-# 10.1016/j.neuroimage.2013.10.067, say how to get from weights of a decoder to patterns that can be read.)
+# The neuron with the most negative weight does not follow the speed at all. It fluctuates together with a neighbour
+# that does follow the speed. Subtracting it removes what both neurons share, and makes the neighbour's signal cleaner.
+# Most neurons in this model are such filters, or noise. Haufe et al. (2014, NeuroImage,
+# 10.1016/j.neuroimage.2013.10.067) explain how to turn the weights of a decoder into patterns that can be interpreted.
 #
-# **Units and scaling.** Weights are in units of speed per unit of response, so a quiet neuron needs a large one;
-# compare them only after multiplying by the standard deviation, as above. And since the penalty is put on columns of
-# unit length, another scaling would choose other neurons.
+# **Weights depend on units and scaling.** A weight is in units of speed per unit of response, so a quiet neuron needs a
+# large weight. Multiply by the standard deviation, as above, before you compare weights. The penalty acts on columns of
+# unit length. With another scaling, the lasso would choose other neurons.
 #
-# **Nothing here is causal.** A weight that would survive all of this still says that the speed can be *read* there: not
-# that the neuron drives the legs, nor that the legs drive the neuron. Both may follow the mouse's arousal.
+# **Nothing here is causal.** At best, a weight says that the speed can be *read* from a neuron. It does not say that
+# the neuron drives the legs, or that the legs drive the neuron. Both may follow the mouse's arousal.
 #
 # ## Where to go from here
 #
-# - `regsearch run` searches the ranges between these alphas with Optuna; `regsearch ui` shows all of the runs.
+# - `regsearch run` searches the ranges between these alphas with Optuna. `regsearch ui` shows all runs.
 # - [own_data.ipynb](own_data.ipynb) does the same with a table of your own.

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, ROOT / "deploy" / "README.md", ROOT / "examples" / "README.md", *DOCS]
-SEARCHES_THE_TWIN = {README, ROOT / "docs" / "first-search.md"}
+SLOW = {README, *(ROOT / "docs" / f"{name}.md" for name in ("first-search", "ui", "your-data"))}
 PACKAGES = ("data", "regsearch", "search", "tracking")
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
@@ -65,7 +65,7 @@ def blocks(page, *languages):
 
 def pages_with(*languages, run=False):
     chosen = [page for page in PAGES if any(block.is_run or not run for block in blocks(page, *languages))]
-    slow = SEARCHES_THE_TWIN if run else set()
+    slow = SLOW if run else set()
     return pytest.mark.parametrize(
         "page", [pytest.param(page, id=_name(page), marks=[pytest.mark.slow] * (page in slow)) for page in chosen]
     )
@@ -158,12 +158,13 @@ def transcript(text):
 
 def as_pattern(shown):
     """Return a pattern of whole lines, where the sign for any text stands alone for any lines."""
-    lines = [re.escape(line.rstrip()).replace(ANY, ".*") + " *\\n" for line in shown.splitlines()]
+    lines = [re.sub(rf"(?:\\ )*{ANY}", ".*", re.escape(line.rstrip())) + " *\\n" for line in shown.splitlines()]
     return "^" + "".join("(?:.*\\n)*?" if line == ".* *\\n" else line for line in lines)
 
 
 def test_what_is_shown_is_compared_line_by_line():
     assert re.search(as_pattern("one\n…\nfour …"), "one\ntwo\nthree\nfour 4\n", re.MULTILINE)
+    assert re.search(as_pattern("one   …"), "one 1\n", re.MULTILINE)
     assert not re.search(as_pattern("one\nthree"), "one\ntwo\nthree\n", re.MULTILINE)
     assert not re.search(as_pattern("one"), "someone\n", re.MULTILINE)
 

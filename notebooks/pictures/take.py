@@ -1,8 +1,8 @@
-"""Take the README's pictures of the UI, from the default search in a folder of its own.
+"""Take the pictures of docs/ui.md, from the default search in a temporary folder.
 
     python notebooks/pictures/take.py
 
-needs Chromium, and takes a minute or two.
+The script needs Chromium and takes one or two minutes.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ UNCLUTTERED = "[data-assistant-ui] { display: none !important }"
 
 
 def take(page: Page, name: str, width: int, height: int) -> None:
-    """Save what is on the page, in 256 colours."""
+    """Save a picture of the page, in 256 colours."""
     page.set_viewport_size({"width": width, "height": height})
     page.add_style_tag(content=UNCLUTTERED)
-    page.wait_for_timeout(1500)  # charts are drawn anew after a change of size
+    page.wait_for_timeout(1500)  # the page draws its charts again after a change of size
     shown = Image.open(BytesIO(page.screenshot())).convert("RGB")
     shown.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
 
 
 def take_all(page: Page, front: str, result: SearchResult) -> None:
-    """Go from page to page."""
+    """Visit each page and take its picture."""
     root, experiment_id = front.partition("#")[0], re.search(r"experiments/(\d+)/", front)[1]
     page.add_init_script(ASSISTANT_SHUT)
     page.goto(front)
@@ -59,13 +59,13 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
 
     page.goto(root + pages.artifact(experiment_id, result.best["run_id"], "weights.png"))
     page.get_by_role("img", name="weights.png").wait_for()
-    path = page.get_by_text("Path:").locator("..")  # of the folder, which is gone by now
+    path = page.get_by_text("Path:").locator("..")  # names the temporary folder
     path.evaluate("line => line.style.visibility = 'hidden'")
     take(page, "ui_trial", 1440, 560)
 
     page.goto(root + pages.version(result.promotion.model, result.promotion.version))
     page.get_by_role("heading", name="Where it comes from").wait_for()
-    code = page.locator("code", has_text="set_tracking_uri").first  # the folder is gone by now here, too
+    code = page.locator("code", has_text="set_tracking_uri").first  # names the temporary folder, too
     code.evaluate("code => { code.textContent = code.textContent.replace(/sqlite:.*?mlflow/, 'sqlite:///…/mlflow') }")
     take(page, "ui_model", 1280, 892)
 
