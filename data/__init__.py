@@ -5,7 +5,18 @@ from regsearch.data.frames import from_arrays, from_frame
 from regsearch.data.memory import fits_in_memory
 from regsearch.data.recording import Recording
 from regsearch.data.seal import Development, FoldRows, Rows, SealedTest, seal
-from regsearch.data.sources import MEMORY, Source, contents, fingerprint, is_example, is_path, load, shape, source_of
+from regsearch.data.sources import (
+    MEMORY,
+    Source,
+    contents,
+    fingerprint,
+    is_example,
+    is_path,
+    is_recording,
+    load,
+    shape,
+    source_of,
+)
 from regsearch.data.split import Fold, Split
 from regsearch.errors import DataError
 
@@ -28,6 +39,7 @@ __all__ = [
     "from_frame",
     "is_example",
     "is_path",
+    "is_recording",
     "load",
     "seal",
     "shape",

@@ -117,6 +117,12 @@ def fingerprint(source: str, target: str = "y", *, features: str | None = None) 
     return source_of(source, target, features).fingerprint()
 
 
+def is_recording(text: str) -> bool:
+    """Return whether a text names a recording by its name, its suffix or its folder, whether it is there or not."""
+    suffixes = (*_TABLES, ".npz", ".npy", ".zarr")
+    return is_example(text) or Path(text).suffix.lower() in suffixes or os.path.isdir(text)  # noqa: PTH112
+
+
 def is_path(source: str) -> bool:
     """Return whether a source is a path, and not the name of a recording or of what was given from Python."""
     return source not in _NAMES

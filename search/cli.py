@@ -10,16 +10,17 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from threading import Timer
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from regsearch.errors import RegsearchError
-from regsearch.search.config import PRESETS
+from regsearch.errors import ConfigError, RegsearchError
+from regsearch.search.config import PRESETS, Rule
+from regsearch.search.penalty import Family
 
 app = typer.Typer(
     name="regsearch",
-    help="Search the penalty of regularised linear models; trials are MLflow runs, the winner a registered model.",
+    help="Search the penalty of regularised linear models. Trials are MLflow runs; the winner is a registered model.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -28,7 +29,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Search the penalty of regularised linear models."""
     if show_version:
@@ -39,26 +40,38 @@ def start(
 
 TrackingUri = Annotated[
     str | None,
-    typer.Option(metavar="URI", help="MLflow's. Default: $MLFLOW_TRACKING_URI, else ./mlruns/mlflow.db."),
+    typer.Option(
+        metavar="URI", help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else the database ./mlruns/mlflow.db)."
+    ),
 ]
 Storage = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Optuna's: a database URL or a journal. Default: $REGSEARCH_STORAGE, else ./mlruns/optuna.journal.",
+        help="Optuna storage: a database URL or the path of a journal file (default: $REGSEARCH_STORAGE, else "
+        "./mlruns/optuna.journal).",
     ),
 ]
 SharedStorage = Annotated[
     str | None,
     typer.Option(
-        metavar="URL", help="Optuna's: where it is PostgreSQL, it keeps machines apart. Default: $REGSEARCH_STORAGE."
+        metavar="URL",
+        help="Optuna storage URL; if PostgreSQL, its locks work across machines (default: $REGSEARCH_STORAGE).",
     ),
 ]
 Config = Annotated[
     str,
     typer.Argument(
         metavar="[CONFIG]",
-        help="A TOML file, or a preset: default or tutorial.",
+        help="A TOML file, or a preset: default, tutorial or own-data.",
+        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+    ),
+]
+ConfigOrData = Annotated[
+    str,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="A TOML file, a preset (default, tutorial or own-data), or a recording, as --data takes it.",
         autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
     ),
 ]
@@ -67,57 +80,87 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 @app.command()
 def run(
-    config: Config = "default",
+    config: ConfigOrData = "default",
     data: Annotated[
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="twin, stringer, or a .npz, .csv, .parquet, .npy or Zarr, which has rows and a name of its own.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr.",
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The array or column to predict, instead of the config's.")
+        str | None, typer.Option(metavar="NAME", help="Array or column to predict (default: the config's, y).")
     ] = None,
     name: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Of the experiment and the model, instead of the config's or that of --data's file."
+            metavar="NAME",
+            help="Name of the experiment and the model (default: the config's, or the --data file's stem, with the "
+            "--target).",
         ),
     ] = None,
-    trials: Annotated[
-        int | None, typer.Option(metavar="N", help="Trials wanted in all, for each family searched by range.")
+    family: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAMILY", help="Search only this family: ridge, lasso or elasticnet. May be repeated."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of the proposals, instead of the config's.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="Range of the strengths of ridge and lasso.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of trials wanted in all, of each family searched by range.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
+    ] = None,
+    select: Annotated[
+        str | None, typer.Option(metavar="RULE", help="How to choose the winner: best, one-se or one-se-paired.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Processes that solve. The trials are the same with any number."),
+        typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same trials."),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes here."
+            metavar="ADDRESS",
+            help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and touch nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; change nothing.")] = False,
     no_promote: Annotated[
-        bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry alone.")
+        bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry as it is.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say a line for every trial.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for every trial.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a search, or take up one that was stopped: the same command finishes what is missing, or does nothing."""
+    """Run a search. Run it again and it completes whatever is missing."""
+    from regsearch.data import is_recording
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them.")
+    if config not in PRESETS and is_recording(config):
+        if data is not None:
+            raise typer.BadParameter(f"{config} and --data {data} are both recordings; give one of them.")
+        config, data = "default", config
     wanted = SearchConfig.load(config)
     if data is not None:
         wanted = wanted.on(data)
-    wanted = wanted.updated(seed=seed, trials=trials, target=target, name=name)
+    wanted = wanted.updated(
+        seed=seed,
+        trials=trials,
+        target=target,
+        name=name,
+        select=cast(Rule | None, select),
+        families=cast(Sequence[Family], family or ()),
+        folds=folds,
+        alpha=_ends(alpha) if alpha else None,
+    )
     if dry_run:
         from regsearch.search.plan import plan
 
@@ -139,18 +182,29 @@ def run(
     _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
 
 
+def _ends(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--alpha: expected LOW:HIGH, such as 0.001:1, found {text!r}") from None
+    return low, high
+
+
 @app.command()
 def promote(
-    search_id: Annotated[str, typer.Argument(help="Printed by `regsearch run`; a tag of the runs in MLflow.")],
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
     again: Annotated[
-        bool, typer.Option("--again", help="Open test rows that were opened before for another winner.")
+        bool, typer.Option("--again", help="Open test rows that were opened before, for another winner.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a champion that is better or of other data.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Promote a winner that is no better than the mean, or than the champion."),
+    ] = False,
     tracking_uri: TrackingUri = None,
     storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a search's winner on the test rows, once, and make it champion."""
+    """Score the winner of a search on the test rows, once, and make its model champion."""
     from regsearch.search.output import terminal
     from regsearch.search.promotion import promote as promote_search
 
@@ -160,15 +214,13 @@ def promote(
 
 @app.command()
 def models(
-    rollback: Annotated[bool, typer.Option("--rollback", help="Give the champion's alias back to its predecessor.")] = (
-        False
-    ),
-    name: Annotated[str | None, typer.Option(metavar="MODEL", help="Only this registered model.")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Make the previous champion champion again.")] = (False),
+    name: Annotated[str | None, typer.Option(metavar="MODEL", help="Show only this registered model.")] = None,
     tracking_uri: TrackingUri = None,
     storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the registered models, their scores, and who was champion when."""
+    """List the registered models, their scores, and which version was champion when."""
     from regsearch.search.output import terminal
     from regsearch.search.promotion import rollback as restore
     from regsearch.tracking import registry
@@ -198,13 +250,13 @@ def ui(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="On this machine's loopback address. Default: the first free one from 5000 on."
+            min=1, max=65535, help="Port on this machine's loopback address (default: the first free one from 5000)."
         ),
     ] = None,
-    browse: Annotated[bool, typer.Option("--open", help="Open a browser once the UI answers.")] = False,
+    browse: Annotated[bool, typer.Option("--open", help="Open the UI in a browser.")] = False,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Serve the MLflow UI on the searches: one worker, loopback only, until Ctrl-C."""
+    """Serve the MLflow UI on this machine, until Ctrl-C."""
     from regsearch.tracking.server import serve
 
     raise typer.Exit(serve(tracking_uri, port, browse=browse))
@@ -214,11 +266,11 @@ def ui(
 def config_command(
     config: Config = "default",
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema by which editors complete and check a TOML file.")
+        bool, typer.Option("--schema", help="Print the JSON schema that lets editors complete and check a TOML file.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a preset to start from, or check a TOML file and print it with its defaults."""
+    """Print a preset to start from; or check a TOML file and print it with its defaults."""
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
@@ -231,22 +283,29 @@ def config_command(
 @app.command("data")
 def data_command(
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="twin, stringer, a .npz, .csv, .parquet, .npy or a Zarr group.")
+        str,
+        typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
     ] = "twin",
-    target: Annotated[str, typer.Option(help="The array or column to predict.")] = "y",
+    target: Annotated[str, typer.Option(metavar="NAME", help="Array or column to predict.")] = "y",
     as_json: AsJson = False,
 ) -> None:
-    """Fetch, verify and describe a recording."""
+    """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
     from regsearch.search.output import terminal
 
-    recording = data.load(source, target)
-    described = terminal.describe(recording)
-    _print(described, terminal.description_text(described), as_json=as_json)
+    entries = data.contents(source, target)
+    listed = terminal.contents(entries)
+    if not any(entry.role == "target" for entry in entries):
+        hint = f"there is no {target!r} to predict; name one of these by --target"
+        _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
+        return
+    described = terminal.describe(data.load(source, target))
+    text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
+    _print({"contents": listed, **described}, text, as_json=as_json)
 
 
 def main() -> NoReturn:
-    """Run the command; every expected failure is one line on standard error."""
+    """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
     code = 1
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -275,7 +334,7 @@ def _usage(error: Exception, message: str) -> str:
 
 
 def _interrupt(received: list[int], number: int) -> NoReturn:
-    """Stop as Ctrl-C does, remembering by which signal."""
+    """Stop as Ctrl-C does, and remember the signal."""
     received.append(number)
     raise KeyboardInterrupt
 
@@ -285,7 +344,7 @@ def _is_interruption(what: sys.UnraisableHookArgs) -> bool:
 
 
 def _interrupt_again(received: Sequence[int]) -> None:
-    """Have a signal come once more that came while a finaliser ran, where Python ignores what is raised."""
+    """Send a signal again that came while a finaliser ran: Python ignores what is raised there."""
     Timer(0.01, os.kill, (os.getpid(), received[-1])).start()
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import resources
 from pathlib import Path
@@ -19,191 +18,30 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from regsearch.data import is_example, is_path
 from regsearch.errors import ConfigError
+from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
-from regsearch.search.schema import ENDS, TomlSchema, ranges_or_grids
+from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
+Rule = Literal["best", "one-se", "one-se-paired"]
+"""How the winner is chosen; see `search.winner.winner`."""
+
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Span(_Frozen):
-    model_config = ConfigDict(json_schema_extra=ENDS)
-
-    low: Annotated[float | None, Field(gt=0, description="weakest strength")] = None
-    high: Annotated[float | None, Field(gt=0, description="strongest strength")] = None
-    of: Annotated[
-        Literal["max"] | None,
-        Field(
-            description='"max": low and high are fractions of the strength at which (nearly) nothing is left of the '
-            "weights; without them the whole useful range"
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _has_ends(self) -> Self:
-        if self.of is None and (self.low is None or self.high is None):
-            raise ValueError('a range needs low and high, or of = "max"')
-        if self.low is not None and self.low >= self._highest:
-            raise ValueError(f"low must be below high, found low = {self.low:g} and high = {self._highest:g}")
-        return self
-
-    @property
-    def _highest(self) -> float:
-        return 1.0 if self.high is None else self.high
-
-    def ends(self, maximum: float, default_low: float) -> tuple[float, float]:
-        """Return both ends as absolute strengths.
-
-        Parameters
-        ----------
-        maximum : float
-            The strength that `of` refers to.
-        default_low : float
-            The fraction of it to begin at if `low` is left out.
-        """
-        low, high = self.low or default_low, self._highest
-        return (low, high) if self.of is None else (low * maximum, high * maximum)
-
-
-class Range(_Span):
-    """Strengths searched on a log scale, both ends included."""
-
-
-class Points(_Span):
-    """A grid of strengths, evenly spaced on a log scale, both ends included."""
-
-    points: Annotated[int, Field(ge=2, le=1000, strict=True, description="number of strengths")]
-
-
-Grid = Annotated[
-    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
-]
-
-
-def _kind_of_strength(value: object) -> str:
-    if isinstance(value, Points) or (isinstance(value, dict) and "points" in value):
-        return "points"
-    return "range" if isinstance(value, dict | Range) else "grid"
-
-
-Strengths = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Points, Tag("points")] | Annotated[Grid, Tag("grid")],
-    Discriminator(_kind_of_strength),
-    Field(
-        description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}; with "
-        '`of = "max"` relative to the data'
-    ),
-]
-Trials = Annotated[
-    int | None, Field(gt=0, strict=True, description="trials wanted in all, where the strengths are ranges")
-]
-Patience = Annotated[
-    int | None,
-    Field(gt=0, strict=True, description="left out: never; else stop after so many trials without a better score"),
-]
-
-
-class _SearchedFamily(_Frozen):
-    trials: Trials = None
-    patience: Patience = None
-
-    @property
-    def strengths(self) -> dict[str, Range | Points | tuple[float, ...]]:
-        """The range or the grid of each hyperparameter."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in ("trials", "patience")}
-
-    @property
-    def is_relative(self) -> bool:
-        """Whether any strength is relative to the data."""
-        return any(isinstance(strength, _Span) and bool(strength.of) for strength in self.strengths.values())
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether every combination is tried rather than sampled."""
-        return not any(isinstance(strength, Range) for strength in self.strengths.values())
-
-    @property
-    def n_trials(self) -> int:
-        """How many trials the family wants in all, or at most where it has `patience`."""
-        if self.trials is not None:
-            return self.trials
-        return math.prod(
-            strength.points if isinstance(strength, Points) else len(strength)
-            for strength in self.strengths.values()
-            if not isinstance(strength, Range)
-        )
-
-    @model_validator(mode="after")
-    def _ranges_have_trials(self) -> Self:
-        if len({isinstance(strength, Range) for strength in self.strengths.values()}) > 1:
-            raise ValueError(f"give {' and '.join(self.strengths)} both as ranges or both as grids")
-        for name, strength in self.strengths.items():
-            if isinstance(strength, tuple) and len(set(strength)) < len(strength):
-                raise ValueError(f"{name} repeats a value; list each value once")
-        if self.is_grid and self.trials is not None:
-            raise ValueError("an exact grid takes no trials; leave `trials` out or give ranges")
-        if self.is_grid and self.patience is not None:
-            raise ValueError("an exact grid is tried whole; leave `patience` out or give ranges")
-        if not self.is_grid and self.trials is None:
-            raise ValueError("a range needs `trials`, the number of points to try")
-        return self
-
-
-class OneStrength(_SearchedFamily):
-    """Ridge or lasso: one strength."""
-
-    model_config = ConfigDict(json_schema_extra=ranges_or_grids("alpha"))
-
-    alpha: Strengths
-
-
-class TwoStrengths(_SearchedFamily):
-    """ElasticNet: every mix of an L1 and an L2 strength."""
-
-    model_config = ConfigDict(json_schema_extra=ranges_or_grids("l1_alpha", "l2_alpha"))
-
-    l1_alpha: Strengths
-    l2_alpha: Strengths
-
-
-class Families(_Frozen):
-    """The families to search; the unregularised baseline is always fitted beside them."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    ridge: Annotated[OneStrength | None, Field(description="squared weights are penalised: all shrink")] = None
-    lasso: Annotated[OneStrength | None, Field(description="absolute weights are penalised: most become 0")] = None
-    elasticnet: Annotated[TwoStrengths | None, Field(description="both: every mix of an L1 and an L2 strength")] = None
-
-    @property
-    def is_relative(self) -> bool:
-        """Whether any strength is relative to the data."""
-        return any(family.is_relative for family in self.searched.values())
-
-    @property
-    def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
-        """The families that were asked for, in the order of the penalty plane."""
-        asked = {"ridge": self.ridge, "lasso": self.lasso, "elasticnet": self.elasticnet}
-        return {family: settings for family, settings in asked.items() if settings is not None}  # type: ignore[misc]
-
-    @model_validator(mode="after")
-    def _something_to_search(self) -> Self:
-        if not self.searched:
-            raise ValueError("name at least one of ridge, lasso and elasticnet")
-        return self
 
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
 
 
-class FoldsConfig(_Frozen):
+_Blocks = Annotated[
+    Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
+    Discriminator(lambda value: "several" if value and isinstance(value[0], list | tuple) else "one"),
+]
+
+
+class FoldsConfig(Section):
     """Validation on contiguous parts of the training rows in turn."""
 
     folds: Annotated[int, Field(ge=2, strict=True, description="how many parts")]
@@ -212,29 +50,43 @@ class FoldsConfig(_Frozen):
     ] = 0
 
 
-class SplitConfig(_Frozen):
+class SplitConfig(Section):
     """Which rows are trained on, chosen by, and kept sealed; `data.split` checks them against the recording."""
 
     train: Annotated[
-        Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
-        Discriminator(lambda value: "several" if value and isinstance(value[0], list | tuple) else "one"),
-        Field(description="one range of rows, or several"),
-    ]
+        _Blocks | None,
+        Field(description="one range of rows, or several; with folds left out: the first 85 % of rows"),
+    ] = None
     validation: Annotated[
         Annotated[FoldsConfig, Tag("folds_config")] | Annotated[Rows, Tag("rows")],
         Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
         Field(description="a range of rows, or {folds, embargo} to cross-validate over the training rows"),
     ]
-    test: Annotated[Rows, Field(description="rows kept sealed until the winner is promoted")]
+    test: Annotated[
+        Rows | None,
+        Field(description="rows kept sealed until the winner is promoted; with folds left out: the last 15 %"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = [name for name in ("train", "test") if getattr(self, name) is not None]
+        if not isinstance(self.validation, FoldsConfig) and len(given) < 2:
+            missing = next(name for name in ("train", "test") if name not in given)
+            raise ValueError(f"{missing!r} is required beside a range of validation rows, and missing")
+        if len(given) == 1:
+            raise ValueError(f"give both train and test, or neither; found {given[0]} alone")
+        return self
 
     @property
     def train_blocks(self) -> tuple[tuple[int, int], ...]:
-        """The ranges of training rows, one or several."""
+        """The ranges of training rows, one or several; none if they were left out."""
+        if self.train is None:
+            return ()
         first = self.train[0]
         return (self.train,) if isinstance(first, int) else self.train  # type: ignore[return-value]
 
 
-class DataConfig(_Frozen):
+class DataConfig(Section):
     """The recording and its rows."""
 
     source: Annotated[str, Field(description="twin, stringer, or a path to .npz, .csv, .parquet, .npy, Zarr")] = "twin"
@@ -244,7 +96,7 @@ class DataConfig(_Frozen):
     ] = None
 
 
-class SearchConfig(_Frozen):
+class SearchConfig(Section):
     """A whole search.
 
     Raises
@@ -271,7 +123,7 @@ class SearchConfig(_Frozen):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Literal["best", "one-se", "one-se-paired"],
+        Rule,
         Field(
             description="the best score, the most regularised within one standard error of it, or within one standard "
             "error of the difference to it"
@@ -394,22 +246,105 @@ class SearchConfig(_Frozen):
         trials: int | None = None,
         target: str | None = None,
         name: str | None = None,
+        select: Rule | None = None,
+        families: Sequence[Family] = (),
+        folds: int | None = None,
+        alpha: tuple[float, float] | None = None,
     ) -> Self:
-        """Return a copy with another seed, target or name, or `trials` wanted of every family searched by range."""
+        """Return a copy with some settings changed; what is left out stays.
+
+        Parameters
+        ----------
+        seed : int or None
+        trials : int or None
+            Trials wanted in all, of each family searched by range.
+        target : str or None
+            Name of the array or column to predict.  Without `name`, another target also ends the name, so that each
+            target has a model of its own.
+        name : str or None
+            Name of the experiment and the model.
+        select : {"best", "one-se", "one-se-paired"} or None
+        families : sequence of str
+            Families to keep; all if empty.
+        folds : int or None
+            Number of folds to cross-validate with, over the training and validation rows.
+        alpha : tuple of float or None
+            Ends of the range of ridge's and the lasso's `alpha`.
+
+        Raises
+        ------
+        ConfigError
+            If a setting does not fit the configuration.
+        """
         values = self.model_dump(exclude_none=True)
-        if name is not None:
-            values["name"] = name
-        if seed is not None:
-            values["seed"] = seed
+        given = {"name": name, "seed": seed, "select": select}
+        values |= {key: value for key, value in given.items() if value is not None}
         if target is not None:
+            if name is None and target != self.data.target:
+                values["name"] = f"{self.name}-{_as_name(target)}"
             values["data"]["target"] = target
+        if families:
+            values["families"] = self._kept(families, values["families"])
+        if folds is not None:
+            values["data"]["split"] = self._folded(folds)
+        if alpha is not None:
+            self._narrow(values["families"], alpha)
         if trials is not None:
-            sampled = [family for family, settings in self.families.searched.items() if not settings.is_grid]
-            if not sampled:
+            ranged = [one for one in values["families"].values() if "trials" in one]
+            if not ranged:
                 raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
-            for family in sampled:
-                values["families"][family]["trials"] = trials
+            for settings in ranged:
+                settings["trials"] = trials
         return self._checked(values, "command line")
+
+    def with_family(self, family: Family, **keys: Any) -> Self:
+        """Return a copy with a family added or some of its keys changed.
+
+        Parameters
+        ----------
+        family : {"ridge", "lasso", "elasticnet"}
+        **keys
+            Keys of ``[families.FAMILY]`` as in TOML, such as ``alpha={"low": 0.001, "high": 1}`` or ``trials=50``;
+            ``None`` removes a key.
+
+        Raises
+        ------
+        ConfigError
+            If the keys do not make a family.
+        """
+        values = self.model_dump(exclude_none=True)
+        changed = {**values["families"].get(family, {}), **keys}
+        values["families"][family] = {key: value for key, value in changed.items() if value is not None}
+        return self._checked(values, family)
+
+    def _kept(self, families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
+        unknown = [family for family in families if family not in settings]
+        if unknown:
+            raise ConfigError(f"--family {unknown[0]}: the configuration has {', '.join(settings)}; name some of these")
+        return {family: one for family, one in settings.items() if family in families}
+
+    def _folded(self, folds: int) -> dict[str, Any]:
+        split = self.data.split
+        if split is None or split.train is None:
+            return {"validation": {"folds": folds}}
+        if isinstance(split.validation, FoldsConfig):
+            return {**split.model_dump(), "validation": {"folds": folds, "embargo": split.validation.embargo}}
+        return {
+            "train": sorted([*split.train_blocks, split.validation]),
+            "validation": {"folds": folds},
+            "test": split.test,
+        }
+
+    def _narrow(self, families: Mapping[str, Any], alpha: tuple[float, float]) -> None:
+        """Search ridge and the lasso between two strengths."""
+        searched = [settings for settings in families.values() if "alpha" in settings]
+        if not searched:
+            raise ConfigError(
+                "--alpha: only ridge and the lasso have an alpha; set l1_alpha and l2_alpha in a TOML file"
+            )
+        for settings in searched:
+            settings["alpha"] = {"low": alpha[0], "high": alpha[1]}
+            settings.setdefault("trials", 30)
 
     def on(self, data: str | Recording) -> Self:
         """Return a copy that searches other data, given as a source or as a recording.
@@ -423,7 +358,7 @@ class SearchConfig(_Frozen):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
-            values["name"] = re.sub(r'[/:"\x00-\x1f]', "-", Path(data).stem) or "recording"
+            values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
         return self._checked(values, "--data")
 
@@ -455,13 +390,6 @@ class SearchConfig(_Frozen):
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
 
 
-def ends_of(strength: Range | Points | tuple[float, ...]) -> tuple[float, float]:
-    """Return the weakest and the strongest of some absolute strengths."""
-    if isinstance(strength, tuple):
-        return min(strength), max(strength)
-    return strength.ends(math.nan, math.nan)
-
-
 def preset(name: str) -> str:
     """Return the TOML of a configuration that comes with the package, comments included.
 
@@ -473,6 +401,11 @@ def preset(name: str) -> str:
     if name not in PRESETS:
         raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
     return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _as_name(text: str) -> str:
+    """Return a text as the name of an experiment and a model."""
+    return re.sub(r'[/:"\x00-\x1f]', "-", text).lstrip(". ") or "recording"
 
 
 def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

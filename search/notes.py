@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from regsearch.search.config import SearchConfig, ends_of
+from regsearch.search.config import SearchConfig
+from regsearch.search.families import ends_of
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.trial import Trial, best_of_each_family
 

@@ -21,7 +21,8 @@ from scipy.linalg import eigvalsh
 from scipy.optimize import brentq
 
 from regsearch.data import Development, Rows, fits_in_memory
-from regsearch.search.config import Points, Range, SearchConfig
+from regsearch.search.config import SearchConfig
+from regsearch.search.families import Points, Range
 from regsearch.search.penalty import Family
 from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design, normalise

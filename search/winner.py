@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
+from regsearch.search.config import Rule
 from regsearch.search.trial import Trial
 
-Rule = Literal["best", "one-se", "one-se-paired"]
 Losses = Callable[[Trial], NDArray[np.float64]]
 """Returns the validation losses of a trial by fold or by block; see `solving.evaluate.Evaluation`."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from regsearch.data import MEMORY, Development
-from regsearch.search.config import PRESETS, Range, SearchConfig
+from regsearch.search.config import PRESETS, SearchConfig
+from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search

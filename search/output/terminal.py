@@ -15,12 +15,14 @@ from rich.text import Text
 
 from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
+from regsearch.data.entry import Entry
 from regsearch.search.config import PRESETS, SearchConfig, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import Trial, best_of_each_family
 
 _SHOWN_PER_FAMILY = 3
+_MOST_ENTRIES = 20
 _SCHEMA_HINT = """\
 #:schema ./regsearch.schema.json
 # For editors that complete and check TOML: regsearch config --schema > regsearch.schema.json
@@ -167,6 +169,27 @@ def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
     if not models:
         return "no registered models yet; `regsearch run` makes the first\n"
     return _rendered(*(part for name, model in models.items() for part in _model_parts(name, **model)))
+
+
+def contents(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return the arrays or columns of a recording as plain values."""
+    return [asdict(entry) for entry in entries]
+
+
+def contents_text(entries: Sequence[Entry]) -> str:
+    """Return the arrays or columns of a recording for people: all of a few, or the first and the last of many."""
+    table = Table(box=SIMPLE)
+    for heading in ("name", "shape", "type", "taken as"):
+        table.add_column(heading)
+    shown = (
+        entries if len(entries) <= _MOST_ENTRIES else [*entries[: _MOST_ENTRIES // 2], *entries[-_MOST_ENTRIES // 2 :]]
+    )
+    targets = [entry for entry in entries if entry.role == "target" and entry not in shown]
+    for entry in (*targets, *shown):
+        shape = " × ".join(f"{size:,}" for size in entry.shape) if entry.shape else ""
+        table.add_row(Text(entry.name), shape, entry.dtype, entry.role)
+    left = len(entries) - len(shown) - len(targets)
+    return _rendered(table, *([Text(f"and {left:,} more")] if left else []))
 
 
 def describe(recording: Recording) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from regsearch.errors import ConfigError
-from regsearch.search.config import OneStrength, SearchConfig, TwoStrengths, ends_of
+from regsearch.search.config import SearchConfig
+from regsearch.search.families import OneStrength, TwoStrengths, ends_of
 from regsearch.search.penalty import Family
 
 BATCH = 10

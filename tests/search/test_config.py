@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch import SearchConfig
 from regsearch.errors import ConfigError
+from regsearch.search.families import ends_of
+from regsearch.search.rows import split_of
 
 BASE = SearchConfig.from_preset("default").to_toml()
 
@@ -76,7 +79,7 @@ def test_the_presets_are_the_designed_ones():
         (("l1_alpha = [", "trials = 9\nl1_alpha = ["), "families.elasticnet: an exact grid takes no trials"),
         (('name = "running-speed"', 'name = "a/b"'), "name must be a word or more without"),
         (('name = "running-speed"', ""), "'name' is required and missing"),
-        (("5000,", ""), "'data.split.train' is required and missing"),
+        (("5000,", ""), "data.split: 'train' is required beside a range of validation rows"),
         (("seed = 0", "seed = ["), "expected TOML, found a syntax error"),
         (("seed = 0", "seed = true"), "seed: Input should be a valid integer, found True"),
     ],
@@ -162,13 +165,77 @@ def test_more_trials_are_wanted_of_the_families_searched_by_range():
         SearchConfig.from_preset("tutorial").updated(trials=7)
 
 
-def test_ones_own_file_brings_its_own_rows_and_name():
+def test_ones_own_file_brings_its_own_rows_and_name(tmp_path):
     default = SearchConfig.from_preset("default")
     own = default.on("recordings/mouse 7.npz")
     assert (own.name, own.data.split, own.data.source) == ("mouse 7", None, "recordings/mouse 7.npz")
     assert default.on("stringer").data.split == default.data.split
-    assert default.on("down/stringer_spontaneous.npy").name == default.name
-    assert default.updated(target="speed").data.target == "speed"
+    np.save(tmp_path / "stringer_spontaneous.npy", {"run": 1})
+    assert default.on(f"{tmp_path}/stringer_spontaneous.npy").name == default.name
+
+
+def test_another_target_has_a_name_and_so_a_model_of_its_own_unless_it_is_given_one():
+    own = SearchConfig.from_preset("default").on("worm.npz")
+    assert own.updated(target="speed").data.target == "speed"
+    assert own.updated(target="speed").name == "worm-speed"
+    assert own.updated(target="turn/rate").name == "worm-turn-rate"
+    assert own.updated(target="speed", name="mine").name == "mine"
+    assert own.updated(target="y").name == "worm"
+
+
+def test_what_is_changed_most_is_changed_in_one_call():
+    default = SearchConfig.from_preset("default")
+    changed = default.updated(families=["lasso"], alpha=(1e-6, 1e-2), select="one-se", folds=5)
+    assert list(changed.families.searched) == ["lasso"]
+    assert ends_of(changed.families.lasso.alpha) == (1e-6, 1e-2)
+    assert changed.select == "one-se"
+    assert changed.data.split.model_dump()["validation"] == {"folds": 5, "embargo": 0}
+    assert changed.data.split.train_blocks == ((2000, 2250), (5000, 7000))
+    tutorial = SearchConfig.from_preset("tutorial").updated(alpha=(0.1, 1.0))
+    assert tutorial.families.ridge.n_trials == 30
+    own = default.on("worm.npz").updated(folds=3)
+    assert own.data.split.model_dump(exclude_none=True) == {"validation": {"folds": 3, "embargo": 0}}
+    assert split_of(own, 200).shown["train"] == "[0, 170)"
+
+
+def test_one_family_is_changed_or_added_without_rebuilding_the_others():
+    tutorial = SearchConfig.from_preset("tutorial")
+    changed = tutorial.with_family("lasso", alpha={"low": 0.001, "high": 1}, trials=9)
+    assert changed.families.lasso.n_trials == 9
+    assert changed.families.ridge == tutorial.families.ridge
+    assert changed.with_family("lasso", trials=12).families.lasso.n_trials == 12
+    with pytest.raises(ConfigError, match="a range needs `trials`"):
+        changed.with_family("lasso", trials=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"families": ["lass"]}, "--family lass: the configuration has ridge, lasso, elasticnet"),
+        ({"select": "worst"}, "select: Input should be 'best', 'one-se' or 'one-se-paired', found 'worst'"),
+        ({"alpha": (1.0, 0.1)}, "low must be below high"),
+        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and lasso have an alpha"),
+        ({"folds": 1}, "folds: Input should be greater than or equal to 2"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_said_in_one_line(change, says):
+    with pytest.raises(ConfigError) as caught:
+        SearchConfig.from_preset("default").updated(**change)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("train = [0, 9]\nvalidation = [9, 12]", "'test' is required beside a range of validation rows"),
+        ("validation = [9, 12]", "'train' is required beside a range of validation rows"),
+        ("train = [0, 9]\nvalidation = { folds = 2 }", "give both train and test, or neither; found train alone"),
+    ],
+)
+def test_rows_that_are_only_half_given_are_refused(rows, says):
+    with pytest.raises(ConfigError) as caught:
+        SearchConfig.from_toml(f'name = "x"\n[data.split]\n{rows}\n[families.ridge]\nalpha = [1]\n')
+    assert says in str(caught.value)
 
 
 def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from regsearch import SearchConfig, run_search
-from regsearch.errors import PromotionRefusedError
+from regsearch import SearchConfig, from_arrays, run_search
+from regsearch.errors import PromotionRefusedError, SearchStoppedError
 from regsearch.search.promotion import promote
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store
@@ -52,8 +54,47 @@ def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, resul
     (refusal,) = [note for note in refused.notes if "stays" in note]
     assert "is better than this search's" in refusal
     assert refusal.endswith(
-        f"`regsearch promote {refused.search_id} --force --again` replaces it all the same and opens them and counts it"
+        f"`regsearch promote {refused.search_id} --force --again` promotes it all the same and opens them and counts it"
     )
     assert str(registry.champion(open_store(), "small").version) == result.promotion.version
     promoted = promote(refused.search_id, again=True, force=True)
     assert promoted.replaced == result.promotion.version
+
+
+def unrelated(seed=1):
+    """Return features and a target that have nothing to do with each other."""
+    rng = np.random.default_rng(seed)
+    return from_arrays(rng.standard_normal((120, 40)), rng.standard_normal(120))
+
+
+def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forced(workspace):
+    result = run_search("default", data=unrelated(), name="chance", progress=False)
+    assert result.promotion is None
+    (refusal,) = [note for note in result.notes if "predicts no better than the mean of its training rows" in note]
+    assert refusal.endswith(f"`regsearch promote {result.search_id} --force` promotes it all the same")
+    assert registry.names(open_store()) == []
+    assert promote(result.search_id, data=unrelated(), force=True).version == "1"
+
+
+def forge_metric(store, run_id):
+    store.client.log_metric(run_id, "r2_validation", 0.9999)
+
+
+def forge_weights(store, run_id):
+    (file,) = Path("mlruns").rglob(f"{run_id}/artifacts/weights.npz")
+    arrays = dict(np.load(file))
+    arrays["coef"] = np.full_like(arrays["coef"], 666.0)
+    np.savez(file, **arrays)
+
+
+@pytest.mark.parametrize("forge", [forge_metric, forge_weights])
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_config):
+    config = small_config.updated(folds=folds, families=["ridge"])
+    searched = run_search(config, promote=False, progress=False)
+    loser = searched.trials[searched.trials["family"] == "ridge"].nsmallest(1, "r2_validation")["run_id"].item()
+    forge(open_store(), loser if forge is forge_metric else searched.winner.run_id)
+    with pytest.raises((PromotionRefusedError, SearchStoppedError)) as refused:
+        promote(searched.search_id)
+    assert "changed after it was logged" in str(refused.value)
+    assert registry.names(open_store()) == []

@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from regsearch import SearchConfig, run_search
 from regsearch.data import Recording, Split, seal
 from regsearch.errors import ConfigError
-from regsearch.search.config import ends_of
+from regsearch.search.families import ends_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 
 RELATIVE = """
