@@ -1,18 +1,21 @@
-"""A small recording that behaves like the large one, and an empty workspace with a tracking database."""
+"""A small recording that behaves like the large one, a finished search of it, and an empty workspace."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlflow
 import numpy as np
-import psycopg
 import pytest
+from filelock import FileLock
 
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.data import Development, Recording, SealedTest, Split, seal
@@ -60,16 +63,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 LONGEST_FIRST = ("test_notebooks", "test_examples", "deploy", "browser", "test_network", "guarantees")
+SLOW_FOLDERS = ("deploy", "browser")
+SERVERS = {"postgresql", "tracking_server"}
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest chooses by markers afterwards
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the longest tests start first, so that no worker is left alone with one of them in the end."""
+    """Mark what needs a server or a browser as slow, and start the longest tests first.
+
+    If the longest tests started last, one worker would run them while the others had nothing left to do.
+    """
 
     def rank(item: pytest.Item) -> int:
         places = [number for number, place in enumerate(LONGEST_FIRST) if f"/{place}" in item.path.as_posix()]
         return min(places, default=len(LONGEST_FIRST))
 
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS or needs_server(item):
+            item.add_marker("slow")
     items.sort(key=rank)
+
+
+def needs_server(item: pytest.Item) -> bool:
+    """Return whether a test needs one of a team's servers."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return bool(SERVERS & set(getattr(item, "fixturenames", ()))) or parameters.get("place") == "servers"
 
 
 @pytest.fixture(autouse=True)
@@ -98,11 +116,28 @@ def sealed(recording: Recording) -> tuple[Development, SealedTest]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Return a call that fills a folder of some name; the first of pytest's processes does it for all of them."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder = shared / name
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "made").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                (folder / "made").touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def empty_database(made_once: Callable[..., Path]) -> Path:
     """Return a folder with an initialised MLflow database, to be copied: making one takes two seconds."""
-    folder = tmp_path_factory.mktemp("database")
-    open_store(f"sqlite:///{folder / 'mlflow.db'}")
-    return folder
+    return made_once("database", lambda folder: open_store(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")) / "mlruns"
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +190,8 @@ class Place:
         """Return whether a search has begun to propose."""
         if self.storage is None:
             return (self.artifacts.parent / "optuna.journal").exists()
+        import psycopg
+
         with psycopg.connect(self.storage) as connection:
             return connection.execute("SELECT FROM studies").fetchone() is not None
 
@@ -197,29 +234,69 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 @pytest.fixture
 def workspace(tmp_path: Path, place: Place, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a folder of its own the current one, with searches kept in a place that is empty."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name, value in (("MLFLOW_TRACKING_URI", place.tracking_uri), ("REGSEARCH_STORAGE", place.storage)):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
+    enter(tmp_path, place, monkeypatch)
     if place.tracking_uri is None:
         shutil.copytree(empty_database, tmp_path / "mlruns")
     return tmp_path
 
 
+def enter(folder: Path, place: Place, patch: pytest.MonkeyPatch) -> None:
+    """Make a folder the current one, and a place the one where searches are kept."""
+    patch.chdir(folder)
+    patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    for name, value in (("MLFLOW_TRACKING_URI", place.tracking_uri), ("REGSEARCH_STORAGE", place.storage)):
+        if value is None:
+            patch.delenv(name, raising=False)
+        else:
+            patch.setenv(name, value)
+
+
 @pytest.fixture
 def small_config(workspace: Path, recording: Recording) -> SearchConfig:
     """Return the configuration of a search of 20 trials on a file in the workspace."""
-    np.savez(workspace / "small.npz", X=recording.X, y=recording.y)
+    return put_small(workspace, recording)
+
+
+def put_small(folder: Path, recording: Recording) -> SearchConfig:
+    """Put the recording into a folder, and return the configuration of a search of it."""
+    np.savez(folder / "small.npz", X=recording.X, y=recording.y)
     return SearchConfig.from_toml(SMALL.format(source="small.npz"))
 
 
+@pytest.fixture(scope="session")
+def finished(made_once: Callable[..., Path], empty_database: Path) -> Path:
+    """Return a folder in which that search has been run, with its result in a pickle."""
+
+    def search(folder: Path) -> None:
+        shutil.copytree(empty_database, folder / "mlruns")
+        with pytest.MonkeyPatch.context() as patch:
+            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
+            result = run_search(put_small(folder, _small_recording()), progress=False)
+        (folder / "result.pickle").write_bytes(pickle.dumps(result))
+
+    return made_once("finished", search)
+
+
 @pytest.fixture
-def result(small_config: SearchConfig) -> SearchResult:
-    """Return that search, run."""
-    return run_search(small_config, progress=False)
+def result(finished: Path, small_config: SearchConfig, workspace: Path) -> SearchResult:
+    """Return that search, finished in the embedded place of the workspace: copied there, for speed."""
+    shutil.copytree(finished, workspace, dirs_exist_ok=True)  # times of files included
+    move_addresses(workspace / "mlruns" / "mlflow.db", finished, workspace)
+    result: SearchResult = pickle.loads((workspace / "result.pickle").read_bytes())
+    assert result.promotion is not None
+    uri = result.promotion.tracking_uri.replace(str(finished), str(workspace))
+    return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
+
+
+def move_addresses(database: Path, old: Path, new: Path) -> None:
+    """Replace a folder by another in every text of an SQLite database."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, kind, *_ in connection.execute(f"PRAGMA table_info('{table}')").fetchall():
+                if kind.startswith(("VARCHAR", "TEXT")):
+                    change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE "{column}" LIKE ?'
+                    connection.execute(change, (str(old), str(new), f"%{old}%"))
 
 
 @pytest.fixture

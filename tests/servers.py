@@ -15,7 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import requests
 
 from tests.launch import Launched
@@ -74,6 +73,8 @@ class PostgreSQL:
 
     def rule(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Execute a statement as the superuser, and return the rows."""
+        import psycopg
+
         with psycopg.connect(
             host=str(self._folder), port=self.port, user="postgres", dbname=database, autocommit=True
         ) as connection:
@@ -117,6 +118,8 @@ class PostgreSQL:
         shutil.rmtree(self._folder)
 
     def _answers(self) -> bool:
+        import psycopg
+
         try:
             return bool(self.rule("SELECT 1"))
         except psycopg.OperationalError:

@@ -13,6 +13,8 @@ from regsearch.tracking import registry
 from regsearch.tracking.model import linear_model, save
 from regsearch.tracking.store import open_store
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

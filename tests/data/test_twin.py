@@ -14,6 +14,8 @@ from regsearch.data.recording import Recording
 from regsearch.data.twin import SHA256, twin
 from regsearch.search.solvers.design import normalise
 
+pytestmark = pytest.mark.slow
+
 TRAIN, VALIDATION, TEST = slice(5000, 7000), slice(2000, 2250), slice(2250, 2500)
 RIDGE = (0.01, 0.1, 1.0, 10.0, 100.0)
 LASSO = (0.0005, 0.001, 0.005, 0.01, 0.1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 from dask_jobqueue import SLURMCluster
 from mlflow import environment_variables
@@ -17,6 +18,8 @@ from tests import needs
 from tests.deploy.conftest import DEPLOY, settings
 from tests.guarantees.conftest import one_ridge
 from tests.servers import until
+
+pytestmark = pytest.mark.slow
 
 OF_OTHERS = {"PATH", "PGHOST", "OPTUNA_STORAGE", "BACKUPS", "BACKUP_DAYS"}
 OPTIONS = {"MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION"}  # MLflow reads these for its options alone

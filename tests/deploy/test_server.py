@@ -20,6 +20,8 @@ from tests.deploy.conftest import DEPLOY, PASSWORDS, settings
 from tests.guarantees.conftest import TRIALS, assert_complete, one_ridge, prepare
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 REGSEARCH = [sys.executable, "-m", "regsearch"]
 
 
@@ -105,7 +107,6 @@ def test_runs_that_another_user_s_dead_search_left_open_are_left_to_them(deploym
     assert MlflowClient().get_run(left).info.status == "KILLED"
 
 
-@pytest.mark.slow
 def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recording, as_user, undisturbed):
     """One backup is taken while the search runs, slowly, and one when it has ended, before an upgrade."""
     prepare(workspace, recording)

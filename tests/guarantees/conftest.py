@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import pickle
 import shutil
 import signal
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.search.proposals.storage import storage_at
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store, storage_url
+from tests.conftest import Place, enter
 
 CONFIG = """
 name = "killed"
@@ -107,60 +103,30 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(small_recording, empty_database, tmp_path_factory) -> Undisturbed:
-    """Return what the search comes to when nobody disturbs it, found out by the first of pytest's processes to ask."""
-    own = tmp_path_factory.getbasetemp()
-    kept = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "undisturbed.pickle"
-    with FileLock(f"{kept}.lock"):
-        if not kept.exists():
-            kept.write_bytes(pickle.dumps(_undisturbed(small_recording(), empty_database, tmp_path_factory)))
-        return pickle.loads(kept.read_bytes())
+def undisturbed(made_once, small_recording, empty_database) -> Undisturbed:
+    """Return what the search comes to when nobody disturbs it."""
 
+    def search(folder: Path) -> None:
+        shutil.copytree(empty_database, folder / "mlruns")
+        with pytest.MonkeyPatch.context() as patch:
+            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
+            prepare(folder, small_recording())
+            started = time.monotonic()
+            result = run_search(SearchConfig.load("killed.toml"), progress=False)
+            seconds = time.monotonic() - started
+        best = result.best
+        came_to = Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
+        (folder / "undisturbed.pickle").write_bytes(pickle.dumps(came_to))
 
-def _undisturbed(recording, empty_database, tmp_path_factory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    shutil.copytree(empty_database, folder / "mlruns")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.delenv("REGSEARCH_STORAGE", raising=False)
-        prepare(folder, recording)
-        started = time.monotonic()
-        result = run_search(SearchConfig.load("killed.toml"), progress=False)
-        seconds = time.monotonic() - started
-    best = result.best
-    return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
-
-
-def interrupt(where: str, moment: Literal["before", "after"], count: int, number: int = signal.SIGKILL) -> None:
-    """Have this process send itself a signal right before or after the count-th call of ``module:path.of.function``."""
-    module, _, path = where.partition(":")
-    *parents, name = path.split(".")
-    owner = importlib.import_module(module)
-    for parent in parents:
-        owner = getattr(owner, parent)
-    call = getattr(owner, name)
-    left = count
-
-    def interrupted(*args, **kwargs):
-        nonlocal left
-        left -= 1
-        if left == 0 and moment == "before":
-            os.kill(os.getpid(), number)
-        result = call(*args, **kwargs)
-        if left == 0 and moment == "after":
-            os.kill(os.getpid(), number)
-        return result
-
-    setattr(owner, name, interrupted)
+    return pickle.loads((made_once("undisturbed", search) / "undisturbed.pickle").read_bytes())
 
 
 @pytest.fixture
 def kill(launch):
-    """Return a start of the command, by default of the search, that dies where it is told to."""
+    """Return a start of the command, by default of the search, that dies at a point."""
 
-    def killed(where, moment, count, command=("run", "killed.toml")):
-        process = launch(*command, before=partial(interrupt, where, moment, count))
+    def killed(point, command=("run", "killed.toml")):
+        process = launch(*command, before=point.interrupt)
         assert process.wait() == -signal.SIGKILL, process.stderr
 
     return killed

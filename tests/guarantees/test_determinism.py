@@ -14,8 +14,9 @@ from regsearch.search.solving.evaluate import Evaluator, Task
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize(("place", "workers"), [("embedded", 2), ("embedded", 4), ("servers", 2)], indirect=["place"])
 def test_any_number_of_workers_makes_the_same_table(workers, killed, undisturbed):
     config = SearchConfig.load("killed.toml")

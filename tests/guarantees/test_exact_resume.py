@@ -6,83 +6,76 @@ import time
 from dataclasses import replace
 from itertools import zip_longest
 
+import mlflow.sklearn
+import optuna
 import pytest
+from mlflow import MlflowClient
+from optuna import Study
+from optuna.trial import Trial
 
 from regsearch import SearchConfig, run_search
+from regsearch.data import SealedTest
+from regsearch.search import promotion
+from regsearch.search.output import search_figures
+from regsearch.tracking import store as tracking_store
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
+from tests.guarantees.points import after, before
 from tests.servers import until
-
-pytestmark = pytest.mark.slow
 
 LIVES = 3
 
-CREATE_STUDY, ASK, TELL = "optuna:create_study", "optuna.study:Study.ask", "optuna.study:Study.tell"
-SUGGEST = "optuna.trial:Trial._suggest"
-CREATE_RUN, LOG, WRITE, END = (
-    f"mlflow:MlflowClient.{name}" for name in ("create_run", "log_batch", "log_artifacts", "set_terminated")
-)
-CREATE_MODEL, CREATE_VERSION, SET_ALIAS = (
-    f"mlflow:MlflowClient.{name}"
-    for name in ("create_registered_model", "create_model_version", "set_registered_model_alias")
-)
-SUMMARISE, TELL_STORY, TELL_ITS_END = (
-    "regsearch.search.output.search_figures:summarise",
-    "regsearch.search.output.search_figures:tell",
-    "regsearch.search.promotion:tell",
-)
-
 OPENING = {  # where a process is killed: before or after which call, counted from the start of that process
-    "the first study is created": (CREATE_STUDY, "after", 1),
-    "the last study is created": (CREATE_STUDY, "after", 3),
-    "the parent run is created": (CREATE_RUN, "after", 1),
-    "the parent's parameters are written": (LOG, "after", 1),
-    "the configuration is written": (WRITE, "after", 1),
-    "the first trial is asked": (ASK, "after", 1),
+    "the first study is created": after(optuna, optuna.create_study),
+    "the last study is created": after(optuna, optuna.create_study, 3),
+    "the parent run is created": after(MlflowClient, MlflowClient.create_run),
+    "the parent's parameters are written": after(MlflowClient, MlflowClient.log_batch),
+    "the configuration is written": after(MlflowClient, MlflowClient.log_artifacts),
+    "the first trial is asked": after(Study, Study.ask),
 }
 FIRST_BATCHES = {
-    "a batch is half asked": (ASK, "after", 6),
-    "a trial has one of its two parameters": (SUGGEST, "after", 12),
-    "a trial's run is created": (CREATE_RUN, "after", 2),
-    "a trial's metrics are written": (LOG, "after", 9),
-    "a trial's artifacts are written": (WRITE, "after", 9),
-    "a trial's run has ended": (END, "after", 7),
+    "a batch is half asked": after(Study, Study.ask, 6),
+    "a trial has one of its two parameters": after(Trial, Trial._suggest, 12),
+    "a trial's run is created": after(MlflowClient, MlflowClient.create_run, 2),
+    "a trial's metrics are written": after(MlflowClient, MlflowClient.log_batch, 9),
+    "a trial's artifacts are written": after(MlflowClient, MlflowClient.log_artifacts, 9),
+    "a trial's run has ended": after(MlflowClient, MlflowClient.set_terminated, 7),
 }
 LATER_BATCHES = {
-    "the first trial is told": (TELL, "before", 1),
-    "a batch is half told": (TELL, "after", 6),
-    "a later batch is half asked": (ASK, "before", 3),
-    "a later trial has one of its two parameters": (SUGGEST, "after", 5),
-    "a later trial's run is created": (CREATE_RUN, "after", 8),
-    "the last trial is told": (TELL, "after", TRIALS - 1),  # the baseline has been told before
+    "the first trial is told": before(Study, Study.tell),
+    "a batch is half told": after(Study, Study.tell, 6),
+    "a later batch is half asked": before(Study, Study.ask, 3),
+    "a later trial has one of its two parameters": after(Trial, Trial._suggest, 5),
+    "a later trial's run is created": after(MlflowClient, MlflowClient.create_run, 8),
+    "the last trial is told": after(Study, Study.tell, TRIALS - 1),  # the baseline has been told before
 }
 SUMMARY = {
-    "the figures are drawn": (SUMMARISE, "before", 1),
-    "the story is about to be told": (TELL_STORY, "before", 1),
-    "the story is told": (TELL_STORY, "after", 1),
-    "the figures are written": (SUMMARISE, "after", 1),
+    "the figures are drawn": before(search_figures, search_figures.summarise),
+    "the story is about to be told": before(search_figures, search_figures.tell),
+    "the story is told": after(search_figures, search_figures.tell),
+    "the figures are written": after(search_figures, search_figures.summarise),
 }
 PROMOTION = {
-    "the winner is chosen": ("regsearch.search.promotion:winner", "after", 1),
-    "the opening of the test rows is noted": ("regsearch.search.promotion:read_weights", "before", 1),
-    "the test rows are open": ("regsearch.data.seal:SealedTest.open", "after", 1),
-    "the registered model is created": (CREATE_MODEL, "after", 1),
-    "the model is saved": ("mlflow.sklearn:save_model", "after", 1),
-    "the version is about to be registered": (CREATE_VERSION, "before", 1),
+    "the winner is chosen": after(promotion, promotion.winner),
+    "the opening of the test rows is noted": before(promotion, promotion.read_weights),
+    "the test rows are open": after(SealedTest, SealedTest.open),
+    "the registered model is created": after(MlflowClient, MlflowClient.create_registered_model),
+    "the model is saved": after(mlflow.sklearn, mlflow.sklearn.save_model),
+    "the version is about to be registered": before(MlflowClient, MlflowClient.create_model_version),
 }
 CROWNING = {
-    "the version is registered": (CREATE_VERSION, "after", 1),
-    "the alias is about to be set": (SET_ALIAS, "before", 1),
-    "the alias is set": (SET_ALIAS, "after", 1),
-    "the end of the story is about to be told": (TELL_ITS_END, "before", 1),
-    "the end of the story is told": (TELL_ITS_END, "after", 1),
+    "the version is registered": after(MlflowClient, MlflowClient.create_model_version),
+    "the alias is about to be set": before(MlflowClient, MlflowClient.set_registered_model_alias),
+    "the alias is set": after(MlflowClient, MlflowClient.set_registered_model_alias),
+    "the end of the story is about to be told": before(promotion, promotion.tell),
+    "the end of the story is told": after(promotion, promotion.tell),
 }
 STAGES = (OPENING, FIRST_BATCHES, LATER_BATCHES, SUMMARY, PROMOTION, CROWNING)
-BOUNDARIES = {name: boundary for stage in STAGES for name, boundary in stage.items()}
+POINTS = {name: point for stage in STAGES for name, point in stage.items()}
 
 EMBEDDED = [  # of each stage one, so that every process finds what the one before it left
     [name for name in names if name] for names in zip_longest(*STAGES)
@@ -105,28 +98,33 @@ ON_SERVERS = [  # where a database or a server answers otherwise than a file mig
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "boundaries"),
+    ("place", "names"),
     [("embedded", names) for names in EMBEDDED] + [("servers", names) for names in ON_SERVERS],
     ids=lambda value: value if isinstance(value, str) else value[0],
     indirect=["place"],
 )
-def test_killed_at_one_boundary_after_another(boundaries, kill, killed, undisturbed):
-    for name in boundaries:
-        kill(*BOUNDARIES[name])
+def test_killed_at_one_point_after_another(names, kill, killed, undisturbed):
+    for name in names:
+        kill(POINTS[name])
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
-def test_a_search_that_is_taken_up_counts_to_the_number_of_its_trials(kill, launch, killed):
-    kill(*BOUNDARIES["a trial's run has ended"])
-    again = launch("run", "killed.toml", "--no-promote")
+def test_the_same_command_after_a_kill_counts_to_the_number_of_trials_and_completes_the_search(
+    kill, launch, killed, undisturbed
+):
+    kill(POINTS["a trial's run has ended"])
+    again = launch("run", "killed.toml")
     assert again.wait() == 0, again.stderr
     assert f"{TRIALS} of {TRIALS} trials after" in again.stderr
+    assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
+@pytest.mark.slow
 def test_killed_when_the_database_is_new(kill, killed, undisturbed):
     shutil.rmtree(killed / "mlruns")
-    kill("regsearch.tracking.store:_initialised", "after", 1)
+    kill(after(tracking_store, tracking_store._initialised))
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
@@ -137,6 +135,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("place", "moment_seed"), seeds, indirect=["place"])
 
 
+@pytest.mark.slow
 def test_killed_at_one_random_moment_after_another(moment_seed, launch, killed, place, undisturbed):
     moments = random.Random(moment_seed)
     for _ in range(LIVES):
@@ -147,11 +146,12 @@ def test_killed_at_one_random_moment_after_another(moment_seed, launch, killed, 
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
+@pytest.mark.slow
 @everywhere
 def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(
     kill, killed, monkeypatch
 ):
-    kill("mlflow:MlflowClient.create_run", "after", 5)
+    kill(after(MlflowClient, MlflowClient.create_run, 5))
     monkeypatch.setenv("XDG_STATE_HOME", str(killed / "another machine"))
     store = open_store()
     runs = store.client.search_runs([store.experiment("killed")])

@@ -5,11 +5,14 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 import zarr
 
 from benchmarks.control_group import control_group, within
 from regsearch import SearchConfig, data, run_search
 from tests import needs
+
+pytestmark = pytest.mark.slow
 
 CONFIG = """
 name = "large"

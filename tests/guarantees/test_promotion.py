@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from regsearch import SearchConfig, promote, run_search
 from regsearch.errors import ModelRejectedError, PromotionRefusedError
@@ -15,8 +16,11 @@ from regsearch.search.promotion import load_champion, rollback
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store
 from tests.conftest import another_machine, everywhere, on_servers
-from tests.guarantees.conftest import interrupt, one_ridge
+from tests.guarantees.conftest import one_ridge
+from tests.guarantees.points import after, before
 from tests.servers import until
+
+pytestmark = pytest.mark.slow
 
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'
@@ -93,7 +97,7 @@ def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions
 def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresql):
     """One is stopped when it has found that there is no champion, and is about to make its own winner champion."""
     worse, better = (searched(alpha, promote=False).search_id for alpha in (100.0, 1.0))
-    stop = partial(interrupt, "mlflow:MlflowClient.set_registered_model_alias", "before", 1, signal.SIGSTOP)
+    stop = partial(before(MlflowClient, MlflowClient.set_registered_model_alias).interrupt, signal.SIGSTOP)
     first = launch("promote", worse, before=stop, environment=another_machine(killed, "first"))
     until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED, first)
     second = launch("promote", better, "--again", environment=another_machine(killed, "second"))
@@ -108,24 +112,24 @@ def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresq
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "moment", "call"),
+    ("place", "point"),
     [
-        ("embedded", "before", "create_model_version"),
-        ("embedded", "before", "set_model_version_tag"),
-        ("embedded", "before", "set_registered_model_tag"),
-        ("embedded", "before", "set_registered_model_alias"),
-        ("embedded", "after", "set_registered_model_alias"),
-        ("servers", "before", "set_registered_model_tag"),
-        ("servers", "after", "set_registered_model_alias"),
+        ("embedded", before(MlflowClient, MlflowClient.create_model_version)),
+        ("embedded", before(MlflowClient, MlflowClient.set_model_version_tag)),
+        ("embedded", before(MlflowClient, MlflowClient.set_registered_model_tag)),
+        ("embedded", before(MlflowClient, MlflowClient.set_registered_model_alias)),
+        ("embedded", after(MlflowClient, MlflowClient.set_registered_model_alias)),
+        ("servers", before(MlflowClient, MlflowClient.set_registered_model_tag)),
+        ("servers", after(MlflowClient, MlflowClient.set_registered_model_alias)),
     ],
+    ids=str,
     indirect=["place"],
 )
-def test_a_promotion_killed_half_way_is_completed_by_the_next(call, moment, kill, killed):
+def test_a_promotion_killed_half_way_is_completed_by_the_next(point, kill, killed):
     searched(100.0)
     better = searched(1.0)
-    kill(f"mlflow:MlflowClient.{call}", moment, 1, ("promote", better.search_id, "--again"))
+    kill(point, ("promote", better.search_id, "--again"))
     store = open_store()
     assert str(registry.champion(store, "decoder").version) in ("1", "2")
     assert promote(better.search_id, again=True).version == "2"

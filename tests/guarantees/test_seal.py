@@ -12,6 +12,8 @@ from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
 
+pytestmark = pytest.mark.slow
+
 
 class Explosive:
     """An object that raises at any touch."""
@@ -35,10 +37,14 @@ def test_a_search_with_poisoned_test_rows_is_the_same_search(killed, undisturbed
         Split.holdout([(0, 3)], (3, 6), (6, 9)),
     )[1].open()
     for number, poison in enumerate(poisons(rows)):
+        poisoned = []
+
+        def poisoning(recording, split, poison=poison, poisoned=poisoned):
+            poisoned.append(poison())
+            return seal(recording, split)[0], poisoned[-1]
+
         with monkeypatch.context() as patch:
-            patch.setattr(
-                "regsearch.data.seal", lambda recording, split, poison=poison: (seal(recording, split)[0], poison())
-            )
+            patch.setattr("regsearch.data.seal", poisoning)
             result = run_search(
                 SearchConfig.load("killed.toml"),
                 tracking_uri=f"sqlite:///{killed}/poisoned{number}/mlflow.db",
@@ -46,6 +52,7 @@ def test_a_search_with_poisoned_test_rows_is_the_same_search(killed, undisturbed
                 promote=False,
                 progress=False,
             )
+        assert poisoned
         columns = [name for name in undisturbed.trials if name not in ("run_id", "fit_seconds")]
         pd.testing.assert_frame_equal(result.trials[columns], undisturbed.trials[columns], rtol=1e-7, atol=1e-9)
         assert (result.best["family"], result.best["trial"]) == undisturbed.winner

@@ -26,6 +26,8 @@ from tests.conftest import on_servers
 from tests.guarantees.conftest import one_ridge
 from tests.servers import until
 
+pytestmark = pytest.mark.slow
+
 
 class Hostile:
     """A pickle that leaves a file behind when it is loaded."""

@@ -89,6 +89,7 @@ def test_quiet_says_the_result_alone(config, invoke):
     assert "champion:" in out
 
 
+@pytest.mark.slow
 def test_verbose_says_every_trial(config, invoke):
     code, out, error = invoke("run", config, "--verbose", "--no-promote", "--json")
     assert code == 0
@@ -257,6 +258,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_an_interruption_that_python_ignores_comes_once_more(config):
     stopped = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_WHILE_IT_FINALISES, "run", config], capture_output=True, text=True
@@ -266,6 +268,7 @@ def test_an_interruption_that_python_ignores_comes_once_more(config):
     assert "Exception ignored" not in stopped.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace):
     text = (workspace / config).read_text().replace("trials = 12", "trials = 3000")

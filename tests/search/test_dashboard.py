@@ -9,7 +9,9 @@ from contextlib import suppress
 import pytest
 import requests
 
-from tests.search.test_study import config, open_study, run
+from tests.search.proposals.test_studies import config, open_study, run
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

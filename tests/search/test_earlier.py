@@ -39,6 +39,7 @@ def test_other_values_of_the_data_come_first(small_config, result):
     assert earlier.changes == ("the data's values (of small.npz)", "seed was 3, now 4")
 
 
+@pytest.mark.slow
 def test_it_is_the_latest_that_counts_and_one_without_a_configuration_does_not(small_config, result, recording):
     second = run_search(small_config.updated(seed=4), promote=False, progress=False)
     store = open_store()
@@ -50,6 +51,7 @@ def test_it_is_the_latest_that_counts_and_one_without_a_configuration_does_not(s
     assert predecessor(store, third, recording.sha256).search_id == result.search_id
 
 
+@pytest.mark.slow
 def test_another_search_is_announced_and_tagged(small_config, result, recording, capsys):
     np.savez("small.npz", X=recording.X, y=2 * recording.y)
     capsys.readouterr()

@@ -104,6 +104,7 @@ def test_more_trials_add_only_the_difference(small_config, result):
     assert len(both) == 20
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_search_of_the_same_experiment(small_config, result):
     other = run_search(small_config.updated(seed=4), promote=False, progress=False)
     assert other.search_id != result.search_id
@@ -112,6 +113,7 @@ def test_another_seed_is_another_search_of_the_same_experiment(small_config, res
     assert ridge[0] != ridge[1]
 
 
+@pytest.mark.slow
 def test_a_lost_tracking_database_is_filled_again_from_the_studies(small_config, result, tmp_path):
     fresh = f"sqlite:///{tmp_path}/other/mlflow.db"
     again = run_search(small_config, tracking_uri=fresh, promote=False, progress=False)

@@ -26,6 +26,7 @@ def test_what_only_reading_could_tell_is_left_open(workspace):
     assert planned["rows"]["train"] == "[40, 120)"
 
 
+@pytest.mark.slow
 def test_the_shape_of_the_twin_is_what_it_comes_in():
     assert data.shape("twin") == data.load("twin").X.shape
 

@@ -22,6 +22,7 @@ def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
     assert str(registry.champion(store, "small").version) == promotion.version
 
 
+@pytest.mark.slow
 def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(small_config, workspace, recording):
     run_search(small_config, promote=False, progress=False)
     with pytest.raises(PromotionRefusedError, match="no search 'nope'"):

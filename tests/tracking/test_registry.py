@@ -51,6 +51,7 @@ def test_a_named_recording_makes_a_model_that_takes_a_table(store, monkeypatch):
     np.testing.assert_allclose(loaded.predict(table[["c", "a", "b"]]), X.astype(float) @ COEF + 0.5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, tmp_path):
     _, version = registered(store)
     registry.crown(store, "m", version)

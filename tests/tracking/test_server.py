@@ -31,6 +31,7 @@ def answer(port):
     raise AssertionError("the server did not start")
 
 
+@pytest.mark.slow
 def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(workspace, port):
     open_store().experiment("mine")
     process = subprocess.Popen(
@@ -58,6 +59,7 @@ def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(wor
         requests.get(f"http://127.0.0.1:{port}/version", timeout=2)
 
 
+@pytest.mark.slow
 def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_ends_it(workspace):
     opener = workspace / "opener.py"
     opener.write_text("import pathlib, sys\npathlib.Path('opened').write_text(sys.argv[1])\n")

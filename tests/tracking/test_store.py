@@ -36,6 +36,7 @@ def test_a_new_database_writes_ahead_and_keeps_artifacts_beside_it(tmp_path):
     connection.close()
 
 
+@pytest.mark.slow
 def test_four_processes_that_open_a_new_store_at_once_all_succeed(tmp_path):
     script = f"from regsearch.tracking.store import open_store; open_store('sqlite:///{tmp_path}/mlflow.db').experiment('mine')"
     processes = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(4)]
@@ -237,6 +238,7 @@ def test_a_postgresql_that_cannot_be_used_is_one_line(wrong, says, which, worksp
     assert "mistaken" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_without_a_driver_the_extra_is_named(workspace):
     hidden = "import sys; sys.modules['psycopg'] = None; from regsearch.search.cli import main; main()"
     command = [sys.executable, "-c", hidden, "models", "--tracking-uri", "postgresql://me:secret@127.0.0.1:9/mlflow"]
