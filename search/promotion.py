@@ -12,25 +12,26 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from regsearch.data import Development, Recording, SealedTest
+from regsearch.data.blocks import row_blocks
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
 from regsearch.search.config import SearchConfig
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.search_figures import subject, tell, told
 from regsearch.search.output.trial_files import read_weights
-from regsearch.search.penalty import trial_name
+from regsearch.search.penalty import penalty_of, trial_name
 from regsearch.search.result import Promotion
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
 from regsearch.search.winner import winner
 from regsearch.tracking import openings, registry
-from regsearch.tracking.model import linear_model, load, save
+from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun, suggestion
 from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
-    from sklearn.linear_model import LinearRegression
+    from regsearch.tracking.model import Estimator
 
 _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
 _SHA256 = "model_sha256"
@@ -114,8 +115,19 @@ def promote_winner(
         name = trial_name(best["family"], best)
 
         def write(folder: Path) -> dict[str, str]:
-            model = linear_model(weights.coef, weights.intercept, development.feature_names)
-            return {_SHA256: save(model, development.model.X.dtype, folder)}
+            from regsearch.tracking.estimator import fitted
+
+            X = development.model.X
+            penalty = penalty_of(best["family"], dict(best), len(development.model.y))
+            model = fitted(
+                weights.coef,
+                weights.intercept,
+                (X[block, :] for block in row_blocks(X)),
+                l1=penalty.l1,
+                l2=penalty.l2,
+                feature_names=development.feature_names,
+            )
+            return {_SHA256: save(model, folder)}
 
         version = registry.register(
             store,
@@ -161,7 +173,7 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
         return registry.rollback(store, name, lambda version: _load(store, version))
 
 
-def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegression:
+def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
     """Return the champion of a registered model, as the scikit-learn estimator that it is.
 
     Unlike `mlflow.pyfunc.load_model`, this admits nothing but a model that regsearch wrote: see `tracking.model.load`.
@@ -182,7 +194,7 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegres
     return _load(store, version)
 
 
-def _load(store: Store, version: ModelVersion) -> LinearRegression:
+def _load(store: Store, version: ModelVersion) -> Estimator:
     if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
         raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
