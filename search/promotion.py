@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from regsearch.tracking.model import Estimator
 
 _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
-_SHA256 = "model_sha256"
 
 
 def promote(
@@ -127,7 +126,7 @@ def promote_winner(
                 l2=penalty.l2,
                 feature_names=development.feature_names,
             )
-            return {_SHA256: save(model, folder)}
+            return {registry.SHA256: save(model, folder)}
 
         version = registry.register(
             store,
@@ -198,7 +197,9 @@ def _load(store: Store, version: ModelVersion) -> Estimator:
     if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
         raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
-        return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
+        return load(
+            Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(registry.SHA256)
+        )
 
 
 def _against_champion(best: pd.Series, champion: ModelVersion | None, development: Development) -> dict[str, str]:

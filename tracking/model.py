@@ -116,6 +116,16 @@ def load(folder: Path, sha256: str | None) -> Estimator:
         return _estimator(folder)
 
 
+def is_saved(folder: Path, sha256: str | None) -> bool:
+    """Return whether a folder holds what `save` wrote, as far as that can be told without reading the weights."""
+    try:
+        with _rejected("MLmodel"):
+            _require_our_loader(folder)
+        return _sha256(folder) == sha256
+    except ModelRejectedError:
+        return False
+
+
 def _estimator(folder: Path) -> Estimator:
     import skops.io
     from sklearn.linear_model import LinearRegression

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from regsearch.errors import RegistryError
 from regsearch.tracking import registry
 from regsearch.tracking.estimator import fitted
-from regsearch.tracking.model import save
+from regsearch.tracking.model import load, save
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
+from tests.tracking.test_runs import SEARCH, trial
 
 COEF = np.array([1.0, 0.0, -2.5])
 X = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
@@ -121,3 +124,99 @@ def test_names_survive(name, store):
     registered(store, model=name)
     assert registry.names(store) == [name]
     assert len(registry.versions(store, name)) == 1
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def killed_after(store, monkeypatch, method, call):
+    """Call, as a process does that dies once a method of the client has returned."""
+    inner = store.client._client
+    original = getattr(inner, method)
+
+    def last(*arguments, **options):
+        original(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(inner, method, last)
+    with pytest.raises(Killed):
+        call()
+    monkeypatch.setattr(inner, method, original)
+
+
+@pytest.fixture
+def three(store):
+    """Return three versions, each of which was champion; the last is."""
+    made = [registered(store, coef=COEF * number)[1] for number in (1, 2, 3)]
+    for version in made:
+        registry.crown(store, "m", version)
+    return made
+
+
+MOMENTS = ["set_model_version_tag", "set_registered_model_tag", "set_registered_model_alias"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_rollback_that_was_killed_and_is_repeated_goes_back_one_step(moment, store, three, monkeypatch):
+    killed_after(store, monkeypatch, moment, lambda: registry.rollback(store, "m", lambda version: None))
+    assert registry.rollback(store, "m", lambda version: None) == three[1]
+    assert str(registry.champion(store, "m").version) == three[1]
+    assert [note.split(",")[0] for note in registry.moves(store, "m")] == [
+        *(f"version {version}" for version in three),
+        f"version {three[1]}",
+    ]
+    assert registry.rollback(store, "m", lambda version: None) == three[0]
+
+
+def test_an_alias_that_was_moved_by_hand_is_noted_and_overwrites_nothing(store, three):
+    before = registry.moves(store, "m")
+    store.client.set_registered_model_alias("m", "champion", three[0])
+    registry.crown(store, "m", three[1])
+    after = registry.moves(store, "m")
+    assert after[:3] == before
+    assert after[3].startswith(f"version {three[0]}, moved by other means than regsearch")
+    assert after[4].startswith(f"version {three[1]}, replacing {three[0]}")
+
+
+def test_tags_of_somebody_else_are_not_taken_for_moves(store, three):
+    before = registry.moves(store, "m")
+    for key, value in {"champion_owner": "me", "champion_0100": "of the year", "champion_12": "version 1, x"}.items():
+        store.client.set_registered_model_tag("m", key, value)
+    assert registry.moves(store, "m") == before
+    store.client.set_model_version_tag("m", three[0], "r2_test", "good")
+    assert "r2_test" not in registry.history(store, "m")[0]
+
+
+def test_a_version_that_was_deleted_is_not_rolled_back_to(store, three):
+    store.client.delete_model_version("m", three[1])
+    with pytest.raises(RegistryError, match=f"version {three[1]}, which the champion replaced, is deleted"):
+        registry.rollback(store, "m", lambda version: None)
+
+
+@pytest.mark.parametrize("damage", ["model.skops", "MLmodel"])
+def test_a_model_that_was_damaged_is_written_again(damage, store):
+    run_id, version = registered(store)
+    (file,) = (Path.cwd() / "mlruns" / "artifacts").rglob(damage)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5] if damage == "model.skops" else b"")
+    assert not registry.is_intact(store, registry.versions(store, "m")[0])
+    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    again = registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    assert str(again.version) == version
+    assert registry.is_intact(store, again)
+    loaded = load(file.parent, again.tags["model_sha256"])
+    np.testing.assert_allclose(loaded.coef_, COEF)
+
+
+def test_the_run_that_a_model_was_registered_from_is_never_moved_to_the_bin(store):
+    search = SearchRun.start(store, "small", SEARCH)
+    run_id = search.log_trial(trial(), {"weights.npz": b"abc"})
+    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    store.client.delete_run(run_id)
+    remade = search.log_trial(trial(), {"weights.npz": b"abc"})
+    store.client.restore_run(run_id)
+    assert search.trial_runs()["ridge", 0].info.run_id == run_id
+    assert store.client.get_run(remade).info.lifecycle_stage == "deleted"
+    assert store.client.get_run(run_id).info.lifecycle_stage == "active"
