@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import signal
@@ -308,6 +309,7 @@ def main() -> NoReturn:
     """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
     code = 1
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints the traceback of what is told in a line
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     ignored = sys.unraisablehook

@@ -12,6 +12,7 @@ import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 
 from regsearch.data import Recording, SealedTest
+from regsearch.data.blocks import row_blocks
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
 from regsearch.search.config import SearchConfig
 from regsearch.search.objections import command, known_as, require_no_objection
@@ -27,16 +28,15 @@ from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import finished_trials
 from regsearch.search.winner import winner
 from regsearch.tracking import openings, registry
-from regsearch.tracking.model import linear_model, load, save
+from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun, suggestion
 from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
-    from sklearn.linear_model import LinearRegression
+    from regsearch.tracking.model import Estimator
 
 _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
-_SHA256 = "model_sha256"
 
 
 def promote(
@@ -106,8 +106,19 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
 
         def write(folder: Path) -> dict[str, str]:
-            model = linear_model(weights.coef, weights.intercept, development.feature_names)
-            return {_SHA256: save(model, development.model.X.dtype, folder)}
+            from regsearch.tracking.estimator import fitted
+
+            X = development.model.X
+            penalty = search.penalty_of_the_winner
+            model = fitted(
+                weights.coef,
+                weights.intercept,
+                (X[block, :] for block in row_blocks(X)),
+                l1=penalty.l1,
+                l2=penalty.l2,
+                feature_names=development.feature_names,
+            )
+            return {registry.SHA256: save(model, folder)}
 
         version = registry.register(
             store,
@@ -153,7 +164,7 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
         return registry.rollback(store, name, lambda version: _load(store, version))
 
 
-def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegression:
+def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
     """Return the champion of a registered model: a scikit-learn estimator.
 
     Unlike `mlflow.pyfunc.load_model`, this loads nothing but a model that regsearch wrote: see `tracking.model.load`.
@@ -174,11 +185,13 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> LinearRegres
     return _load(store, version)
 
 
-def _load(store: Store, version: ModelVersion) -> LinearRegression:
+def _load(store: Store, version: ModelVersion) -> Estimator:
     if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
         raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
-        return load(Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(_SHA256))
+        return load(
+            Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(registry.SHA256)
+        )
 
 
 def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:

@@ -5,7 +5,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from regsearch.tracking.model import linear_model, save
+from regsearch.tracking.estimator import fitted
+from regsearch.tracking.model import save
 
 with TemporaryDirectory() as folder:
-    save(linear_model(np.ones(1), 0.0, ()), np.dtype(np.float64), Path(folder, "model"))
+    save(fitted(np.ones(1), 0.0, [np.eye(2, 1)], l1=0, l2=0), Path(folder, "model"))

@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from regsearch.tracking import registry
-from regsearch.tracking.model import linear_model, save
+from regsearch.tracking.estimator import fitted
+from regsearch.tracking.model import save
 from regsearch.tracking.store import open_store
 
 pytestmark = pytest.mark.slow
@@ -91,10 +92,9 @@ def test_the_service_answers_as_the_champion_and_follows_the_alias(result, recor
 
         baseline = result.trials.loc[result.trials["family"] == "none", "run_id"].item()
         coef, intercept = _weights(store, baseline)
-        named = linear_model(coef, intercept, tuple(f"column {number}" for number in range(len(coef))))
-        version = registry.register(
-            store, "small", baseline, lambda folder: {"sha": save(named, recording.X.dtype, folder)}, {}, ""
-        )
+        names = tuple(f"column {number}" for number in range(len(coef)))
+        named = fitted(coef, intercept, [recording.X], l1=0, l2=0, feature_names=names)
+        version = registry.register(store, "small", baseline, lambda folder: {"sha": save(named, folder)}, {}, "")
         registry.crown(store, "small", str(version.version))
         answer = requests.post(address, json={"rows": rows.tolist()}, timeout=60).json()
         assert answer["version"] == "2"

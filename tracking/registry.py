@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -19,13 +20,19 @@ from mlflow.protos.databricks_pb2 import (
 from regsearch.errors import RegistryError
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
+from regsearch.tracking.model import is_saved
 from regsearch.tracking.store import Store
 
 CHAMPION = "champion"
 _REPLACED = "replaced"
 _PROMOTED_AT = "promoted_at"
 _ROLLED_BACK_AT = "rolled_back_at"
-_MOVE = "champion_"
+_MOVE = re.compile(r"champion_(\d{4,})")
+"""Key of a note of a move; other tags that begin alike are somebody else's."""
+_MOVING = "regsearch.moving_champion"
+"""Tag of a model while its alias is moved: the number of the note, and for a rollback the version to return to."""
+SHA256 = "model_sha256"
+"""Tag of a version: the SHA-256 of its weights' file."""
 _SCORES = ("r2_train", "r2_validation", "r2_test")
 
 Write = Callable[[Path], Mapping[str, str]]
@@ -67,7 +74,7 @@ def register(
         return known
     with TemporaryDirectory() as folder:
         written = write(Path(folder, "model"))
-        store.client.log_artifacts(run_id, str(Path(folder, "model")), "model")
+        store.write(run_id, {str(file.relative_to(folder)): file.read_bytes() for file in _files(Path(folder))})
     if known is None:
         return store.client.create_model_version(
             name, f"runs:/{run_id}/model", run_id=run_id, tags={**tags, **written}, description=description
@@ -78,8 +85,13 @@ def register(
 
 
 def is_intact(store: Store, version: ModelVersion) -> bool:
-    """Return whether the run that a version was registered from still has the model."""
-    return store.holds(str(version.run_id), "model/MLmodel")
+    """Return whether the run that a version was registered from still has the model, and it is what was registered."""
+    try:
+        with TemporaryDirectory() as folder:
+            model = Path(store.client.download_artifacts(str(version.run_id), "model", folder))
+            return is_saved(model, version.tags.get(SHA256))
+    except (MlflowException, OSError):
+        return False
 
 
 def champion(store: Store, name: str) -> ModelVersion | None:
@@ -128,12 +140,18 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
     current = champion(store, name)
     if current is None:
         raise RegistryError(f"{name}: there is no champion to roll back; `regsearch promote` makes one")
+    if _interrupted(store, name)[1] == str(current.version):  # the alias has moved, and only the end was not reached
+        store.client.delete_registered_model_tag(name, _MOVING)
+        return str(current.version)
     replaced = current.tags.get(_REPLACED)
     if not replaced:
         raise RegistryError(f"{name}: champion version {current.version} replaced none; promote another search instead")
-    check(store.client.get_model_version(name, replaced))
+    previous = next((version for version in versions(store, name) if str(version.version) == replaced), None)
+    if previous is None:
+        raise RegistryError(f"{name}: version {replaced}, which the champion replaced, is deleted; promote a search")
+    check(previous)
     store.client.set_model_version_tag(name, str(current.version), _ROLLED_BACK_AT, _now())
-    _move(store, name, current, replaced, f"rolled back from {current.version}")
+    _move(store, name, current, replaced, f"rolled back from {current.version}", back_to=replaced)
     return replaced
 
 
@@ -155,8 +173,7 @@ def versions(store: Store, name: str) -> list[ModelVersion]:
 
 def moves(store: Store, name: str) -> list[str]:
     """Return every move of the alias, the oldest first: which version, in whose stead, and when."""
-    tags = store.client.get_registered_model(name).tags
-    return [value for key, value in sorted(tags.items()) if key.startswith(_MOVE)]
+    return list(_moves(store, name).values())
 
 
 def history(store: Store, name: str) -> list[dict[str, Any]]:
@@ -166,7 +183,7 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
         {
             "version": str(one.version),
             "champion": current is not None and one.version == current.version,
-            **{score: float(one.tags[score]) for score in _SCORES if score in one.tags},
+            **{score: number for score in _SCORES if (number := _number(one.tags.get(score, ""))) is not None},
             "trial": one.tags.get("trial_name", ""),
             **{tag: one.tags.get(tag) for tag in ("search_id", _PROMOTED_AT, _REPLACED, _ROLLED_BACK_AT)},
         }
@@ -174,13 +191,54 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _move(store: Store, name: str, current: ModelVersion | None, version: str, note: str) -> None:
-    """Move the alias, after a note of it in the model's tags, in the place of one that was never carried out."""
-    noted = moves(store, name)
-    carried_out = current is not None and (not noted or noted[-1].split(",")[0].split()[1] == str(current.version))
-    number = len(noted) + 1 if carried_out or not noted else len(noted)
-    store.client.set_registered_model_tag(name, f"{_MOVE}{number:04d}", f"version {version}, {note}, {_now()}")
+def _move(store: Store, name: str, current: ModelVersion | None, version: str, note: str, *, back_to: str = "") -> None:
+    """Move the alias, after a note of it in the model's tags.
+
+    The note of a move that was never carried out is replaced.  A move by other means than regsearch is noted, too.
+    """
+    noted = _moves(store, name)
+    now = str(current.version) if current is not None else ""
+    begun, _ = _interrupted(store, name)
+    if begun in noted and _version_of(noted[begun]) != now:
+        del noted[begun]
+    number = max(noted, default=0) + 1
+    if now and noted and _version_of(noted[max(noted)]) != now:
+        found = f"version {now}, moved by other means than regsearch, found {_now()}"
+        store.client.set_registered_model_tag(name, f"champion_{number:04d}", found)
+        number += 1
+    store.client.set_registered_model_tag(name, _MOVING, f"{number} {back_to}".strip())
+    store.client.set_registered_model_tag(name, f"champion_{number:04d}", f"version {version}, {note}, {_now()}")
     store.client.set_registered_model_alias(name, CHAMPION, version)
+    store.client.delete_registered_model_tag(name, _MOVING)
+
+
+def _moves(store: Store, name: str) -> dict[int, str]:
+    """Return the notes of all moves by their numbers, the oldest first."""
+    tags = store.client.get_registered_model(name).tags
+    noted = {int(match[1]): value for key, value in tags.items() if (match := _MOVE.fullmatch(key))}
+    return {number: noted[number] for number in sorted(noted) if _version_of(noted[number])}
+
+
+def _version_of(note: str) -> str:
+    match = re.match(r"version (\d+),", note)
+    return match[1] if match else ""
+
+
+def _interrupted(store: Store, name: str) -> tuple[int, str]:
+    """Return number and version to return to of a move that did not reach its end; zero and nothing without one."""
+    number, _, back_to = store.client.get_registered_model(name).tags.get(_MOVING, "").partition(" ")
+    return (int(number) if number.isdecimal() else 0), back_to
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def ensure_model(store: Store, name: str, about: str = "") -> None:

@@ -23,7 +23,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import SearchStoppedError
-from regsearch.tracking import durable
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
@@ -214,9 +213,16 @@ class SearchRun:
                 continue
             kept, spare = sorted((runs.get(key, run), run), key=lambda one: one.info.status != "FINISHED")
             if kept.info.run_id != spare.info.run_id:
-                self.store.client.delete_run(spare.info.run_id)
+                if self._is_registered(spare):
+                    kept, spare = spare, kept
+                if not self._is_registered(spare):
+                    self.store.client.delete_run(spare.info.run_id)
             runs[key] = kept
         return runs
+
+    def _is_registered(self, run: Run) -> bool:
+        """Return whether a model was registered from a run, which therefore has to stay."""
+        return next(listed(self.store.client.search_model_versions, f"run_id='{run.info.run_id}'"), None) is not None
 
     def is_intact(self, run: Run) -> bool:
         """Return whether a trial's run is finished and has the weights that were logged, as far as is soon known.
@@ -286,7 +292,7 @@ class SearchRun:
                 *(RunTag(_WEIGHTS_SHA256, _sha256(files[name])) for name in files if name == WEIGHTS),
             ],
         )
-        self._write(run_id, files)
+        self.store.write(run_id, files)
         self._end(run_id, "FINISHED")
         return run_id
 
@@ -296,7 +302,7 @@ class SearchRun:
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write artifacts of the search itself."""
-        self._write(self.run_id, files)
+        self.store.write(self.run_id, files)
 
     def keep_environment(self) -> None:
         """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on."""
@@ -375,7 +381,7 @@ class SearchRun:
         self.store.client.set_terminated(run_id, status)
 
     def _fail(self, run_id: str, text: str) -> None:
-        self._write(run_id, {"traceback.txt": text.encode()})
+        self.store.write(run_id, {"traceback.txt": text.encode()})
         self.store.client.set_tag(run_id, "error", text.strip().splitlines()[-1][:500])
         self._end(run_id, "FAILED")
 
@@ -394,19 +400,6 @@ class SearchRun:
             },
         )
         return str(run.info.run_id)
-
-    def _write(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Write files into a run; on this machine they are on the disk once this returns."""
-        local = local_folder(str(self.store.client.get_run(run_id).info.artifact_uri))
-        if local is not None:
-            durable.write(local, files)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self.store.client.log_artifacts(run_id, folder)
 
 
 def runs_with(

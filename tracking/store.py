@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
@@ -26,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
-from regsearch.tracking import embedded, postgresql
+from regsearch.tracking import durable, embedded, postgresql
 from regsearch.tracking.errors import first_cause, reason, shown
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
@@ -67,6 +68,26 @@ class Store:
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
         return self.size(run_id, path) > 0
+
+    def write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Write artifacts of a run; on this machine they are on the disk once this returns.
+
+        Parameters
+        ----------
+        run_id : str
+        files : mapping of str to bytes
+            Contents by path.
+        """
+        local = local_folder(str(self.client.get_run(run_id).info.artifact_uri))
+        if local is not None:
+            durable.write(local, files)
+            return
+        with TemporaryDirectory() as folder:
+            for name, content in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self.client.log_artifacts(run_id, folder)
 
     def size(self, run_id: str, path: str) -> int:
         """Return the bytes of a run's artifact, and zero where there is none."""

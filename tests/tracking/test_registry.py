@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from regsearch.errors import RegistryError
 from regsearch.tracking import registry
-from regsearch.tracking.model import linear_model, save
+from regsearch.tracking.estimator import fitted
+from regsearch.tracking.model import load, save
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
+from tests.tracking.test_runs import SEARCH, trial
 
 COEF = np.array([1.0, 0.0, -2.5])
 X = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
@@ -22,10 +26,10 @@ def store(workspace):
 
 def registered(store, coef=COEF, names=(), model="m", **tags):
     run_id = store.client.create_run(store.experiment("e")).info.run_id
-    linear = linear_model(coef, 0.5, names)
+    linear = fitted(coef, 0.5, [X], l1=0, l2=0, feature_names=names)
 
     def write(folder):
-        return {"model_sha256": save(linear, X.dtype, folder)}
+        return {"model_sha256": save(linear, folder)}
 
     return run_id, str(registry.register(store, model, run_id, write, tags, "what it is").version)
 
@@ -39,7 +43,6 @@ def test_the_champion_loads_through_its_alias(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     loaded = mlflow.pyfunc.load_model("models:/m@champion")
     np.testing.assert_allclose(loaded.predict(X), X.astype(float) @ COEF + 0.5, rtol=1e-6)
-    assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 3)
 
 
 def test_a_named_recording_makes_a_model_that_takes_a_table(store, monkeypatch):
@@ -59,13 +62,13 @@ def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, 
         "import sys, mlflow, numpy as np\n"
         "assert not 'regsearch' in sys.modules\n"
         "sys.meta_path.insert(0, type('Absent', (), {'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
-        "ImportError(name)) if name.partition('.')[0] in ('search', 'tracking', 'data') else None)}))\n"
+        "ImportError(name)) if name.partition('.')[0] in ('regsearch', 'search', 'tracking', 'data') else None)}))\n"
         f"mlflow.set_tracking_uri({store.uri!r})\n"
         "np.save('out.npy', mlflow.pyfunc.load_model('models:/m@champion').predict(np.load('in.npy')))\n"
     )
     np.save(tmp_path / "in.npy", X)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), linear_model(COEF, 0.5, ()).predict(X))
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fitted(COEF, 0.5, [X], l1=0, l2=0).predict(X))
 
 
 def test_registering_the_same_run_again_gives_the_same_version(store):
@@ -92,10 +95,8 @@ def test_rolling_back_restores_the_previous_champion(store):
 def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(store):
     def register(about):
         run_id = store.client.create_run(store.experiment("e")).info.run_id
-        model = linear_model(COEF, 0.5, ())
-        registry.register(
-            store, "m", run_id, lambda folder: {"sha": save(model, X.dtype, folder)}, {}, "a version", about
-        )
+        model = fitted(COEF, 0.5, [X], l1=0, l2=0)
+        registry.register(store, "m", run_id, lambda folder: {"sha": save(model, folder)}, {}, "a version", about)
         return store.client.get_registered_model("m").description
 
     assert register("") == ""
@@ -124,3 +125,99 @@ def test_names_survive(name, store):
     registered(store, model=name)
     assert registry.names(store) == [name]
     assert len(registry.versions(store, name)) == 1
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def killed_after(store, monkeypatch, method, call):
+    """Call, as a process does that dies once a method of the client has returned."""
+    inner = store.client._client
+    original = getattr(inner, method)
+
+    def last(*arguments, **options):
+        original(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(inner, method, last)
+    with pytest.raises(Killed):
+        call()
+    monkeypatch.setattr(inner, method, original)
+
+
+@pytest.fixture
+def three(store):
+    """Return three versions, each of which was champion; the last is."""
+    made = [registered(store, coef=COEF * number)[1] for number in (1, 2, 3)]
+    for version in made:
+        registry.crown(store, "m", version)
+    return made
+
+
+MOMENTS = ["set_model_version_tag", "set_registered_model_tag", "set_registered_model_alias"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_rollback_that_was_killed_and_is_repeated_goes_back_one_step(moment, store, three, monkeypatch):
+    killed_after(store, monkeypatch, moment, lambda: registry.rollback(store, "m", lambda version: None))
+    assert registry.rollback(store, "m", lambda version: None) == three[1]
+    assert str(registry.champion(store, "m").version) == three[1]
+    assert [note.split(",")[0] for note in registry.moves(store, "m")] == [
+        *(f"version {version}" for version in three),
+        f"version {three[1]}",
+    ]
+    assert registry.rollback(store, "m", lambda version: None) == three[0]
+
+
+def test_an_alias_that_was_moved_by_hand_is_noted_and_overwrites_nothing(store, three):
+    before = registry.moves(store, "m")
+    store.client.set_registered_model_alias("m", "champion", three[0])
+    registry.crown(store, "m", three[1])
+    after = registry.moves(store, "m")
+    assert after[:3] == before
+    assert after[3].startswith(f"version {three[0]}, moved by other means than regsearch")
+    assert after[4].startswith(f"version {three[1]}, replacing {three[0]}")
+
+
+def test_tags_of_somebody_else_are_not_taken_for_moves(store, three):
+    before = registry.moves(store, "m")
+    for key, value in {"champion_owner": "me", "champion_0100": "of the year", "champion_12": "version 1, x"}.items():
+        store.client.set_registered_model_tag("m", key, value)
+    assert registry.moves(store, "m") == before
+    store.client.set_model_version_tag("m", three[0], "r2_test", "good")
+    assert "r2_test" not in registry.history(store, "m")[0]
+
+
+def test_a_version_that_was_deleted_is_not_rolled_back_to(store, three):
+    store.client.delete_model_version("m", three[1])
+    with pytest.raises(RegistryError, match=f"version {three[1]}, which the champion replaced, is deleted"):
+        registry.rollback(store, "m", lambda version: None)
+
+
+@pytest.mark.parametrize("damage", ["model.skops", "MLmodel"])
+def test_a_model_that_was_damaged_is_written_again(damage, store):
+    run_id, version = registered(store)
+    (file,) = (Path.cwd() / "mlruns" / "artifacts").rglob(damage)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5] if damage == "model.skops" else b"")
+    assert not registry.is_intact(store, registry.versions(store, "m")[0])
+    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    again = registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    assert str(again.version) == version
+    assert registry.is_intact(store, again)
+    loaded = load(file.parent, again.tags["model_sha256"])
+    np.testing.assert_allclose(loaded.coef_, COEF)
+
+
+def test_the_run_that_a_model_was_registered_from_is_never_moved_to_the_bin(store):
+    search = SearchRun.start(store, "small", SEARCH)
+    run_id = search.log_trial(trial(), {"weights.npz": b"abc"})
+    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    store.client.delete_run(run_id)
+    remade = search.log_trial(trial(), {"weights.npz": b"abc"})
+    store.client.restore_run(run_id)
+    assert search.trial_runs()["ridge", 0].info.run_id == run_id
+    assert store.client.get_run(remade).info.lifecycle_stage == "deleted"
+    assert store.client.get_run(run_id).info.lifecycle_stage == "active"

@@ -159,7 +159,7 @@ def test_a_run_is_finished_only_once_its_files_are_on_the_disk(run, store, monke
     sync, end = os.fsync, SearchRun._end
 
     def synced(opened):
-        order.append(Path(f"/proc/self/fd/{opened}").name)
+        order.append(Path(f"/proc/self/fd/{opened}").readlink().name)
         sync(opened)
 
     def ended(self, run_id, status):

@@ -1,0 +1,90 @@
+"""The estimator that is registered: scikit-learn's own scaler and linear model, which refit with the same penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+_TOLERANCE = {"tol": 1e-8, "max_iter": 100_000}
+"""How far scikit-learn goes when the estimator is fitted again; its default stops after three digits."""
+
+REGRESSORS = (ElasticNet, Lasso, LinearRegression, Ridge)
+
+
+class Champion(Pipeline):  # type: ignore[misc]  # scikit-learn has no types
+    """A scaler and a linear model, with the weights in the units of the columns.
+
+    Attributes
+    ----------
+    coef_ : ndarray of float64, shape (n_features,)
+        Target units per unit of each column.
+    intercept_ : float
+        Target units.
+    """
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:  # noqa: D102  # the class has it
+        coef: NDArray[np.float64] = self[-1].coef_ / self[0].scale_
+        return coef
+
+    @property
+    def intercept_(self) -> float:  # noqa: D102
+        return float(self[-1].intercept_ - self[0].mean_ @ self.coef_)
+
+
+def fitted(
+    coef: NDArray[np.float64],
+    intercept: float,
+    rows: Iterable[NDArray[np.floating]],
+    *,
+    l1: float,
+    l2: float,
+    feature_names: tuple[str, ...] = (),
+) -> Pipeline:
+    """Return a fitted scikit-learn pipeline that predicts ``X @ coef + intercept`` and keeps the penalty.
+
+    Over columns of unit Euclidean norm regsearch minimises ``||y - Z w||^2 / (2 n) + l1 ||w||_1 + l2 ||w||^2 / 2``.
+    Over columns of unit standard deviation, ``S = sqrt(n) Z``, with ``v = w / sqrt(n)``, that is
+    ``||y - S v||^2 / (2 n) + l1 sqrt(n) ||v||_1 + l2 n ||v||^2 / 2``.  Fitted again on the same rows, the pipeline
+    finds the same weights, to scikit-learn's tolerance.
+
+    Parameters
+    ----------
+    coef : ndarray of float64, shape (n_features,)
+        Target units per unit of each column.
+    intercept : float
+        Target units.
+    rows : iterable of ndarray, each of shape (some rows, n_features)
+        Blocks of the rows that the weights were fitted on.
+    l1, l2 : float
+        Strengths of the penalty.
+    feature_names : tuple of str
+        Empty where the columns have no names.
+    """
+    scaler = StandardScaler()
+    for block in rows:
+        scaler.partial_fit(block)
+    regressor = _regressor(l1 * np.sqrt(scaler.n_samples_seen_), l2 * scaler.n_samples_seen_, scaler.n_samples_seen_)
+    regressor.coef_ = coef * scaler.scale_
+    regressor.intercept_ = float(intercept + scaler.mean_ @ coef)
+    regressor.n_features_in_ = len(coef)
+    if feature_names:
+        scaler.feature_names_in_ = np.array(feature_names, dtype=object)
+    return Pipeline([("scale", scaler), ("fit", regressor)])
+
+
+def _regressor(l1: float, l2: float, n_rows: int) -> Any:
+    """Return the estimator of ``||y - S v||^2 / (2 n) + l1 ||v||_1 + l2 ||v||^2 / 2``."""
+    if l1 == l2 == 0:
+        return LinearRegression()
+    if l1 == 0:
+        return Ridge(alpha=float(l2 * n_rows))
+    if l2 == 0:
+        return Lasso(alpha=float(l1), **_TOLERANCE)
+    return ElasticNet(alpha=float(l1 + l2), l1_ratio=float(l1 / (l1 + l2)), **_TOLERANCE)
