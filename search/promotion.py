@@ -23,9 +23,9 @@ from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
-from regsearch.search.solving.verification import require_agreement
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import finished_trials
+from regsearch.search.verification import require_agreement
 from regsearch.search.winner import winner
 from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save

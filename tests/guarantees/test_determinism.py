@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, run_search
-from regsearch.search.solving.evaluate import Evaluator, Task
+from regsearch.search.solving.evaluate import Evaluator
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 
@@ -28,9 +28,9 @@ def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed,
     chance = random.Random(seed)
 
     @contextmanager
-    def disorderly(development, tolerance):
-        def submit(family, trials):
-            outcome = Evaluator(Task(development, tolerance))(family, trials)
+    def disorderly(task):
+        def submit(proposals):
+            outcome = Evaluator(task)(proposals)
             future = Future()
             Timer(chance.uniform(0, 0.3), future.set_result, [outcome]).start()
             return future

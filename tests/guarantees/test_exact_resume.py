@@ -15,8 +15,7 @@ from optuna.trial import Trial
 
 from regsearch import SearchConfig, run_search
 from regsearch.data import SealedTest
-from regsearch.search import promotion
-from regsearch.search.output import search_figures
+from regsearch.search import launch, promotion
 from regsearch.tracking import store as tracking_store
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.orphans import close_orphans
@@ -54,13 +53,13 @@ LATER_BATCHES = {
     "the last trial is told": after(Study, Study.tell, TRIALS - 1),  # the baseline has been told before
 }
 SUMMARY = {
-    "the figures are drawn": before(search_figures, search_figures.summarise),
-    "the story is about to be told": before(search_figures, search_figures.tell),
-    "the story is told": after(search_figures, search_figures.tell),
-    "the figures are written": after(search_figures, search_figures.summarise),
+    "the winner is chosen": after(launch, launch.winner),
+    "the figures are about to be drawn": before(launch, launch.summarise),
+    "the figures are written": after(launch, launch.summarise),
+    "the promotion is about to begin": before(launch, launch.promote_winner),
 }
 PROMOTION = {
-    "the winner is chosen": after(promotion, promotion.winner),
+    "the winner agrees with its run": after(promotion, promotion.require_agreement),
     "the opening of the test rows is noted": before(promotion, promotion.read_weights),
     "the test rows are open": after(SealedTest, SealedTest.open),
     "the registered model is created": after(MlflowClient, MlflowClient.create_registered_model),
@@ -71,8 +70,8 @@ CROWNING = {
     "the version is registered": after(MlflowClient, MlflowClient.create_model_version),
     "the alias is about to be set": before(MlflowClient, MlflowClient.set_registered_model_alias),
     "the alias is set": after(MlflowClient, MlflowClient.set_registered_model_alias),
-    "the end of the story is about to be told": before(promotion, promotion.tell),
-    "the end of the story is told": after(promotion, promotion.tell),
+    "the story is about to be told": before(promotion, promotion.describe),
+    "the story is told": after(promotion, promotion.describe),
 }
 STAGES = (OPENING, FIRST_BATCHES, LATER_BATCHES, SUMMARY, PROMOTION, CROWNING)
 POINTS = {name: point for stage in STAGES for name, point in stage.items()}

@@ -35,12 +35,15 @@ FIT = """
 import sys
 from regsearch import data
 from regsearch.data import Split
+from regsearch.search.penalty import penalty_of
 from regsearch.search.solving.evaluate import Evaluator, Task
+from regsearch.search.trial import Proposal
 
 development, sealed = data.seal(data.load(sys.argv[1]), Split.holdout([(0, 250)], (250, 275), (275, 300)))
 evaluate = Evaluator(Task(development, 1e-6))
 for family, alpha in {"ridge": 1.0, "lasso": 0.02}.items():
-    (solved,) = evaluate(family, [{"alpha": alpha}])
+    penalty = penalty_of(family, {"alpha": alpha}, 250)
+    (solved,) = evaluate([Proposal(family, 0, {"alpha": alpha}, penalty)])
     print(solved.evaluation.duality_gap)
 """
 
