@@ -20,7 +20,7 @@ from regsearch.tracking import store as tracking_store
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
+from regsearch.tracking.store import Store, open_store
 from tests.conftest import everywhere
 from tests.guarantees.conftest import TRIALS, assert_complete
 from tests.guarantees.points import after, before
@@ -33,7 +33,7 @@ OPENING = {  # where a process is killed: before or after which call, counted fr
     "the last study is created": after(optuna, optuna.create_study, 3),
     "the parent run is created": after(MlflowClient, MlflowClient.create_run),
     "the parent's parameters are written": after(MlflowClient, MlflowClient.log_batch),
-    "the configuration is written": after(MlflowClient, MlflowClient.log_artifacts),
+    "the configuration is written": after(Store, Store.write),
     "the first trial is asked": after(Study, Study.ask),
 }
 FIRST_BATCHES = {
@@ -41,7 +41,7 @@ FIRST_BATCHES = {
     "a trial has one of its two parameters": after(Trial, Trial._suggest, 12),
     "a trial's run is created": after(MlflowClient, MlflowClient.create_run, 2),
     "a trial's metrics are written": after(MlflowClient, MlflowClient.log_batch, 9),
-    "a trial's artifacts are written": after(MlflowClient, MlflowClient.log_artifacts, 9),
+    "a trial's artifacts are written": after(Store, Store.write, 9),
     "a trial's run has ended": after(MlflowClient, MlflowClient.set_terminated, 7),
 }
 LATER_BATCHES = {
