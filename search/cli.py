@@ -309,7 +309,7 @@ def main() -> NoReturn:
     """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
     code = 1
-    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints the traceback of what is told in a line
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # its tracebacks
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     ignored = sys.unraisablehook
@@ -318,11 +318,11 @@ def main() -> NoReturn:
         code = app(prog_name="regsearch", standalone_mode=False) or 0
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
-        if not received:  # else a library made this of the interruption
+        if not received:  # otherwise a library raised this because of the interruption
             code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
     finally:
         sys.unraisablehook = ignored
-    if received and code:  # the UI is served until it is interrupted, and has ended well then
+    if received and code:  # code is 0 when the UI was interrupted, which is how it ends
         from regsearch.tracking.errors import without_secrets
 
         again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])

@@ -1,4 +1,4 @@
-"""What a search is: one frozen configuration, read from TOML, checked before anything is touched."""
+"""The configuration of a search: read from TOML, checked before anything is touched, and never changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRESETS = ("default", "tutorial", "own-data")
 Rule = Literal["best", "one-se", "one-se-paired"]
 """How the winner is chosen; see `search.winner.winner`."""
 
-_NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # what MLflow takes for a model and can look up again
+_NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
 
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
@@ -51,7 +51,7 @@ class FoldsConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which rows are trained on, chosen by, and kept sealed; `data.split` checks them against the recording."""
+    """The rows to train on, to choose by, and to keep sealed; `data.split` checks them against the recording."""
 
     train: Annotated[
         _Blocks | None,
@@ -102,8 +102,8 @@ class SearchConfig(Section):
     Raises
     ------
     pydantic.ValidationError
-        From the constructor, where a value is not admitted.  `from_toml`, `from_preset` and `updated` raise
-        `ConfigError` with one line instead.
+        From the constructor, if a value is not allowed.  `from_toml`, `from_preset` and `updated` raise `ConfigError`
+        with one line instead.
     """
 
     model_config = ConfigDict(title="regsearch", json_schema_extra={"description": "A search of penalties."})
@@ -114,12 +114,13 @@ class SearchConfig(Section):
             min_length=1,
             max_length=200,
             pattern=_NAME,
-            description="experiment and model",
+            description="name of the experiment and the model",
         ),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="of the proposals")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
     sampler: Annotated[
-        Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"], Field(description="how ranges are searched")
+        Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
+        Field(description="sampler that proposes strengths within ranges"),
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
@@ -129,8 +130,8 @@ class SearchConfig(Section):
             "error of the difference to it"
         ),
     ] = "best"
-    data: Annotated[DataConfig, Field(description="the recording and its rows")] = DataConfig()
-    families: Annotated[Families, Field(description="what to search; the unregularised baseline is always added")]
+    data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
+    families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
 
     @model_validator(mode="after")
     def _grids_are_square_and_whole(self) -> Self:
@@ -151,25 +152,25 @@ class SearchConfig(Section):
 
     @property
     def n_trials(self) -> int:
-        """How many trials the search wants in all, or at most where a family has `patience`; the baseline included."""
+        """Number of trials wanted in all, with the baseline; the most there can be if a family has `patience`."""
         return 1 + sum(settings.n_trials for settings in self.families.searched.values())
 
     @property
     def may_stop_early(self) -> bool:
-        """Whether a family has `patience`, so that `n_trials` is an upper limit."""
+        """Whether a family has `patience`, so that `n_trials` is only an upper limit."""
         return any(settings.patience is not None for settings in self.families.searched.values())
 
     def search_id(self, data_sha256: str) -> str:
-        """Return the search's identity: a hash of the data's values and of all that decides which trials are made.
+        """Return the search's identity: a hash of the data's values and of every key that decides the trials.
 
-        Where the data came from, how many trials are wanted, when to stop early and how the winner is chosen do not: a
-        moved file is the same search, and more trials continue it.
+        The data's source, the number of trials, `patience` and `select` do not decide them: a moved file is the same
+        search, and more trials continue it.
         """
         text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def differences(self, earlier: SearchConfig) -> list[str]:
-        """Say which of the keys that decide `search_id` have changed since an earlier configuration, one each."""
+        """Return which keys that decide `search_id` have changed since an earlier configuration, a line for each."""
         was, now = (dict(_leaves(config._decisive())) for config in (earlier, self))
         changed = [key for key in {**now, **was} if now.get(key) != was.get(key)]
         return [f"{key} was {_shown(was.get(key))}, now {_shown(now.get(key))}" for key in changed]
@@ -199,12 +200,12 @@ class SearchConfig(Section):
         text : str
             TOML.
         source : str
-            What to call it in an error: its file's name.
+            Name of the file, for error messages.
 
         Raises
         ------
         ConfigError
-            If it is not TOML, has an unknown key, or a value is not admitted.
+            If it is not TOML, has an unknown key, or a value is not allowed.
         """
         try:
             return cls._checked(tomllib.loads(text), source)
@@ -213,7 +214,7 @@ class SearchConfig(Section):
 
     @classmethod
     def toml_schema(cls) -> dict[str, Any]:
-        """Return the JSON schema of the configuration, by which editors complete and check its TOML."""
+        """Return the JSON schema of the configuration, which lets editors complete and check its TOML."""
         return cls.model_json_schema(schema_generator=TomlSchema)
 
     @classmethod
@@ -425,7 +426,7 @@ def _shown(value: Any) -> str:
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     """Say in one line what the first of a validation's errors is."""
     problems = error.errors(include_url=False)
-    # a required key that is missing may be there under another spelling
+    # a missing required key may be there under another spelling, so name the unknown key first
     problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
     place = ".".join(path)
@@ -453,7 +454,7 @@ _UNION_TAGS = {"range", "points", "grid", "one", "several", "folds_config", "row
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the names of the keys that a section of the configuration admits."""
+    """Return the names of the keys that a section of the configuration may have."""
     schema = model.model_json_schema()
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Predecessor:
 
 
 def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predecessor | None:
-    """Return the latest search of the same name, or ``None`` if there is none or this search has been started before.
+    """Return the latest other search of the same name; ``None`` without one, or if this search was started before.
 
     Parameters
     ----------
@@ -101,7 +101,11 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
         tags = run.data.tags
         try:
             earlier = SearchConfig.from_toml(SearchRun.of(store, run).read(run.info.run_id, "config.toml").decode())
-        except (ConfigError, MlflowException, OSError):  # it was killed before it wrote one, or wrote what is not known
+        except (
+            ConfigError,
+            MlflowException,
+            OSError,
+        ):  # it never wrote one, or a newer version did
             continue
         changes = config.differences(earlier)
         if tags["data_sha256"] != data_sha256:

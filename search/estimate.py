@@ -1,11 +1,11 @@
-"""What a search will take, before it is run: a rough reckoning of time and memory from its sizes alone.
+"""A rough estimate of the time and memory that a search takes, from its sizes alone.
 
-With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of training rows costs once
+With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of training rows costs, once,
 
     n·p·k Gram matrix  +  k³ eigendecomposition,
 
-and each trial ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems where there is an L1 penalty, and
-what drawing and logging it take.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
+and each trial costs ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems if there is an L1 penalty, and
+the time to draw and log it.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
 of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py`` and ``benchmarks/large.py``:
 a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.
 On another machine, or with a very weak penalty, expect a factor of two or three.
@@ -38,14 +38,14 @@ _POOLED = 2  # of k × k in float64, where the matrix is not held: columns that 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a search is expected to take.
+    """The time and memory that a search is expected to take.
 
     Attributes
     ----------
     seconds : float
-        From the command to its result.
+        Time from the command to its result.
     peak_bytes : float
-        Of the process.
+        Peak memory of the process.
     """
 
     seconds: float
@@ -53,16 +53,17 @@ class Estimate:
 
 
 def estimate(shape: tuple[int, int], fitted_rows: Sequence[int], trials: Mapping[Family, int]) -> Estimate:
-    """Estimate what a search takes.
+    """Estimate the time and memory that a search takes.
 
     Parameters
     ----------
     shape : tuple of int
         Rows and features of the whole recording.
     fitted_rows : sequence of int
-        Training rows of each model that a trial fits: one for a holdout, else one per fold and one of all.
+        Number of training rows of each model that a trial fits: one model for a holdout, else one per fold and one on
+        all rows.
     trials : mapping of Family to int
-        How many are run of each family.
+        Number of trials of each family.
     """
     n_rows, n_features = shape
     seconds = _START_SECONDS + _READ_SECONDS * n_rows * n_features + _TRIAL_SECONDS * sum(trials.values())

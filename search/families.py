@@ -86,11 +86,11 @@ Strengths = Annotated[
     ),
 ]
 Trials = Annotated[
-    int | None, Field(gt=0, strict=True, description="trials wanted in all, where the strengths are ranges")
+    int | None, Field(gt=0, strict=True, description="number of trials wanted in all, if the strengths are ranges")
 ]
 Patience = Annotated[
     int | None,
-    Field(gt=0, strict=True, description="left out: never; else stop after so many trials without a better score"),
+    Field(gt=0, strict=True, description="stop after so many trials without a better score; left out: never"),
 ]
 
 
@@ -115,7 +115,7 @@ class _SearchedFamily(Section):
 
     @property
     def n_trials(self) -> int:
-        """How many trials the family wants in all, or at most where it has `patience`."""
+        """Number of trials that the family wants in all, or at most if it has `patience`."""
         if self.trials is not None:
             return self.trials
         return math.prod(
@@ -173,7 +173,7 @@ class Families(Section):
 
     @property
     def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
-        """The families that were asked for, in the order of the penalty plane."""
+        """The families that are searched, in the order of the penalty plane."""
         asked = {"ridge": self.ridge, "lasso": self.lasso, "elasticnet": self.elasticnet}
         return {family: settings for family, settings in asked.items() if settings is not None}  # type: ignore[misc]
 

@@ -135,7 +135,7 @@ def run_search(
             shown.say(str(earlier))
         measured = maxima_of(development) if config.families.is_relative else None
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
-        maxima = Maxima.of_params(run.run.data.params)  # those of the search's first start
+        maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         wanted = absolute(config, maxima)
         studies = open_studies(wanted, search_id, opened, len(development.model.y))
         if earlier:
@@ -212,7 +212,7 @@ def _alone(store: Store, search_id: str) -> Iterator[Held]:
 def _resumable() -> Iterator[None]:
     """Turn a failure outside of the search itself into one line that says that the search can be resumed."""
     try:
-        with quiet("mlflow.store", level=logging.CRITICAL):  # or MLflow prints the traceback of what is said below
+        with quiet("mlflow.store", level=logging.CRITICAL):  # its tracebacks
             yield
     except EngineLostError as error:
         raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error

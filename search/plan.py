@@ -1,4 +1,4 @@
-"""What a search would do, found without doing any of it: only headers are read, nothing is opened or written."""
+"""The plan of a search, for --dry-run: it reads headers only, and opens and writes nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from regsearch.tracking.store import tracking_uri as uri_of
 
 
 def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str | None = None) -> dict[str, Any]:
-    """Return what a search would run, on what, where it would be recorded, and what it might take, as plain values.
+    """Return the plan of a search as plain values: its trials, rows, stores, and expected time and memory.
 
-    What only reading the recording could tell is ``None``.
+    A value is ``None`` if only reading the recording would tell it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
 
 
 def _fitted_rows(split: Split) -> Sequence[int]:
-    """Return how many rows each model of a trial is fitted on: of every fold, and with several folds of all."""
+    """Return the number of rows that each model of a trial is fitted on: the folds' models, and with folds its own."""
     fitted = [fold.train for fold in split.folds]
     if len(fitted) > 1:
         fitted.append(split.model)

@@ -1,4 +1,4 @@
-"""The JSON schema of a configuration, by which editors complete and check its TOML."""
+"""The JSON schema of a configuration, which lets editors complete and check its TOML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema, to_jsonable_python
 
 
 class TomlSchema(GenerateJsonSchema):
-    """JSON schema, draft 2020-12, of a model that is read from TOML: there is no null, a key is there or left out."""
+    """JSON schema, draft 2020-12, of a model that is read from TOML.  TOML has no null: a key is there or left out."""
 
     def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
         """Return the schema with the dialect that it is written in."""

@@ -1,4 +1,4 @@
-"""How much each strength of a family decides."""
+"""How much of the score each strength of a family decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from regsearch.search.proposals.studies import quiet_optuna
 
-_DEPTH = 5  # a thousand trials then take a third of a second, with whole trees 18 seconds; the shares are much the same
+_DEPTH = 5
+"""Depth of the forest's trees: a thousand trials take a third of a second; whole trees take 18, for similar shares."""
 
 
 def strength_importance(
@@ -19,9 +20,9 @@ def strength_importance(
 ) -> dict[str, float] | None:
     """Estimate the fraction of the variance of R² over the plane that each strength explains alone.
 
-    The rest is what the strengths do together.  R² below zero counts as zero: how useless a model is tells nothing of
-    the useful ones.  By Optuna's functional ANOVA of a random forest (Hutter, Hoos & Leyton-Brown 2014, "An efficient
-    approach for assessing hyperparameter importance").
+    The rest of the variance is explained by the strengths together.  R² below zero counts as zero: the differences
+    between useless models say nothing about useful ones.  The method is Optuna's functional ANOVA of a random forest
+    (Hutter, Hoos & Leyton-Brown 2014, "An efficient approach for assessing hyperparameter importance").
 
     Parameters
     ----------
@@ -31,9 +32,9 @@ def strength_importance(
     Returns
     -------
     dict of str to float or None
-        None where there is nothing to explain: fewer than two strengths vary, or the score does not.
+        ``None`` if there is nothing to explain: fewer than two strengths vary, or the score does not vary.
     """
-    from optuna.importance import FanovaImportanceEvaluator  # brings scikit-learn, half a second
+    from optuna.importance import FanovaImportanceEvaluator  # imports scikit-learn, which takes half a second
 
     scores = np.maximum(r2_validation, 0.0)
     if len(strengths) < 2 or np.ptp(scores) == 0 or any(np.ptp(values) == 0 for values in strengths.values()):

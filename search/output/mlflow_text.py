@@ -73,7 +73,7 @@ class Tested:
 
 
 def views(config: SearchConfig, search_id: str) -> dict[str, View]:
-    """Return the prepared views by their keys: those of the experiment, by name, and those of this search alone."""
+    """Return the prepared views by key: the named ones are of the whole experiment, the others of this search alone."""
     families: list[Family] = list(config.families.searched)
     strengths = dict.fromkeys(name for family in families for name in _logarithms(family))
     prepared = {}
@@ -97,7 +97,7 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
 
 
 def opening(config: SearchConfig, development: Development) -> str:
-    """Return the description of a search that has not finished."""
+    """Return the description of an unfinished search."""
     return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), OBJECTIVE, UNITS)
 
 
@@ -311,7 +311,7 @@ def _again(search: Search) -> str:
 
 
 def _given(config: SearchConfig) -> bool:
-    """Return whether the data were given from Python, so that no command can read them."""
+    """Return whether the data were given from Python, so that a command cannot read them."""
     return config.data.source == MEMORY
 
 

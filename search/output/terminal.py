@@ -1,4 +1,4 @@
-"""What the command prints: plain records for programs, tables for people."""
+"""What the command prints: plain values for programs, tables for people."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
 _SCHEMA_HINT = """\
 #:schema ./regsearch.schema.json
-# For editors that complete and check TOML: regsearch config --schema > regsearch.schema.json
+# To let your editor complete and check this file: regsearch config --schema > regsearch.schema.json
 """
 
 
 def checked(name_or_path: str) -> tuple[dict[str, Any], str]:
-    """Return a configuration with its defaults as plain values, and as the TOML to save.
+    """Return a configuration with its defaults as plain values, and as TOML to save.
 
-    Of a preset the TOML is the preset's own, comments included, with what an editor needs to check it.
+    For a preset, the TOML is the preset's own file with its comments, and a line that lets editors check it.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
     split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
     most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
-    takes = "cannot be said before the recording is read"
+    takes = "a time that is known once the recording is read"
     if plan["seconds"] is not None:
         duration, gigabytes = _duration(plan["seconds"]), plan["peak_mb"] / 1000
         takes = f"{most or 'about '}{duration} and {gigabytes:.1f} GB of memory, on two cores"
@@ -165,7 +165,7 @@ def promotion_text(promotion: Promotion) -> str:
 
 
 def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
-    """Return registered models, their versions and the moves of their alias for people."""
+    """Return registered models for people: their versions, and when which was champion."""
     if not models:
         return "no registered models yet; `regsearch run` makes the first\n"
     return _rendered(*(part for name, model in models.items() for part in _model_parts(name, **model)))
@@ -193,7 +193,7 @@ def contents_text(entries: Sequence[Entry]) -> str:
 
 
 def describe(recording: Recording) -> dict[str, Any]:
-    """Return what a recording is, as plain values."""
+    """Return the properties of a recording as plain values."""
     quantiles = [0.01, 0.5, 0.99, 1.0]
     X, n_rows = recording.X, len(recording.y)
     sample = np.vstack([X[row : row + 1, :] for row in range(0, n_rows, max(1, n_rows // 200))])
@@ -218,7 +218,7 @@ def describe(recording: Recording) -> dict[str, Any]:
 
 
 def description_text(description: Mapping[str, Any]) -> str:
-    """Return the description of a recording for people."""
+    """Return the properties of a recording for people."""
     table = Table(box=SIMPLE, show_header=False)
     for key, value in description.items():
         shown = ", ".join(f"{q}: {v:.4g}" for q, v in value.items()) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Who proposes the trials of a family: Optuna's samplers by their names, each a pure function of what was told."""
+"""Optuna's samplers by their names in a configuration.  Each one's proposals depend only on what was told."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from regsearch.search.families import OneStrength, TwoStrengths, ends_of
 from regsearch.search.penalty import Family
 
 BATCH = 10
-"""Trials proposed together, but for grids: as many as TPE and GP draw at random before they start to model, and a
-generation of CMA-ES and NSGA-II."""
+"""Number of trials proposed together, except for grids: TPE and GP draw as many at random before they start to model,
+and CMA-ES and NSGA-II take as many for a generation."""
 
 _NEEDS = {"gp": "torch", "cmaes": "cmaes"}
-"""The package of each sampler that is an extra of the same name as the sampler."""
+"""The package that a sampler needs; the extra that installs it has the sampler's name."""
 
 
 def require_sampler(config: SearchConfig) -> None:
@@ -40,7 +40,7 @@ def require_sampler(config: SearchConfig) -> None:
 
 
 def sampler_of(config: SearchConfig, family: Family, settings: OneStrength | TwoStrengths) -> BaseSampler:
-    """Return what proposes the trials of a family."""
+    """Return the sampler that proposes the trials of a family."""
     if settings.is_grid or config.sampler == "grid":
         return GridOrder(grid_points(settings))
     ranges = distributions(settings)
@@ -55,7 +55,7 @@ def sampler_of(config: SearchConfig, family: Family, settings: OneStrength | Two
 
 
 def distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistribution]:
-    """Return the space that a family is searched in, as Optuna has it."""
+    """Return the ranges that a family is searched in, as Optuna's distributions."""
     ends = {name: ends_of(strength) for name, strength in settings.strengths.items()}
     return {name: FloatDistribution(low, high, log=True) for name, (low, high) in ends.items()}
 
@@ -63,7 +63,7 @@ def distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistri
 def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
     """Return every combination of a family's strengths, each L2 row from the strongest L1 to the weakest.
 
-    A range stands for as many points, evenly spaced on a log scale, as make `n_trials` in all.
+    A range becomes points that are evenly spaced on a log scale, as many as make `n_trials` in all.
     """
     side = round(settings.n_trials ** (1 / len(settings.strengths)))
     axes = {
@@ -110,10 +110,10 @@ class GridOrder(BaseSampler):
 
 
 class _SeededPerTrial(BaseSampler):
-    """Asks a sampler that is made anew, with a seed of its own, for every trial and parameter.
+    """Makes a new sampler, with its own seed, for every trial and parameter.
 
-    What is proposed then depends on the seed and on the trials told so far, and on nothing that an interruption
-    could change: not on how many numbers were drawn before, nor on what is already stored of the trial itself.
+    A proposal then depends on the seed and on the trials told so far.  It depends on nothing that an interruption could
+    change: neither on how many random numbers were drawn before, nor on what is already stored of the trial itself.
     """
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: tuple[int, ...]) -> None:
@@ -140,9 +140,10 @@ class _SeededPerTrial(BaseSampler):
 
 
 class _Before:
-    """A study as it was before a trial was begun: what an interrupted one already holds must not be its own neighbour.
+    """A study as it was before a trial was begun.
 
-    The Gaussian process of Optuna 5.0 takes every running trial that has parameters for another one.
+    The Gaussian process of Optuna 5.0 takes every running trial with parameters for another trial, even the interrupted
+    trial that it proposes for.
     """
 
     def __init__(self, study: optuna.Study, number: int) -> None:
@@ -161,10 +162,10 @@ def _before(study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
 
 
 class _CmaEs(BaseSampler):
-    """CMA-ES by the package that Optuna takes it from; every batch is a generation, told anew for each proposal.
+    """CMA-ES by the package that Optuna uses.  Every batch is a generation, and each proposal is told all of them anew.
 
-    `optuna.samplers.CmaEsSampler` keeps its state as a pickle in the storage, and whoever can write there can have
-    that execute anything; told again from the trials' values, it needs none.
+    `optuna.samplers.CmaEsSampler` keeps its state as a pickle in the storage; whoever can write there could have it
+    execute code.  This sampler needs no state: it learns from the trials' values.
     """
 
     def __init__(self, ranges: Mapping[str, FloatDistribution], seed: int) -> None:
@@ -205,6 +206,6 @@ class _CmaEs(BaseSampler):
         return self.sample_relative(study, trial, {})[param_name]
 
     def _place(self, parameters: Mapping[str, float]) -> NDArray[np.float64]:
-        """Return where in the unit cube of log strengths a trial is."""
+        """Return the place of a trial in the unit cube of log strengths."""
         logs = [np.log(parameters[name] / at.low) / np.log(at.high / at.low) for name, at in self._ranges.items()]
         return np.array(logs)

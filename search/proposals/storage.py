@@ -18,7 +18,8 @@ from regsearch.tracking import postgresql
 from regsearch.tracking.errors import reason, without_secrets
 from regsearch.tracking.locks import Locks
 
-_LOCKED_SECONDS = 20  # MLflow waits as long for a database that another process has locked
+_LOCKED_SECONDS = 20
+"""How long to wait for a database that another process has locked, in seconds; MLflow waits as long."""
 
 
 def open_storage(url: str | None, home: Path) -> BaseStorage:

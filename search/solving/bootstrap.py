@@ -1,4 +1,4 @@
-"""How sure a score is of itself: the block bootstrap, since neighbouring rows are alike."""
+"""Standard errors and intervals of R² by the block bootstrap, which allows for neighbouring rows being alike."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ RESAMPLES = 500
 def resampled_r2(
     true: NDArray[np.float64], predicted: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Return R² over resamples of contiguous blocks of rows, against the variance that the target has over all rows.
+    """Return R² over resamples of contiguous blocks of rows.
 
     Blocks are drawn with replacement from the rows laid in a circle (Politis & Romano 1992, "A circular
-    block-resampling procedure for stationary data"); they are as long as the square root of the number of rows.  What
-    is resampled is the squared error alone, as in the errors of a regularisation path (Friedman, Hastie & Tibshirani
-    2010, J. Stat. Softw. 33): a resample in which a sparse target hardly varies would have an R² far below zero that
-    says nothing of the fit.
+    block-resampling procedure for stationary data"); their length is the square root of the number of rows.  Only the
+    squared error is resampled, as for the errors of a regularisation path (Friedman, Hastie & Tibshirani 2010,
+    J. Stat. Softw. 33); the target's variance is that of all rows.  Otherwise a resample in which a sparse target
+    hardly varies would have an R² far below zero that says nothing about the fit.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ _ANSWER_SECONDS = 10
 
 @contextmanager
 def connect(address: str) -> Iterator[Engine]:
-    """Connect to a cluster, and yield an engine of its workers, those that come later included.
+    """Connect to a cluster and yield an engine of its workers, including those that join later.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def connect(address: str) -> Iterator[Engine]:
     ConfigError
         If the address is malformed, no scheduler answers, it has no worker, or a worker has another regsearch.
     EngineLostError
-        If the scheduler, or every worker that had the rows, is lost in the context.
+        If the scheduler, or every worker that had the rows, is lost inside the context.
     """
     with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
         _require_workers(client, address)
@@ -66,7 +66,7 @@ def _client(address: str) -> Iterator[Client]:
             n_workers=int(address.removeprefix("local:")),
             threads_per_worker=1,
             memory_limit=None,
-            security=True,  # or whoever has an account on this machine could have code run
+            security=True,  # without it, anybody with an account on this machine could run code in the workers
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             preload=[solve.__module__],
@@ -95,7 +95,7 @@ def _require_workers(client: Client, address: str) -> None:
         ) from error
     ours = version("regsearch")
     for worker, theirs in client.run(version, "regsearch", on_error="return").items():
-        if theirs != ours and not isinstance(theirs, OSError):  # which is a worker out of reach, that Dask gives up
+        if theirs != ours and not isinstance(theirs, OSError):  # a worker out of reach, which Dask gives up
             found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
             raise ConfigError(
                 f"--cluster {address}: expected regsearch {ours} on every worker, found {found} on {worker}; "
@@ -115,7 +115,7 @@ class _Row:
         return cls(penalty.l1 > 0, penalty.row)
 
     def distance(self, other: _Row) -> float:
-        """Return 0 for the same row, up to 1 for one of the same solver, and 2 for one of the other."""
+        """Return 0 for the same row, up to 1 for another row of its solver, and 2 for a row of the other solver."""
         if self.has_l1 != other.has_l1:
             return 2.0
         weak, strong = sorted((self.l2, other.l2))

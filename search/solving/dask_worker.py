@@ -74,7 +74,7 @@ def solve(key: str, shipment: Shipment, proposals: Sequence[Proposal]) -> list[S
 
 
 def dask_setup(_worker: Worker) -> None:
-    """Leave Ctrl-C to the driver; a local cluster's workers call this when they start."""
+    """Ignore Ctrl-C, which the driver handles.  A local cluster's workers call this when they start."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -33,9 +33,9 @@ def thread(task: Task) -> Iterator[Submit]:
 
 
 def processes(workers: int) -> Engine:
-    """Return an engine of `workers` processes, each with its copy of the rows and its share of the cores.
+    """Return an engine of `workers` processes; each has a copy of the rows and its share of the cores.
 
-    A process ends with its parent, however that ends.
+    A process ends when its parent ends, in whichever way.
     """
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The loop: ask, solve, log, tell."""
+"""The loop of a search: ask, solve, log, tell."""
 
 from __future__ import annotations
 
