@@ -16,7 +16,8 @@ from regsearch.data.refusal import refusal, short
 _HEADER_CHARACTERS = 2**24
 _PIECE = 2**20
 _SAMPLED_ROWS = 20
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SAMPLED_CHARACTERS = 2**17
+_DELIMITERS = ",;\t|"
 _MARKS = (".", ",")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -131,9 +132,8 @@ def dialect_of(file: BinaryIO, target: str) -> Dialect:
     notes = []
     if encoding == "cp1252":
         notes.append("it is not UTF-8 and was read as Windows-1252")
-    if sample.delimiter != "," or decimal == ",":
-        marks = f"{_DELIMITERS.get(sample.delimiter, repr(sample.delimiter))} between columns"
-        notes.append(f"it was read with {marks} and decimal {'commas' if decimal == ',' else 'points'}")
+    if _are_numbers(sample.header) and not _count(sample.header):
+        notes.append("its first line was read as the names of the columns, but holds numbers alone")
     if names_rows:
         notes.append("its first column has no name and was left out: row names of R, or an index of pandas")
     return Dialect(encoding, sample.delimiter, decimal, tuple(names), sample.lines, names_rows, tuple(notes))
@@ -146,7 +146,7 @@ def _encoding(file: BinaryIO) -> str:
             return encoding
     if b"\0" in head:
         zeros = head[::2].count(0), head[1::2].count(0)
-        if min(zeros) * 10 > max(zeros):
+        if min(zeros) * 10 > max(zeros) or max(zeros) * 8 < len(head):
             raise refusal("text", "bytes that are no text", "save the table as .csv, or name a file of another kind")
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -165,8 +165,11 @@ def _sample(head: str) -> _Sample:
     if not head.strip():
         raise refusal("a header line of column names", "an empty file", "write the names in the first line")
     announcement = re.match(r"sep=(.)\r?\n", head)  # Excel's own way to name the delimiter
-    delimiters = announcement[1] if announcement else "".join(_DELIMITERS)
-    best = max((_split(head, mark, 1 if announcement else 0) for mark in delimiters), key=_Sample.fitness)
+    delimiters = announcement[1] if announcement else _DELIMITERS
+    for start in dict.fromkeys((head[:_SAMPLED_CHARACTERS], head)):
+        best = max((_split(start, mark, 1 if announcement else 0) for mark in delimiters), key=_Sample.fitness)
+        if len(best.rows) == _SAMPLED_ROWS:
+            break
     if not best.header:
         found = "one field that is too long for a name"
         raise refusal("a header line of column names", found, "write the names in the first line")
@@ -191,7 +194,7 @@ def _split(head: str, delimiter: str, announced: int) -> _Sample:
             if len(rows) > _SAMPLED_ROWS:
                 break
         else:
-            if len(head) == _HEADER_CHARACTERS and len(rows) > 1:
+            if len(head) in (_HEADER_CHARACTERS, _SAMPLED_CHARACTERS) and len(rows) > 1:
                 rows.pop()  # it may be cut short
     except csv.Error:  # a field is too long: this is not the delimiter
         pass
@@ -202,11 +205,10 @@ def _column_names(sample: _Sample, target: str) -> list[str]:
     """Return one name per column, empty for a column without one."""
     names, width = list(sample.header), sample.width
     require_few(len(names))
-    given = [name.strip() for name in names if name.strip()]
-    counted = any(given == [str(place) for place in range(first, first + len(given))] for first in (0, 1))
-    if target not in names and not counted and all(_is_number(name, ".") for name in given):
-        found = f"numbers alone, the first {short(given[0])}" if given else "no name at all"
-        raise refusal("a header line of column names", found, "write a name for each column in the first line")
+    if target not in names and _are_numbers(names):
+        found = f"numbers alone, the first {short(names[0])}" if any(names) else "no name at all"
+        do = "write a name for each column in the first line; if it holds names, say by --target which to predict"
+        raise refusal("a header line of column names", found, do)
     if width == len(names) - 1 and not names[-1].strip():
         names.pop()  # the header ends with a comma, and the rows do not
     elif width == len(names) + 1 and all(not row[-1].strip() for row in sample.rows):
@@ -218,8 +220,17 @@ def _column_names(sample: _Sample, target: str) -> list[str]:
 
 def _name_rows(cells: Sequence[str]) -> bool:
     """Return whether these first cells are names or count the rows."""
-    counts = [str(number) for number in range(1, len(cells) + 1)]
-    return (len(cells) > 1 and list(cells) == counts) or not any(_is_number(cell, ".") for cell in cells)
+    return (len(cells) > 1 and _count(cells)) or not any(_is_number(cell, *_MARKS) for cell in cells)
+
+
+def _count(cells: Sequence[str]) -> bool:
+    """Return whether these cells count from 0 or 1."""
+    return any(list(cells) == [str(start + place) for place in range(len(cells))] for start in (0, 1))
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Return whether none of these cells is a word."""
+    return all(not cell.strip() or _is_number(cell, *_MARKS) for cell in cells)
 
 
 def _decimal_mark(sample: _Sample) -> str | None:

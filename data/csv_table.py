@@ -20,6 +20,9 @@ from regsearch.data.refusal import line, naming, refusal, short
 from regsearch.data.regular_file import open_regular
 
 _BLOCK_BYTES = 2**25
+_ARROW_ENCODINGS = {"utf-8": "utf8", "utf-8-sig": "utf8"}
+"""Arrow decodes UTF-8 by itself, but only under this name."""
+_DECIMALS = {".": "points", ",": "commas"}
 
 
 @dataclass(frozen=True)
@@ -90,26 +93,26 @@ class CsvTable:
 
     def _table(self, dialect: Dialect) -> tuple[pa.Table, list[str]]:
         """Return the columns that have a name, and notes."""
-        table, notes = self._named_columns(dialect, dialect.decimal or ".")
-        text = [field.name for field in table.schema if not is_numeric(field.type)]
+        decimal = dialect.decimal or "."
+        table, notes = self._named_columns(dialect, decimal)
         marks = [
-            mark for mark in dialect.decimal or ".," if all(_are_numbers(table.column(name), mark) for name in text)
+            mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in _texts(table))
         ]
-        if not text or not marks:
-            return table, notes
-        if len(marks) > 1:
-            value = next(cell for cell in table.column(text[0]).to_pylist() if cell is not None)
+        if _texts(table) and len(marks) > 1:
+            value = next(cell for cell in _texts(table)[0].to_pylist() if cell is not None)
             found = f"{short(value)}, whose mark may be either"
             raise refusal("decimal points or decimal commas", found, "save numbers without marks between thousands")
-        if marks[0] != (dialect.decimal or "."):
-            table, notes = self._named_columns(dialect, marks[0])
-            text = [field.name for field in table.schema if not is_numeric(field.type)]
-            if not all(_are_numbers(table.column(name), marks[0]) for name in text):
-                return table, notes
-        for name in text:
-            place = table.schema.get_field_index(name)
-            table = table.set_column(place, name, _without_group_marks(table.column(name), marks[0]))
-        notes.append(f"marks between thousands were left out, with decimal {'points' if marks[0] == '.' else 'commas'}")
+        if _texts(table) and marks and marks[0] != decimal:
+            decimal = marks[0]
+            table, notes = self._named_columns(dialect, decimal)
+        if dialect.delimiter != "," or decimal != ".":
+            between = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(dialect.delimiter, repr(dialect.delimiter))
+            notes.append(f"it was read with {between} between columns and decimal {_DECIMALS[decimal]}")
+        if _texts(table) and all(_are_numbers(column, decimal) for column in _texts(table)):
+            notes.append(f"marks between thousands were left out; decimal marks are {_DECIMALS[decimal]}")
+            for place, field in enumerate(table.schema):
+                if not is_numeric(field.type):
+                    table = table.set_column(place, field.name, _without_group_marks(table.column(place), decimal))
         return table, notes
 
     def _named_columns(self, dialect: Dialect, decimal: str) -> tuple[pa.Table, list[str]]:
@@ -143,7 +146,7 @@ def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     names = _unique(dialect)
     read = pa_csv.ReadOptions(
         block_size=_BLOCK_BYTES,
-        encoding=dialect.encoding.removesuffix("-sig"),
+        encoding=_ARROW_ENCODINGS.get(dialect.encoding, dialect.encoding),
         column_names=names,
         skip_rows=dialect.lines,
     )
@@ -154,10 +157,14 @@ def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     }
 
 
+def _texts(table: pa.Table) -> list[pa.ChunkedArray]:
+    return [column for column in table.columns if not is_numeric(column.type)]
+
+
 def _are_numbers(column: pa.ChunkedArray, decimal: str) -> bool:
-    if not pa.types.is_string(column.type):
-        return is_numeric(column.type)
-    return bool(pa_compute.all(pa_compute.match_substring_regex(column, f"^{number_pattern(decimal)}$")).as_py())
+    return pa.types.is_string(column.type) and bool(
+        pa_compute.all(pa_compute.match_substring_regex(column, f"^{number_pattern(decimal)}$")).as_py()
+    )
 
 
 def _without_group_marks(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:

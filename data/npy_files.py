@@ -189,14 +189,15 @@ class NpyFiles:
 
     def _open(self) -> tuple[NpyFile, NpyFile]:
         names = self._names()
-        if not names:
+        if not names and self._features_name:
             do = "check the path; a recording in one file is a .npz, .csv or .parquet"
             raise refusal("a Zarr group, or a folder with X.npy and the target's .npy", "another folder", do)
         if self._features_name:
             do = "say by --features which array holds the features"
             require_present(self._features_name, names, "array", do)
+        X = NpyFile(self._features_file)
         require_present(self.target, names, "array", "say by --target which array to predict")
-        X, y = NpyFile(self._features_file), NpyFile(self._target_file)
+        y = NpyFile(self._target_file)
         require_shapes(X.shape, y.shape, self.target)
         require_bounded(X, X.shape[0])
         return X, y

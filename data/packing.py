@@ -63,12 +63,19 @@ class Packing:
         )
         return packing if packing != cls() else None
 
-    def unpack(self, stored: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the numbers that the stored values stand for, and NaN for missing ones."""
+    @property
+    def is_scaled(self) -> bool:
+        """Whether stored values are not the numbers themselves."""
+        return (self.scale, self.offset) != (1.0, 0.0)
+
+    def unpack(self, stored: NDArray[Any], dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
+        """Return the numbers that the stored values stand for, in a type, and NaN for missing ones."""
         absent = (stored < self.low) | (stored > self.high)
         for value in self.missing:
             absent |= stored == _as_stored(value, stored.dtype)
-        return np.where(absent, np.nan, stored * self.scale + self.offset)
+        numbers = np.array(stored * self.scale + self.offset if self.is_scaled else stored, dtype)
+        numbers[absent] = np.nan
+        return numbers
 
 
 def _as_stored(value: float, dtype: np.dtype[Any]) -> Any:

@@ -8,11 +8,10 @@ import io
 import lzma
 import math
 import os
-import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,7 +23,6 @@ _PIECE = 2**20
 _MARGIN = 2**16
 _ABSENT = 2**64 - 1
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_SIZES = {0: "", 1: "<H", 2: "<I", 3: "<Q"}
 
 
 def require_whole(metadata: ZarrMetadata) -> None:
@@ -39,7 +37,7 @@ def require_whole(metadata: ZarrMetadata) -> None:
     if not absent:
         absent = sum(_absent_in(metadata, place, path) for place, path in metadata.files())
     if absent:
-        do = "write them, even if they hold nothing but the fill value: config={'write_empty_chunks': True}"
+        do = "if they hold the fill value alone, write them with create_array(…, config={'write_empty_chunks': True})"
         raise refusal(f"every chunk of array {name}", f"{absent} absent", do)
 
 
@@ -53,7 +51,7 @@ def _absent_in(metadata: ZarrMetadata, place: tuple[int, ...], path: Path) -> in
         for start, length in _extents(metadata, place, file):
             if start == _ABSENT and length == _ABSENT:
                 absent += 1
-            elif length > limit or _unpacks_past(limit, metadata, file, start, length):
+            elif length > limit or _unpacked(limit, metadata, file, start, length) > limit:
                 found = (
                     f"more in {short(str(path.relative_to(metadata.folder)))} of array {short(metadata.folder.name)}"
                 )
@@ -86,61 +84,59 @@ def _extents(metadata: ZarrMetadata, place: tuple[int, ...], file: BinaryIO) -> 
     yield from map(tuple, needed.reshape(-1, 2).tolist())
 
 
-def _unpacks_past(limit: int, metadata: ZarrMetadata, file: BinaryIO, start: int, length: int) -> bool:
-    """Return whether a chunk unpacks to more than `limit` bytes, in little memory."""
+def _unpacked(limit: int, metadata: ZarrMetadata, file: BinaryIO, start: int, length: int) -> int:
+    """Return the size to which a chunk unpacks: as its header says, or as unpacking up to `limit` bytes shows."""
     codec = next((name for name in metadata.codecs if name in COMPRESSORS), None)
+    length -= 4 * ("crc32c" in metadata.codecs)
     file.seek(start)
-    if codec is None:
-        return False
-    if codec == "blosc":
-        return _number("<I", file.read(8)[4:]) > limit
-    if codec == "lz4":
-        return _number("<I", file.read(4)) > limit
-    if codec == "zstd":
-        size = _zstd_size(file.read(18))
-        if size is not None:
-            return size > limit
+    head = file.read(min(length, 18))
     file.seek(start)
-    packed = io.BytesIO(file.read(length - 4 * ("crc32c" in metadata.codecs)))
-    return _streams_past(limit, codec, packed)
+    match codec:
+        case None:
+            return length
+        case "blosc":
+            if _number(head[12:16]) != length:
+                raise refusal("a whole chunk of Blosc", f"{length} bytes of one", "write the array again")
+            return _number(head[4:8])
+        case "lz4":
+            return _number(head[:4])
+        case "zstd" if (size := _zstd_size(head)) is not None:
+            return size
+        case _:
+            return _streamed(limit, codec, file.read(length))
 
 
-def _streams_past(limit: int, codec: str, packed: IO[bytes]) -> bool:
-    """Return whether a stream unpacks to more than `limit` bytes, by unpacking it piece by piece."""
-    if codec == "zlib":
-        return len(zlib.decompressobj().decompress(packed.read(), limit + 1)) > limit
+def _streamed(limit: int, codec: str, packed: bytes) -> int:
     stream: Any
     match codec:
+        case "zlib":
+            return len(zlib.decompressobj().decompress(packed, limit + 1))
         case "gzip":
-            stream = gzip.GzipFile(fileobj=packed)
+            stream = gzip.GzipFile(fileobj=io.BytesIO(packed))
         case "bz2":
-            stream = bz2.BZ2File(packed)
+            stream = bz2.BZ2File(io.BytesIO(packed))
         case "lzma":
-            stream = lzma.LZMAFile(packed)  # noqa: SIM115  # its file is in memory
+            stream = lzma.LZMAFile(io.BytesIO(packed))  # noqa: SIM115  # it is in memory
         case _:
             import pyarrow as pa
 
-            stream = pa.CompressedInputStream(pa.PythonFile(packed), codec)
+            stream = pa.CompressedInputStream(pa.BufferReader(packed), codec)
     size = 0
-    while piece := stream.read(_PIECE):
+    while size <= limit and (piece := stream.read(_PIECE)):
         size += len(piece)
-        if size > limit:
-            return True
-    return False
+    return size
 
 
 def _zstd_size(header: bytes) -> int | None:
-    """Return the size that a frame of Zstandard declares (RFC 8878, section 3.1.1), or ``None``."""
-    if header[:4] != _ZSTD_MAGIC:
+    """Return the size that a frame of Zstandard declares, or ``None`` (RFC 8878, section 3.1.1)."""
+    if header[:4] != _ZSTD_MAGIC or len(header) < 5:
         raise refusal("a chunk of Zstandard", "something else", "write the array again")
     descriptor = header[4]
-    kind, is_single = descriptor >> 6, bool(descriptor & 32)
-    form = _ZSTD_SIZES[kind] or ("<B" if is_single else "")
-    if not form:
-        return None
+    is_single = bool(descriptor & 32)
+    width = (int(is_single), 2, 4, 8)[descriptor >> 6]
     start = 5 + (not is_single) + (0, 1, 2, 4)[descriptor & 3]
-    return _number(form, header[start:]) + (256 if kind == 1 else 0)
+    return _number(header[start : start + width]) + (256 if width == 2 else 0) if width else None
 
 
-def _number(form: str, data: bytes) -> int:
-    return int(struct.unpack_from(form, data)[0])
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")

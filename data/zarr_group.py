@@ -41,7 +41,7 @@ class ZarrArray:
     ----------
     shape : tuple of int
     dtype : dtype
-        float32 if the array stores floating point of 32 bits or fewer and nothing is packed, else float64.
+        float32 if the array stores floating point of 32 bits or fewer and is not scaled, else float64.
     chunks : tuple of int
         Shape of what is best read at once.
     packing : Packing or None
@@ -57,7 +57,7 @@ class ZarrArray:
         self.shape, self.chunks = metadata.shape, metadata.stored
         self.packing = Packing.of(metadata.attributes, metadata.fill_value)
         kept = kept_type(metadata.dtype, name)
-        self.dtype: np.dtype[np.floating] = np.dtype(np.float64) if self.packing else kept
+        self.dtype: np.dtype[np.floating] = np.dtype(np.float64) if self.packing and self.packing.is_scaled else kept
         size = metadata.dtype.itemsize * math.prod(metadata.stored)
         if not fits_in_memory(size):
             found = f"chunks of {size / 2**30:.3g} GiB in array {short(name)}"
@@ -66,8 +66,9 @@ class ZarrArray:
         self._array = _opened(metadata)
 
     def __getitem__(self, key: tuple[slice, ...]) -> NDArray[np.floating]:
-        values = np.asarray(self._array[key])
-        return self.packing.unpack(values) if self.packing else values.astype(self.dtype, copy=False)
+        with naming(self.metadata.folder, "Zarr array"):
+            values = np.asarray(self._array[key])
+        return self.packing.unpack(values, self.dtype) if self.packing else values.astype(self.dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,18 @@ class ZarrGroup:
             for array in (X, stored):
                 require_whole(array.metadata)
             y = stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False).reshape(-1)
-        unpacked = [name for name, array in ((self._features_name, X), (self.target, stored)) if array.packing]
+        unpacked = [
+            name
+            for name, array in ((self._features_name, X), (self.target, stored))
+            if array.packing and array.packing.is_scaled
+        ]
         return Recording.checked(
             X,
             y,
             source=line(self.path),
             target=line(self.target),
             column_types=(str(X.metadata.dtype),),
-            notes=tuple(f"array {line(name)} was unpacked as its attributes say (CF conventions)" for name in unpacked),
+            notes=tuple(f"array {line(name)} was scaled as its attributes say (CF conventions)" for name in unpacked),
             progress=progress,
         )
 
@@ -140,6 +145,9 @@ class ZarrGroup:
             return []
 
     def _open(self) -> tuple[ZarrArray, ZarrArray]:
+        if is_zarr(self.path) and read_metadata(self.path):
+            found = "a single array"
+            raise refusal("a Zarr group with the arrays of features and target", found, "name the folder around it")
         X = self._array(self._features_name, "say by --features which array holds the features")
         y = self._array(self.target, "say by --target which array to predict")
         require_shapes(X.shape, y.shape, self.target)
