@@ -1,11 +1,13 @@
-"""Holding a name alone: by a file on this machine and, where a PostgreSQL is shared, by a lock of its sessions.
+"""Locks by name: a locked file on this machine, and where machines share a PostgreSQL, an advisory lock in it.
 
-Both are let go of by those who keep them, the operating system and the database, when their holder dies.
+The operating system and the database release them when their holder dies.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -17,11 +19,14 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.errors import HeldError, LostError
+from regsearch.errors import HeldError, LostError, StoreError
 from regsearch.tracking import postgresql
 
 PATIENCE = 600.0
-"""Seconds for which others are waited for that hold a name for a moment only."""
+"""How long to wait for a lock that is held only briefly, in seconds."""
+
+_NAME = re.compile(r"[\w -]+")
+_REFUSED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _POLL_SECONDS = 0.2
 
@@ -42,14 +47,14 @@ _WHO = text(
 
 
 class Held:
-    """A name that is held."""
+    """A lock that is held."""
 
     def __init__(self, name: str, kept_by: list[Connection]) -> None:
         self._name = name
         self._kept_by = kept_by
 
     def confirm(self) -> None:
-        """Make sure that the name is still held: to be called before what nobody else may do at the same time.
+        """Check that the lock is still held, before doing what nobody else may do at the same time.
 
         Raises
         ------
@@ -70,14 +75,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Locks:
-    """Where a name must be free to be held.
+    """Places in which a lock is taken.
 
     Attributes
     ----------
     folder : Path
-        Of the lock files, which this machine's processes see.
+        Folder of the lock files.
     databases : tuple of str
-        Addresses of PostgreSQL databases, whose users all see what is locked there.
+        Addresses of PostgreSQL databases, in which all their users see the locks.
     """
 
     folder: Path
@@ -85,12 +90,12 @@ class Locks:
 
     @property
     def places(self) -> list[str]:
-        """What others may know these places by, without secrets; two that share one keep each other apart."""
+        """Names of these places, without secrets.  Processes that have one in common see each other's locks."""
         return [f"{socket.gethostname()}:{self.folder}", *map(postgresql.shown, self.databases)]
 
     @contextmanager
     def hold(self, name: str, patience: float = PATIENCE) -> Iterator[Held]:
-        """Hold a name alone.
+        """Hold a lock.
 
         Parameters
         ----------
@@ -102,9 +107,15 @@ class Locks:
         ------
         HeldError
             If somebody else holds it for longer.
+        StoreError
+            If the folder's file system refuses locks.
+        ValueError
+            If the name could be the path of another folder's file.
         sqlalchemy.exc.SQLAlchemyError
             If a database does not answer.
         """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a lock")
         deadline = time.monotonic() + patience
         with ExitStack() as stack:
             stack.enter_context(_file(self.folder / f"{name}.lock", name, deadline))
@@ -114,9 +125,17 @@ class Locks:
 
 @contextmanager
 def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
-    lock, holder = FileLock(path), path.with_suffix(".holder")
-    with suppress(Timeout):
-        lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    lock, holder = FileLock(path, fallback_to_soft=False), path.with_suffix(".holder")
+    try:
+        with suppress(Timeout):
+            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        raise StoreError(
+            f"{path.parent}: its file system refuses locks ({error.strerror}), without which two searches could write "
+            f"at once; choose a folder of a local disk: for mlruns by --tracking-uri, else by XDG_STATE_HOME"
+        ) from error
     if not lock.is_locked:
         raise HeldError(name, holder.read_text() if holder.exists() else "another process")
     try:

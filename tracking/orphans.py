@@ -1,7 +1,8 @@
-"""Runs that a dead process left open: found by the lock that it no longer holds, and closed."""
+"""Runs that a dead process left open: its lock is free, so they are closed."""
 
 from __future__ import annotations
 
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from regsearch.errors import HeldError
@@ -13,8 +14,8 @@ from regsearch.tracking.store import Store
 def close_orphans(store: Store) -> list[str]:
     """Close as KILLED the open runs of searches whose process is dead.
 
-    A live search holds its lock, and is left alone; so is one whose lock would not be seen from here, or that another
-    user of the server began.  What is closed is not lost: the same search again takes it up.
+    A live search holds its lock and is left alone.  So is a search whose lock cannot be seen from here, or that another
+    user of the server began.  Nothing is lost: the same search, started again, resumes a closed run.
 
     Returns
     -------
@@ -23,9 +24,9 @@ def close_orphans(store: Store) -> list[str]:
     """
     closed = []
     for parent in open_runs(store):
-        if not {*parent.data.tags.get(LOCKED_IN, "").splitlines()} & {*store.locks.places}:
-            continue
         search_id = parent.data.tags["search_id"]
+        if not search_id.isalnum() or not _sees_the_lock(store, parent):
+            continue
         try:
             with store.locks.hold(search_id, patience=0):
                 left = open_runs(store, search_id)  # it may have ended meanwhile
@@ -40,3 +41,12 @@ def close_orphans(store: Store) -> list[str]:
         if left:
             closed.append(search_id)
     return closed
+
+
+def _sees_the_lock(store: Store, parent: Run) -> bool:
+    """Return whether this process would find the search's lock taken if the search were alive.
+
+    The lock of an embedded store lies beside its database, for whoever opens it, under whichever host name or path.
+    """
+    places = parent.data.tags.get(LOCKED_IN, "").splitlines()
+    return store.is_embedded or not set(places).isdisjoint(store.locks.places)

@@ -28,8 +28,16 @@ _LEFT_OUT = ("*.env", ".env*", "*.key", "*.pem", "*secret*", "*credential*", "*.
 def origin() -> dict[str, str]:
     """Return MLflow's own tags for who started a search, with what, and at which git commit."""
     commit = _git("rev-parse", "HEAD")
-    tags = {MLFLOW_SOURCE_NAME: "regsearch", MLFLOW_USER: getpass.getuser(), MLFLOW_GIT_COMMIT: commit}
+    tags = {MLFLOW_SOURCE_NAME: "regsearch", MLFLOW_USER: _user(), MLFLOW_GIT_COMMIT: commit}
     return {name: value for name, value in tags.items() if value}
+
+
+def _user() -> str:
+    """Return the user's name, and nothing where there is none, as in a container that runs under any id."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def checkout() -> dict[str, str]:

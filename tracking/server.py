@@ -56,8 +56,9 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     port = _chosen(port)
     print(f"MLflow UI of {store.shown}, Ctrl-C to stop; starting …", file=sys.stderr, flush=True)
     process = subprocess.Popen(  # noqa: S603
-        _command(store, port),
-        env={"PYTHONWARNINGS": "ignore", **SETTINGS, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        _command(port),
+        env={**SETTINGS, "PYTHONWARNINGS": "ignore", **os.environ, **_settings(store)},
+        stdin=subprocess.PIPE,  # whose end tells it that this process has died
         start_new_session=True,  # so that its own child, which it does not stop, can be stopped with it
     )
     try:
@@ -70,19 +71,28 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     except KeyboardInterrupt:
         return 0
     finally:
+        if process.stdin:
+            process.stdin.close()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
-def _command(store: Store, port: int) -> list[str]:
+def _command(port: int) -> list[str]:
+    """Return the server's command, which every user of the machine can read, so that it holds no secret."""
     return [
-        *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", store.uri),
-        *("--default-artifact-root", str(store.artifact_root)),
+        *(sys.executable, "-m", "regsearch.tracking.watched", "server"),
         *("--host", _HOST, "--port", str(port), "--workers", "1"),
         *("--uvicorn-opts", f"--log-level warning --header {_SERVED_BY}:{os.getpid()}"),
     ]
+
+
+def _settings(store: Store) -> dict[str, str]:
+    return {
+        "MLFLOW_BACKEND_STORE_URI": store.uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(store.artifact_root),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
 
 
 def _front(store: Store) -> str:
@@ -93,9 +103,11 @@ def _front(store: Store) -> str:
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
     """Wait until this very server answers, and return whether it did before it ended."""
+    session = requests.Session()
+    session.trust_env = False  # a proxy would be asked for this machine's own address
     while process.poll() is None:
         with suppress(requests.RequestException):
-            answer = requests.get(f"http://{_HOST}:{port}/health", timeout=_ANSWER_SECONDS)
+            answer = session.get(f"http://{_HOST}:{port}/health", timeout=_ANSWER_SECONDS)
             if answer.headers.get(_SERVED_BY) == str(os.getpid()):  # another may have taken the port meanwhile
                 return True
         time.sleep(_POLL_SECONDS)

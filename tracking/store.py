@@ -65,6 +65,11 @@ class Store:
         """The URI without user, password or query, fit for a log."""
         return shown(self.uri)
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the store is an SQLite database, with its locks beside it."""
+        return embedded.database_of(self.uri) is not None
+
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
         return self.size(run_id, path) > 0

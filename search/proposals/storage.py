@@ -1,23 +1,27 @@
-"""Where Optuna keeps the studies: opened, and repaired where a process did not live to finish a line."""
+"""Where Optuna keeps the studies: opened, and mended where a process did not live to finish a line."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alembic.util.exc import CommandError
 from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import ConfigError
-from regsearch.tracking import postgresql
-from regsearch.tracking.errors import reason, without_secrets
+from regsearch.tracking import durable, postgresql
+from regsearch.tracking.errors import reason, shown
 from regsearch.tracking.locks import Locks
 
+_BEGINNING = b'{"op_code"'
+_LONGEST_LINE = 2**16
 _LOCKED_SECONDS = 20
 """How long to wait for a database that another process has locked, in seconds; MLflow waits as long."""
 
@@ -36,9 +40,9 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_journal(path)
-    except (SQLAlchemyError, ImportError, OSError) as error:
+    except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
         raise ConfigError(
-            f"--storage {without_secrets(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
+            f"--storage {shown(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
             "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"
         ) from error
 
@@ -63,23 +67,93 @@ def storage_at(url: str | None, home: Path, locks: Locks) -> Iterator[BaseStorag
 
 
 def _open_journal(path: Path) -> BaseStorage:
-    """Open a journal, cutting off a line that its writer did not live to end: what it held is proposed again."""
+    """Open a journal, mending lines that their writers did not live to end: what they held is proposed again."""
     lock = _JournalLock(path)
     lock.acquire()
     try:
-        content = path.read_bytes() if path.exists() else b""
-        ends = content.rfind(b"\n") + 1
-        if ends < len(content) and content.startswith(b'{"op_code"'):
-            os.truncate(path, ends)
+        if path.exists():
+            _mend(path)
+            _require_journal(path)
     finally:
         lock.release()
     try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return JournalStorage(_Journal(str(path), lock_obj=lock))
     except (ValueError, LookupError) as error:
-        raise ConfigError(
-            f"{path}: is no journal of Optuna's, or damaged ({reason(error)}); restore a copy or move the file "
-            "away: the same search then proposes the same trials again"
-        ) from error
+        raise _no_journal(path, reason(error)) from error
+
+
+def _no_journal(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: is no journal of Optuna's, or damaged ({why}); restore a copy or move the file away: the same search "
+        "then proposes the same trials again"
+    )
+
+
+def _require_journal(path: Path) -> None:
+    """Refuse a file whose first line is not an entry; Optuna would append to it."""
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST_LINE)
+    if first and not first.startswith(_BEGINNING):
+        raise _no_journal(path, "it does not begin with an entry")
+
+
+def _mend(path: Path) -> None:
+    """Remove what is left of torn lines, wherever they are, and leave a file that is no journal as it is.
+
+    A process that dies, or whose disk is full, can leave a line without its end.  It was never read as a line, so that
+    nothing refers to it.  What another process appended to it is kept.
+    """
+    lines = path.read_bytes().splitlines(keepends=True)
+    mended = [_mended(line) for line in lines]
+    first = lines[0].lstrip(b"\0") if lines else b""  # a power cut can leave zeros
+    if mended == lines or (first and not first.startswith(_BEGINNING)):
+        return
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(b"".join(mended))
+    durable.sync(unfinished)
+    unfinished.replace(path)
+
+
+def _mended(line: bytes) -> bytes:
+    if line.endswith(b"\n") and _is_whole(line):
+        return line
+    begun = line.rfind(_BEGINNING)
+    if begun > 0 and line.endswith(b"\n") and _is_whole(line[begun:]):
+        return line[begun:]
+    is_torn = line.startswith(_BEGINNING) or not line.endswith(b"\n")
+    return b"" if is_torn else line
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+class _Journal(JournalFileBackend):
+    """A journal that is appended to only at the beginning of a line."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries, all of them or none."""
+        path = Path(self._file_path)
+        self._lock.acquire()
+        try:
+            if not _ends_a_line(path):
+                _mend(path)
+            size = path.stat().st_size
+            try:
+                super().append_logs(logs)
+            except BaseException:  # the disk is full, or the user interrupts
+                os.truncate(path, size)
+                raise
+        finally:
+            self._lock.release()
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END) == 0 or (file.seek(-1, os.SEEK_END), file.read())[1] == b"\n"
 
 
 class _JournalLock(JournalFileSymlinkLock):

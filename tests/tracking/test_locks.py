@@ -15,7 +15,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from regsearch.tracking.locks import Locks
-with Locks(Path(sys.argv[1]), tuple(sys.argv[2:])).hold("name"):
+with Locks(Path(sys.argv[2]), tuple(sys.argv[3:])).hold(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -36,9 +36,11 @@ def machines(tmp_path):
     return folders
 
 
-def holder(folder, *databases):
-    """Start a process that holds a name."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, folder, *databases], stdout=subprocess.PIPE, text=True)
+def holder(folder, *databases, name="name"):
+    """Start a process that holds a lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, name, folder, *databases], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "held\n"
     return process
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ from regsearch.errors import StoreError
 from regsearch.tracking import pages
 from regsearch.tracking.server import serve
 from regsearch.tracking.store import open_store
+from tests.servers import until
 
 
 @pytest.fixture
@@ -100,3 +102,54 @@ def test_a_port_that_is_taken_is_said_to_be_and_by_which_process(workspace):
         holder = rf"process {os.getpid()} \(" if sys.platform == "linux" else "another program"
         with pytest.raises(StoreError, match=f"port {port} is taken by {holder}.*; choose another with --port"):
             serve(None, port)
+
+
+def started(port, *arguments, **environment):
+    """Return `regsearch ui`, once it says that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "regsearch", "ui", "--port", str(port), *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    for line in process.stderr:
+        if line.startswith("open "):
+            return process
+    raise AssertionError("the server did not start")
+
+
+def session(pid):
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None
+
+
+def is_answering(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_the_server_does_not_outlive_the_command_nor_its_terminal(number, workspace, port):
+    open_store()
+    process = started(port, http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9")
+    assert is_answering(port)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    until(lambda: not is_answering(port))
+
+
+def test_the_password_of_a_database_is_not_in_the_list_of_processes(workspace, port, postgresql):
+    url = postgresql.renew("shown", template="mlflow_template")
+    process = started(port, MLFLOW_TRACKING_URI=url)
+    try:
+        commands = {int(path.parent.name): path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
+        sessions = {session(pid) for pid, command in commands.items() if str(port).encode() in command}
+        ours = [command for pid, command in commands.items() if session(pid) in sessions]
+        assert len(ours) > 2
+        assert [command for command in ours if postgresql.password.encode() in command] == []
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
