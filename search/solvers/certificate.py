@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.columns import residuals
 from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.singular import singular
 
@@ -20,30 +22,36 @@ _REGULAR = 1e-10
 """Reciprocal condition number from which a Gram matrix is certainly regular in double precision."""
 
 
-def certify(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> tuple[float, NDArray[np.float64]]:
-    """Return the certificate of a fit and its residual.
+def certify(
+    design: Design, weights: NDArray[np.float64], penalties: Sequence[Penalty]
+) -> tuple[list[float], NDArray[np.float64]]:
+    """Return the certificates of fits and their residuals.
 
-    The certificate is an upper bound on ``(P(w) - min P) / P(0)``, where ``P`` is the objective: how far the weights
-    are from the optimum, as a share of the objective at zero, ``P(0) = ||b||^2 / (2 n)``. It is computed from the
-    weights and the design alone, in double precision. With a penalty it is `relative_duality_gap`, for least squares
+    A certificate is an upper bound on ``(P(w) - min P) / P(0)``, where ``P`` is the objective: how far the weights are
+    from the optimum, as a share of the objective at zero, ``P(0) = ||b||^2 / (2 n)``. It is computed from the weights
+    and the design alone, in double precision. With a penalty it is `relative_duality_gap`, for least squares
     `relative_excess`.
 
     Parameters
     ----------
     design : Design
-    weights : ndarray of float64, shape (n_features,)
-    penalty : Penalty
+    weights : ndarray of float64, shape (n_fits, n_features)
+    penalties : sequence of Penalty
 
     Returns
     -------
-    float
-    ndarray of float64, shape (n_rows,)
-        ``b - A w``.
+    list of float
+    ndarray of float64, shape (n_fits, n_rows)
+        ``b - A w`` of each fit.
     """
-    residual = design.target - design.apply(weights)
-    if penalty.l1 == penalty.l2 == 0:
-        return _excess(design, residual), residual
-    return _gap(design, weights, residual, penalty), residual
+    found, products = residuals(design.columns, design.target, weights)
+    gaps = [
+        _excess(design, residual, product)
+        if penalty.l1 == penalty.l2 == 0
+        else _gap(design, one, residual, product / design.n_rows, penalty)
+        for one, residual, product, penalty in zip(weights, found, products, penalties, strict=True)
+    ]
+    return gaps, found
 
 
 def primal_objective(residual: NDArray[np.float64], weights: NDArray[np.float64], penalty: Penalty) -> float:
@@ -153,11 +161,16 @@ def relative_duality_gap(design: Design, weights: NDArray[np.float64], penalty: 
     """
     if not (penalty.l1 > 0 or penalty.l2 > 0):
         raise ValueError(f"the duality gap needs l1 > 0 or l2 > 0, found {penalty}; use relative_excess instead")
-    return _gap(design, weights, design.target - design.apply(weights), penalty)
+    return certify(design, weights[None], [penalty])[0][0]
 
 
-def _gap(design: Design, weights: NDArray[np.float64], residual: NDArray[np.float64], penalty: Penalty) -> float:
-    correlation = design.columns @ residual / design.n_rows
+def _gap(
+    design: Design,
+    weights: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    correlation: NDArray[np.float64],
+    penalty: Penalty,
+) -> float:
     null = float(design.target @ design.target) / (2 * design.n_rows)
     if penalty.l1 > 0:
         dual = dual_objective(design.target, residual, correlation, weights, penalty)
@@ -184,10 +197,10 @@ def relative_excess(design: Design, weights: NDArray[np.float64]) -> float:
     design : Design
     weights : ndarray of float64, shape (n_features,)
     """
-    return _excess(design, design.target - design.apply(weights))
+    return certify(design, weights[None], [Penalty(0.0, 0.0)])[0][0]
 
 
-def _excess(design: Design, residual: NDArray[np.float64]) -> float:
+def _excess(design: Design, residual: NDArray[np.float64], product: NDArray[np.float64]) -> float:
     null, loss = float(design.target @ design.target), float(residual @ residual)
     if loss <= _NEGLIGIBLE * null:
         return loss / null if null > 0 else loss
@@ -197,8 +210,7 @@ def _excess(design: Design, residual: NDArray[np.float64]) -> float:
         if not info:
             reciprocal, _ = lapack.dtrcon(factor, uplo="L")
             if reciprocal**2 > _REGULAR:
-                gradient = (design.columns @ residual)[varying]
-                explained = linalg.solve_triangular(factor, gradient, lower=True, check_finite=False)
+                explained = linalg.solve_triangular(factor, product[varying], lower=True, check_finite=False)
                 return float(explained @ explained) / null
     explained = singular(design.columns, residual).components
     return float(explained @ explained) / null

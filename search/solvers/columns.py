@@ -20,6 +20,9 @@ _CACHED_VALUES = 2**18
 _PRODUCT_VALUES = 2**22
 """Number of values in a block that is multiplied with itself: enough for BLAS to work at full speed."""
 
+_FEW = 6
+"""How much longer a column takes that is copied out before it is multiplied."""
+
 
 class Streamed:
     """Normalised columns that are computed a block at a time: read, centred and scaled in double precision on each use.
@@ -57,18 +60,18 @@ class Streamed:
             values[block] = centred / scale[:, None]
         return values
 
-    def __matmul__(self, vector: Vector) -> Vector:
-        """Return the inner product of every column with a vector."""
-        products = np.empty(self.shape[0])
+    def __matmul__(self, vectors: Vector) -> Vector:
+        """Return the inner product of every column with a vector, or with each column of a matrix."""
+        products = np.empty((self.shape[0], *vectors.shape[1:]))
         for block, centred, scale in self._blocks():
-            products[block] = centred @ vector / scale
+            products[block] = ((centred @ vectors).T / scale).T
         return products
 
     def __rmatmul__(self, weights: Vector) -> Vector:
-        """Return the linear combination of the columns."""
-        combination = np.zeros(self.shape[1])
+        """Return the linear combination of the columns, or that by each row of a matrix."""
+        combination = np.zeros((*weights.shape[:-1], self.shape[1]))
         for block, centred, scale in self._blocks():
-            combination += (weights[block] / scale) @ centred
+            combination += (weights[..., block] / scale) @ centred
         return combination
 
     def rows(self, rows: slice) -> Vector:
@@ -110,6 +113,39 @@ def gram_of_features(columns: Columns) -> Vector:
         part = np.asfortranarray(some_rows(columns, block))
         gram = blas.dsyrk(1.0, part, beta=1.0, c=gram, lower=1, overwrite_c=1)
     return gram
+
+
+def residuals(columns: Columns, target: Vector, weights: Vector) -> tuple[Vector, Vector]:
+    """Return the residuals of several fits, and the inner products of every column with them.
+
+    A tall matrix is read once, by blocks of rows, and a wide one twice, whatever the number of fits.
+
+    Parameters
+    ----------
+    columns : Columns, shape (n_features, n_rows)
+    target : ndarray of float64, shape (n_rows,)
+    weights : ndarray of float64, shape (n_fits, n_features)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_fits, n_rows)
+    ndarray of float64, shape (n_fits, n_features)
+    """
+    n_features, n_rows = columns.shape
+    if n_rows <= n_features or len(weights) == 1:
+        support = np.flatnonzero(weights.any(axis=0))
+        if _FEW * support.size < n_features:
+            residual = target - weights[:, support] @ columns[support]
+        else:
+            residual = target - weights @ columns
+        return residual, (columns @ residual.T).T
+    residual = np.empty((len(weights), n_rows))
+    products = np.zeros(weights.shape)
+    for block in blocks(n_rows, max(1, _CACHED_VALUES // n_features)):
+        part = some_rows(columns, block)
+        residual[:, block] = target[block] - weights @ part
+        products += residual[:, block] @ part.T
+    return residual, products
 
 
 def some_rows(columns: Columns, rows: slice) -> Vector:

@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**21
 
+_NEGLIGIBLE = 1e-13
+"""Share of a column's norm up to which a mean that rounding has left in it is let be."""
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -206,7 +209,8 @@ def normalise(
     roots = None if weights is None else np.sqrt(weights)
     nuisance = None if covariates is None else Covariates.of(covariates, weights)
     columns = np.empty((n_features, n_rows)) if in_memory else None
-    mean, divisor, constant = np.empty(n_features), np.empty(n_features), np.empty(n_features, dtype=bool)
+    mean, remainder, divisor = np.empty(n_features), np.empty(n_features), np.empty(n_features)
+    constant = np.empty(n_features, dtype=bool)
     loadings = None if nuisance is None else np.empty((n_features, nuisance.basis.shape[1]))
     eps = np.finfo(np.float64).eps
     for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
@@ -214,9 +218,14 @@ def normalise(
         part[...] = X[:, block].T
         mean[block] = part.mean(axis=1) if weights is None else part @ weights / total
         part -= mean[block, None]
+        squared_norm = np.einsum("ij,ij->i", part, part)
+        left = part.mean(axis=1) if weights is None else part @ weights / total
+        remainder[block] = np.where(n_rows * left**2 > _NEGLIGIBLE**2 * squared_norm, left, 0.0)
+        if remainder[block].any():
+            part -= remainder[block, None]
         if roots is not None:
             part *= roots
-        squared_norm = np.einsum("ij,ij->i", part, part)
+            squared_norm = np.einsum("ij,ij->i", part, part)
         variance = squared_norm / total
         constant[block] = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
         if nuisance is not None and loadings is not None:
@@ -232,7 +241,8 @@ def normalise(
         divisor = np.where(constant, 1.0, divisor[~constant].max(initial=0.0))
         if columns is not None:
             columns /= divisor.min(initial=np.inf, where=~constant)
-    normalisation = Normalisation(mean, divisor, constant, roots, nuisance, loadings)
+    left_over = remainder if remainder.any() else None
+    normalisation = Normalisation(mean, divisor, constant, left_over, roots, nuisance, loadings)
     target_mean = float(y.mean()) if weights is None else float(y @ weights / total)
     target = (y - target_mean) * (1.0 if roots is None else roots)
     target_loadings = np.empty(0) if nuisance is None else _project_out(target[None], nuisance.basis)[0]

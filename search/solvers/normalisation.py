@@ -61,6 +61,8 @@ class Normalisation:
         Number that each column is divided by last; 1 for a constant column.
     constant : ndarray of bool, shape (n_features,)
         Columns that do not vary, or only as the covariates do; they become exactly zero.
+    remainder : ndarray of float64, shape (n_features,), or None
+        Mean that rounding leaves once `mean` is subtracted; None if it is negligible beside the deviations.
     root_weights : ndarray of float64, shape (n_rows,), or None
         Square root of each row's weight.
     covariates : Covariates or None
@@ -71,6 +73,7 @@ class Normalisation:
     mean: Vector
     scale: Vector
     constant: NDArray[np.bool_]
+    remainder: Vector | None = None
     root_weights: Vector | None = None
     covariates: Covariates | None = None
     loadings: Vector | None = None
@@ -79,6 +82,8 @@ class Normalisation:
         """Return columns after every step but the last, shape (features, rows), from raw ones of that shape."""
         values = raw.astype(np.float64, order="C")
         values -= self.mean[features, None]
+        if self.remainder is not None:
+            values -= self.remainder[features, None]
         if self.root_weights is not None:
             values *= self.root_weights[rows]
         if self.covariates is not None and self.loadings is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict, Unpack
@@ -12,14 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from regsearch.data.blocks import Columnwise
+from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.certificate import certify
 from regsearch.search.solvers.coordinate_descent import descend
 from regsearch.search.solvers.design import Design, normalise
 from regsearch.search.solvers.elastic_net import ElasticNetPath
+from regsearch.search.solvers.moments import Moments, moments
 from regsearch.search.solvers.normalisation import Scale
+from regsearch.search.solvers.reduction import reduce
 from regsearch.search.solvers.ridge import RidgeSolver
+
+Vector = NDArray[np.float64]
+
+_TALL = 2
+"""Rows per feature from which a design is reduced to a triangle."""
+
+_CERTIFIED_VALUES = 2**24
+"""Number of weights and residuals that are certified together: 128 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +74,34 @@ class Options(TypedDict, total=False):
 class RegularizationPath:
     """Solves penalties on one set of training rows, each from the nearest one solved before.
 
+    A design that is at least twice as tall as wide is reduced to a triangle first, from its moments
+    (`regsearch.search.solvers.reduction`). Its rows are read again only for certificates, and by several fits together.
+
     Parameters
     ----------
     X : Columnwise of float32 or float64, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
     tolerance : float
         Relative duality gap that a fit must reach.
+    moments : callable, optional
+        Returns the moments of these rows, which folds share: `paths_for` (default: they are computed from the rows).
     **normalisation
         `scale`, `weights`, `covariates` and `in_memory` of `regsearch.search.solvers.design.normalise`.
     """
 
     def __init__(
-        self, X: Columnwise, y: NDArray[np.float64], *, tolerance: float = 1e-6, **normalisation: Unpack[Options]
+        self,
+        X: Columnwise,
+        y: Vector,
+        *,
+        tolerance: float = 1e-6,
+        moments: Callable[[], Moments] | None = None,
+        **normalisation: Unpack[Options],
     ) -> None:
         self._X = X
         self._y = y
         self._tolerance = tolerance
+        self._moments = moments
         self._options = normalisation
         self._blas = ThreadpoolController().select(user_api="blas")
 
@@ -100,38 +122,71 @@ class RegularizationPath:
         return self._design.largest_l1
 
     def solve(self, penalties: Iterable[Penalty]) -> Iterator[Fit]:
-        """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path."""
+        """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path.
+
+        Certificates of several penalties together cost hardly more than one.
+        """
+        waiting = list(penalties)
+        room = max(1, _CERTIFIED_VALUES // sum(self._X.shape))
+        for chunk in blocks(len(waiting), room):
+            yield from self._solve(waiting[chunk])
+
+    def _solve(self, penalties: list[Penalty]) -> Iterator[Fit]:
+        found, seconds = [], []
         for penalty in penalties:
             started = time.perf_counter()
-            weights, gap, residual = self._certified(self._design.inner(penalty))
-            fitted = self._design.fitted(self._y, residual)
-            coef, intercept = self._design.to_units(weights)
-            covariate_coef = self._design.covariate_coef(coef)
-            yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, time.perf_counter() - started)
+            found.append(self._weights(penalty))
+            seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        weights, inner = np.array(found), [self._design.inner(penalty) for penalty in penalties]
+        gaps, residuals = certify(self._design, weights, inner)
+        certifying = (time.perf_counter() - started) / max(1, len(penalties))
+        for place, (penalty, gap) in enumerate(zip(penalties, gaps, strict=True)):
+            started = time.perf_counter()
+            one, residual = weights[place], residuals[place]
+            if penalty.l1 > 0 and gap > self._tolerance:
+                other = descend(self._design, inner[place], one, self._tolerance)
+                (other_gap,), (other_residual,) = certify(self._design, other[None], [inner[place]])
+                if other_gap < gap:
+                    one, gap, residual = other, other_gap, other_residual
+            coef, intercept = self._design.to_units(one)
+            covariate_coef, fitted = self._design.covariate_coef(coef), self._design.fitted(self._y, residual)
+            took = seconds[place] + certifying + time.perf_counter() - started
+            yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, took)
+
+    def _weights(self, penalty: Penalty) -> Vector:
+        inner = self._solved.inner(penalty)
+        if inner.l1 == 0:
+            return self._ridge.solve(inner.l2)
+        with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
+            return self._elastic_net.solve(inner).weights
+
+    @property
+    def _is_tall(self) -> bool:
+        n_rows, n_features = self._X.shape
+        return n_rows >= _TALL * n_features
 
     @cached_property
     def _design(self) -> Design:
-        return normalise(self._X, self._y, **self._options)
+        options = self._options | {"in_memory": False} if self._is_tall else self._options
+        return normalise(self._X, self._y, **options)
+
+    @cached_property
+    def _solved(self) -> Design:
+        """The design that is solved: that of the rows, or the triangle it is reduced to."""
+        if not self._is_tall:
+            return self._design
+        if self._moments is not None:
+            return reduce(self._design, self._moments())
+        centre = np.append(self._design.mean, self._design.target_mean)
+        every = [slice(0, self.n_rows)]
+        own = moments(self._X, self._y, every, centre=centre, weights=self._options.get("weights"))
+        return reduce(self._design, own)
 
     @cached_property
     def _ridge(self) -> RidgeSolver:
-        return RidgeSolver(self._design)
+        return RidgeSolver(self._solved)
 
     @cached_property
     def _elastic_net(self) -> ElasticNetPath:
-        return ElasticNetPath(self._design, tolerance=self._tolerance)
-
-    def _certified(self, penalty: Penalty) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
-        """Return weights, their certificate and residual: of coordinate descent where Newton's methods fall short."""
-        if penalty.l1 == 0:
-            weights = self._ridge.solve(penalty.l2)
-            return weights, *certify(self._design, weights, penalty)
-        with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
-            weights = self._elastic_net.solve(penalty).weights
-        gap, residual = certify(self._design, weights, penalty)
-        if gap > self._tolerance:
-            other = descend(self._design, penalty, weights, self._tolerance)
-            other_gap, other_residual = certify(self._design, other, penalty)
-            if other_gap < gap:
-                return other, other_gap, other_residual
-        return weights, gap, residual
+        return ElasticNetPath(self._solved, tolerance=self._tolerance)

@@ -63,9 +63,7 @@ def singular(columns: Columns, vector: Vector) -> Singular:
         for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
             triangle = _triangle(triangle, np.asarray(columns[block]))
     else:
-        triangle = np.empty((0, n_features + 1))
-        for block in blocks(n_rows, max(1, _BLOCK_VALUES // n_features)):
-            triangle = _triangle(triangle, np.column_stack([some_rows(columns, block).T, vector[block]]))
+        triangle = triangle_of(columns, vector)
     left, values, right = linalg.svd(
         triangle[:rank, :rank], full_matrices=False, check_finite=False, lapack_driver="gesdd"
     )
@@ -73,6 +71,22 @@ def singular(columns: Columns, vector: Vector) -> Singular:
     vectors = right[kept].T
     components = vectors.T @ vector if of_rows else left[:, kept].T @ triangle[:rank, rank]
     return Singular(values[kept], vectors, components, of_rows)
+
+
+def triangle_of(columns: Columns, vector: Vector) -> Vector:
+    """Return the triangle ``R`` of the QR decomposition of ``[A, v]``, shape (min(n, p + 1), p + 1).
+
+    Parameters
+    ----------
+    columns : Columns, shape (n_features, n_rows)
+        ``A^T``.
+    vector : ndarray of float64, shape (n_rows,)
+    """
+    n_features, n_rows = columns.shape
+    triangle = np.empty((0, n_features + 1))
+    for block in blocks(n_rows, max(n_features, _BLOCK_VALUES // n_features)):
+        triangle = _triangle(triangle, np.column_stack([some_rows(columns, block).T, vector[block]]))
+    return triangle
 
 
 def _triangle(above: Vector, below: Vector) -> Vector:

@@ -116,4 +116,4 @@ def test_the_excess_of_least_squares_is_what_a_better_fit_could_take_off(shape, 
         w = best + size * rng.standard_normal(shape[1])
         expected = (np.sum((design.target - A @ w) ** 2) - least) / null
         assert relative_excess(design, w) == pytest.approx(expected, rel=1e-6)
-        assert certify(design, w, Penalty(0.0, 0.0))[0] == relative_excess(design, w)
+        assert certify(design, w[None], [Penalty(0.0, 0.0)])[0] == [relative_excess(design, w)]
