@@ -71,6 +71,9 @@ def _against_champion(search: Search, champion: ModelVersion | None) -> list[str
     if champion is None or champion.run_id == search.winner.run_id:
         return []
     model = f"{champion.name}: champion version {champion.version}"
+    target = search.development.target
+    if champion.tags.get("target", target) != target:
+        return [f"{model} predicts {champion.tags['target']!r}, not {target!r}; give this search a --name of its own"]
     if champion.tags.get("test_key") != test_key(search.development):
         return [f"{model} is of other data or another split, so the scores do not compare"]
     theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation

@@ -132,6 +132,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "trial": str(winner.number),
                 "trial_name": winner.name,
                 "data_sha256": development.data_sha256,
+                "target": development.target,
                 "test_key": test_key(development),
                 "test_evaluations": str(count),
             },

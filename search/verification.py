@@ -58,8 +58,8 @@ def _gap(search: Search, weights: Weights) -> float:
     if weights.coef.shape != (model.X.shape[1],):
         return math.inf
     design = normalise(model.X, model.y, in_memory=fits_in_memory(8 * math.prod(model.X.shape)))
-    gap, _ = certify(design, weights.coef * design.scale, search.penalty_of_the_winner)
-    return gap
+    gaps, _ = certify(design, weights.coef[None] * design.scale, [design.inner(search.penalty_of_the_winner)])
+    return gaps[0]
 
 
 def _refusal(search: Search, found: str) -> PromotionRefusedError:

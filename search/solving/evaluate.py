@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from regsearch.data import Development, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
@@ -180,24 +181,34 @@ class Evaluator:
         fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
         size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
         in_memory = fits_in_memory(size, processes)
-        paths = [RegularizationPath(rows.X, rows.y, tolerance=task.tolerance, in_memory=in_memory) for rows in fitted]
+        sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
+        paths = paths_for(sets, tolerance=task.tolerance, in_memory=in_memory)
         self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
+        try:
+            return self._evaluate_together([proposal.penalty for proposal in proposals])
+        except Exception:
+            if len(proposals) == 1:
+                return [Failure(traceback.format_exc())]
         outcomes: list[Solved | Failure] = []
-        for proposal in proposals:
-            try:
-                outcomes.append(self._evaluate(proposal.penalty))
-            except Exception:
-                outcomes.append(Failure(traceback.format_exc()))
+        for proposal in proposals:  # one at a time, to find the one that raises
+            outcomes += self([proposal])
+            if isinstance(outcomes[-1], Failure):
                 break
         return outcomes
 
-    def _evaluate(self, penalty: Penalty) -> Solved:
+    def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
         n_rows, keep_l1 = self._model.n_rows, self._score == "mean"
-        fits = [_solve(path, penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1)) for path in self._paths]
-        model = fits[0] if self._is_holdout else _solve(self._model, penalty)
+        of_folds = [
+            _solve(path, [penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1) for penalty in penalties])
+            for path in self._paths
+        ]
+        models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
+        return [self._evaluated(fits, model) for *fits, model in zip(*of_folds, models, strict=True)]
+
+    def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
         predicted = tuple(
             predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
@@ -256,5 +267,5 @@ class _Scores:
     losses: tuple[float, ...]
 
 
-def _solve(path: RegularizationPath, penalty: Penalty) -> Fit:
-    return next(path.solve([penalty]))
+def _solve(path: RegularizationPath, penalties: Sequence[Penalty]) -> list[Fit]:
+    return list(path.solve(penalties))

@@ -99,3 +99,17 @@ def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_c
         promote(searched.search_id)
     assert "changed after it was logged" in str(refused.value)
     assert registry.names(open_store()) == []
+
+
+def test_a_model_of_another_target_is_not_replaced_without_saying_so(workspace):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 20))
+    np.savez(
+        "two.npz", X=X, speed=X[:, 0] + 0.1 * rng.standard_normal(120), turn=X[:, 1] + 0.1 * rng.standard_normal(120)
+    )
+    first = SearchConfig.from_preset("default").on("two.npz").updated(families=["ridge"], trials=5)
+    assert run_search(first.updated(target="speed"), progress=False).promotion.model == "two-speed"
+    assert run_search(first.updated(target="turn"), progress=False).promotion.model == "two-turn"
+    same_name = run_search(first.updated(target="turn", name="two-speed"), progress=False)
+    (refusal,) = [note for note in same_name.notes if "champion version 1" in note]
+    assert "predicts 'speed', not 'turn'; give this search a --name of its own" in refusal
