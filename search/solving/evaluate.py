@@ -135,14 +135,6 @@ def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float
     return float(1 - (residual @ residual) / (centred @ centred))
 
 
-def score_of_the_mean(development: Development, score: Score) -> float:
-    """Return the validation score of the model that predicts the mean of its training rows."""
-    own = [
-        r2_score(fold.validation.y, np.full(len(fold.validation.y), fold.train.y.mean())) for fold in development.folds
-    ]
-    return 0.0 if score == "pooled" and len(own) > 1 else float(np.mean(own))
-
-
 def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
     """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
     support = np.flatnonzero(coef)
