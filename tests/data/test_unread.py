@@ -3,7 +3,6 @@
 import builtins
 import os
 import pickle
-from pathlib import Path
 
 import numcodecs
 import numpy as np
