@@ -89,3 +89,29 @@ def test_a_target_that_belongs_to_other_rows_is_refused():
 def test_what_was_in_memory_cannot_be_read_again():
     with pytest.raises(DataError, match=r"are in no file; give them again: run_search\(config, data=…\)"):
         data.load("memory")
+
+
+def test_a_masked_value_is_missing_whatever_lies_beneath_it():
+    X = np.ma.masked_greater(FRAME[["a", "b"]].to_numpy(), 8.0)
+    y = FRAME["speed"].to_numpy()
+    for given, says in (
+        ((X, y), "memory: X has 1 value.s. that are missing, NaN or infinite, the first at row 2 .*, column 1;"),
+        ((X.data.astype(int), np.ma.masked_equal([1, 2, 3], 2)), "memory: y has 1 value.s. that are missing"),
+        ((np.ma.masked_equal(X.data.astype(int), 3), y), "memory: X has 1 value.s. that are missing"),
+    ):
+        with pytest.raises(DataError, match=says):
+            from_arrays(*given)
+    unmasked = from_arrays(np.ma.array(X.data), np.ma.array(y))
+    assert unmasked.sha256 == from_arrays(X.data, y).sha256
+
+
+def test_an_index_that_has_a_name_is_left_out_with_a_note():
+    indexed = FRAME.set_index(pd.Index([1.5, 2.5, 3.5], name="time"))
+    recording = from_frame(indexed, "speed")
+    assert recording.sha256 == from_frame(FRAME, "speed").sha256
+    assert recording.notes == ("the index 'time' is left out",)
+
+
+def test_the_types_of_the_columns_are_kept():
+    assert from_frame(FRAME, "speed").column_types == ("float64", "int64")
+    assert from_arrays(np.eye(3, dtype=np.uint8), [1, 2, 4]).column_types == ("uint8",)
