@@ -130,7 +130,8 @@ def run_search(
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
-            run.keep_environment()
+            if kept := run.keep_environment():
+                _say(kept, progress)
             new_trials = _drive(config, studies, run, held, development, engine, promote=promote, progress=progress)
             trials = run.trials()
             best = winner(trials, config.tolerance, config.select)

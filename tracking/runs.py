@@ -27,7 +27,7 @@ from regsearch.errors import SearchStoppedError
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
-from regsearch.tracking.provenance import checkout, environment, origin
+from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.store import Store, local_folder
 
 METRICS = (
@@ -297,9 +297,16 @@ class SearchRun:
         """Write artifacts of the search itself."""
         self.store.write(self.run_id, files)
 
-    def keep_environment(self) -> None:
-        """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on."""
-        files = environment()
+    def keep_environment(self) -> str:
+        """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on.
+
+        Returns
+        -------
+        str
+            A note for people of which uncommitted changes were kept; empty if none were.
+        """
+        diff, note = uncommitted() if keeps_changes(own_machine=self.store.is_of_this_machine) else ("", "")
+        files = environment(diff)
         digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
         known = self.run.data.tags.get("environments", "").split()
         seen = known if digest in known else [*known, digest]
@@ -307,6 +314,8 @@ class SearchRun:
         if seen != known or not self.store.holds(self.run_id, f"{folder}/environment.json"):
             self.write({f"{folder}/{name}": content for name, content in files.items()})
             self.annotate(tags={"environments": " ".join(seen)})
+            return note
+        return ""
 
     def read(self, run_id: str, name: str) -> bytes:
         """Return an artifact of one of the search's runs.

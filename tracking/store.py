@@ -70,6 +70,12 @@ class Store:
         """Whether the store is an SQLite database, with its locks beside it."""
         return embedded.database_of(self.uri) is not None
 
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether nobody else's machine keeps what is written."""
+        host = urlsplit(self.uri).hostname if self.artifact_root is None else make_url(self.uri).host
+        return not host or host == "localhost" or host.startswith("127.") or host == "::1"
+
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
         return self.size(run_id, path) > 0
