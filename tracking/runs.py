@@ -7,6 +7,7 @@ import hashlib
 import io
 import tempfile
 import time
+import tomllib
 import traceback
 import zipfile
 import zlib
@@ -162,9 +163,22 @@ class SearchRun:
 
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
-        """Return the run of a search by the search's id, in whichever experiment it is."""
-        found = _parents(store, None, search_id)
-        return cls.of(store, found[0]) if found else None
+        """Return the run of a search by the search's id, in the experiment that its configuration names.
+
+        Whoever may write in another experiment can give a run there the same tags; it is not taken for the search.
+        """
+        found = (cls.of(store, parent) for parent in _parents(store, None, search_id))
+        return next((run for run in found if run.is_at_home), None)
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
+        experiment = self.store.client.get_experiment(self.experiment_id)
+        try:
+            config = tomllib.loads(self.read(self.run_id, "config.toml").decode())
+        except (MlflowException, OSError, ValueError):  # it was killed before it wrote one
+            return True
+        return config.get("name") == experiment.name
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
