@@ -142,7 +142,8 @@ def run_search(
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
-            run.keep_environment()
+            if kept := run.keep_environment():
+                shown.say(kept)
             recorder = _Recorder(run, held, shown, config.tolerance, maxima)
             with engine(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)

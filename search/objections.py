@@ -60,8 +60,8 @@ def _against_chance(search: Search) -> list[str]:
     if winner.n_nonzero and winner.r2_validation > 0:
         return []
     return [
-        f"{winner.name} predicts no better than a mean does (R² validation {winner.r2_validation:.4f}, {winner.n_nonzero} "
-        "weights): no linear relation was found, and scoring it would spend the test rows for nothing"
+        f"{winner.name} predicts no better than a mean does (R² validation {winner.r2_validation:.4f}, "
+        f"{winner.n_nonzero} weights): no linear relation was found, and scoring it would spend the test rows for nothing"
     ]
 
 

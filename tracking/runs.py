@@ -7,6 +7,7 @@ import hashlib
 import io
 import tempfile
 import time
+import tomllib
 import traceback
 import zipfile
 import zlib
@@ -26,7 +27,7 @@ from regsearch.errors import SearchStoppedError
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
-from regsearch.tracking.provenance import checkout, environment, origin
+from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.store import Store, local_folder
 
 METRICS = (
@@ -164,9 +165,22 @@ class SearchRun:
 
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
-        """Return the run of a search by the search's id, in whichever experiment it is."""
-        found = _parents(store, None, search_id)
-        return cls.of(store, found[0]) if found else None
+        """Return the run of a search by the search's id, in the experiment that its configuration names.
+
+        Whoever may write in another experiment can give a run there the same tags; it is not taken for the search.
+        """
+        found = (cls.of(store, parent) for parent in _parents(store, None, search_id))
+        return next((run for run in found if run.is_at_home), None)
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
+        experiment = self.store.client.get_experiment(self.experiment_id)
+        try:
+            config = tomllib.loads(self.read(self.run_id, "config.toml").decode())
+        except (MlflowException, OSError, ValueError):  # it was killed before it wrote one
+            return True
+        return config.get("name") == experiment.name
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
@@ -304,9 +318,16 @@ class SearchRun:
         """Write artifacts of the search itself."""
         self.store.write(self.run_id, files)
 
-    def keep_environment(self) -> None:
-        """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on."""
-        files = environment()
+    def keep_environment(self) -> str:
+        """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on.
+
+        Returns
+        -------
+        str
+            A note for people of which uncommitted changes were kept; empty if none were.
+        """
+        diff, note = uncommitted() if keeps_changes(own_machine=self.store.is_of_this_machine) else ("", "")
+        files = environment(diff)
         digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
         known = self.run.data.tags.get("environments", "").split()
         seen = known if digest in known else [*known, digest]
@@ -314,6 +335,8 @@ class SearchRun:
         if seen != known or not self.store.holds(self.run_id, f"{folder}/environment.json"):
             self.write({f"{folder}/{name}": content for name, content in files.items()})
             self.annotate(tags={"environments": " ".join(seen)})
+            return note
+        return ""
 
     def read(self, run_id: str, name: str) -> bytes:
         """Return an artifact of one of the search's runs.

@@ -35,7 +35,7 @@ from regsearch.tracking.quiet import quiet, quiet_client
 
 _ANSWER_SECONDS = 10
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-_APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
+APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
 
 
@@ -69,6 +69,12 @@ class Store:
     def is_embedded(self) -> bool:
         """Whether the store is an SQLite database, with its locks beside it."""
         return embedded.database_of(self.uri) is not None
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether nobody else's machine keeps what is written."""
+        host = urlsplit(self.uri).hostname if self.artifact_root is None else make_url(self.uri).host
+        return not host or host == "localhost" or host.startswith("127.") or host == "::1"
 
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
@@ -307,8 +313,8 @@ def _initialised(uri: str) -> MlflowClient:
     except ImportError as error:
         raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {error.name}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
-        if _holds_studies(uri):
-            raise StoreError(f"{shown(uri)}: {_APART}") from error
+        if has_table(uri, "studies"):
+            raise StoreError(f"{shown(uri)}: {APART}") from error
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
         raise StoreError(f"{shown(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}") from error
     return client
@@ -317,7 +323,7 @@ def _initialised(uri: str) -> MlflowClient:
 def _require_two_databases(uri: str, storage: str | None) -> None:
     """Refuse one database for both libraries: each keeps the version of its tables in a table of the same name."""
     if storage and "://" in storage and _place(uri) == _place(storage):
-        raise StoreError(f"{shown(uri)}: {_APART}")
+        raise StoreError(f"{shown(uri)}: {APART}")
 
 
 def _place(address: str) -> tuple[object, ...]:
@@ -328,9 +334,8 @@ def _place(address: str) -> tuple[object, ...]:
     return url.get_backend_name(), url.host, url.port or _PORTS.get(url.get_backend_name()), url.database
 
 
-def _holds_studies(uri: str) -> bool:
-    """Return whether a database holds Optuna's tables."""
+def has_table(uri: str, name: str) -> bool:
+    """Return whether a database has a table, by which one of MLflow's is told from one of Optuna's."""
     with suppress(SQLAlchemyError):
-        engine = create_engine(uri, poolclass=NullPool)
-        return inspect(engine).has_table("studies")
+        return inspect(create_engine(uri, poolclass=NullPool)).has_table(name)
     return False

@@ -19,6 +19,7 @@ from regsearch.errors import ConfigError
 from regsearch.tracking import durable, postgresql
 from regsearch.tracking.errors import reason, shown
 from regsearch.tracking.locks import Locks
+from regsearch.tracking.store import APART, has_table
 
 _BEGINNING = b'{"op_code"'
 _LONGEST_LINE = 2**16
@@ -40,7 +41,9 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_journal(path)
-    except (SQLAlchemyError, CommandError, ImportError, OSError) as error:
+    except (SQLAlchemyError, CommandError, ImportError, OSError, RuntimeError) as error:
+        if url is not None and "://" in url and has_table(url, "experiments"):
+            raise ConfigError(f"--storage {shown(url)}: {APART}") from error
         raise ConfigError(
             f"--storage {shown(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
             "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"

@@ -79,6 +79,26 @@ def test_backups_are_removed_when_they_are_too_old(deployment):
     shutil.rmtree(kept)
 
 
+def test_a_backup_that_fails_leaves_nothing_and_makes_room_for_the_next(deployment):
+    latest = deployment.back_up()
+    before = set(deployment.backups.iterdir())
+    interrupted, old = deployment.backups / "2026-01-01T00:00:00Z.unfinished", deployment.backups / "old"
+    for folder in (interrupted, old):
+        folder.mkdir()
+    long_ago = (time.time() - 86_400 * 1000,) * 2
+    for folder in (old, latest):
+        os.utime(folder, long_ago)
+    deployment.tools.mkdir()
+    (deployment.tools / "rsync").write_text("#!/bin/sh\necho 'rsync: No space left on device' >&2\nexit 11\n")
+    (deployment.tools / "rsync").chmod(0o755)
+    failed = deployment.script("backup.sh")
+    shutil.rmtree(deployment.tools)
+    assert (failed.returncode, failed.stdout) == (11, "")
+    assert "No space left" in failed.stderr
+    assert set(deployment.backups.iterdir()) == before
+    os.utime(latest)
+
+
 def test_what_a_user_made_is_changed_by_those_alone_whom_it_is_allowed_to(deployment, another_recording, as_user):
     theirs, better = one_ridge("shared", alpha=100.0), one_ridge("shared", alpha=1.0)
     as_user("ada")

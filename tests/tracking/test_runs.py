@@ -201,3 +201,13 @@ def test_a_run_that_is_tagged_as_half_a_search_is_ignored(missing, run, store):
     assert [one.info.run_id for one in searches(store)] == [run.run_id]
     assert SearchRun.find(store, "abc123").run_id == run.run_id
     assert [one.info.run_id for one in open_runs(store)] == [run.run_id]
+
+
+def test_a_look_alike_in_another_experiment_is_not_taken_for_the_search(run, store):
+    run.write({"config.toml": b'name = "small"'})
+    tags = {**run.run.data.tags, "mlflow.runName": "mine"}
+    theirs = store.client.create_run(store.experiment("theirs"), tags=tags, start_time=1)  # as if it were the older one
+    store.client.log_text(theirs.info.run_id, 'name = "small"', "config.toml")
+    assert SearchRun.find(store, "abc123").run_id == run.run_id
+    store.client.delete_run(run.run_id)
+    assert SearchRun.find(store, "abc123") is None

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from regsearch.errors import StoreError
+from regsearch.errors import ConfigError, StoreError
+from regsearch.search.proposals.storage import open_storage
 from regsearch.tracking.errors import without_secrets
 from regsearch.tracking.quiet import settled
 from regsearch.tracking.store import open_store, tracking_uri
@@ -87,6 +88,18 @@ def test_a_file_store_is_refused_with_what_to_give_instead(tmp_path):
         ("postgresql://me:p@ss@host/db", "postgresql://host/db"),
         ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
         ("https://host", "https://host"),
+        ("postgresql://me:pa/ss w?rd@host:5432/db?sslmode=x", "postgresql://host:5432/db"),
+        ("postgresql://me:p@s/s@host/db", "postgresql://…"),
+        ("postgresql://host/db?password=p@ss", "postgresql://host/db"),
+        ("http://me:pa/ss@host:5000", "http://host:5000"),
+        ("http://me:12/34@host:5000/x", "http://host:5000/x"),
+        ("sqlite:////home/me@work/C#/what%3F/mlflow.db?timeout=3", "sqlite:////home/me@work/C#/what%3F/mlflow.db"),
+        ("--storage=postgresql://me:pa ss/w@host/db", "--storage=postgresql://host/db"),
+        (
+            "unsupported URI 'postgresql://me:pa ss/w@host/db' and http://a:b@c/d",
+            "unsupported URI 'postgresql://host/db' and http://c/d",
+        ),
+        ("me@example.org wrote it", "me@example.org wrote it"),
     ],
 )
 def test_secrets_are_not_shown(uri, shown):
@@ -266,3 +279,18 @@ def test_machines_that_open_a_new_postgresql_at_once_all_succeed(tmp_path, postg
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 3, errors
     assert postgresql.rule("SELECT count(*) FROM experiments WHERE name = 'mine'", "store") == [(1,)]
+
+
+@pytest.mark.parametrize("first", ["MLflow", "Optuna"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_one_database_for_mlflow_and_optuna_is_one_line(first, is_named, tmp_path):
+    uri = f"sqlite:///{tmp_path}/both.db"
+    if first == "MLflow":
+        open_store(uri)
+        with pytest.raises((StoreError, ConfigError), match="cannot share a database") as refused:
+            open_store(uri, uri) if is_named else open_storage(uri, tmp_path)
+    else:
+        open_storage(uri, tmp_path)
+        with pytest.raises(StoreError, match="cannot share a database") as refused:
+            open_store(uri, f"sqlite:///{tmp_path}/../{tmp_path.name}/both.db" if is_named else None)
+    assert "\n" not in str(refused.value)
