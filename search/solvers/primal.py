@@ -50,7 +50,7 @@ def newton(
         if active.size > max_active:
             break
         values = conditions.solve(penalty, active, signs)
-        point, violation = conditions.judge(penalty, active, values)
+        point, violation = conditions.judge(penalty, active, values, signs)
         stays = values * signs > 0
         joining = np.flatnonzero(violation)
         if stays.all() and not joining.size:
@@ -91,7 +91,7 @@ def feature_sign_search(
     here, _ = conditions.judge(penalty, active, values)
     residual = here.residual
     for _ in range(max_steps):
-        goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs))
+        goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
         if (goal.values * signs > 0).all():
             here = conditions.refine(penalty, signs, goal)
             _, violation = conditions.judge(penalty, active, here.values)
