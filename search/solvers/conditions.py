@@ -47,13 +47,15 @@ class Conditions:
     ----------
     solved : int
         Number of systems solved so far.
+    correlation : ndarray of float64, shape (n_features,)
+        Correlations at the last point that was judged: exact where they exceed ``l1``, elsewhere some value below it.
     """
 
     def __init__(self, design: Design, system: ActiveSystem, correlations: Correlations) -> None:
         self._design = design
         self._system = system
         self._correlations = correlations
-        self._null_correlation = correlations.all(design.target)
+        self._null_correlation = self.correlation = correlations.all(design.target)
         self._null_objective = float(design.target @ design.target) / (2 * design.n_rows)
         self._rounding = _ROUNDING * float(np.linalg.norm(design.target))
         self.solved = 0
@@ -122,7 +124,7 @@ class Conditions:
         residual = self._design.target - self._system.pool.combine(self._system.pool.slot[active], values)
         known = active[:0] if signs is None else active
         meeting = values[:0] if signs is None else penalty.l1 * signs + penalty.l2 * values
-        correlation = self._correlations.above(penalty.l1, residual, known, meeting)
+        correlation = self.correlation = self._correlations.above(penalty.l1, residual, known, meeting)
         weights = np.zeros(correlation.size)
         weights[active] = values
         dual = dual_objective(self._design.target, residual, correlation, weights, penalty)

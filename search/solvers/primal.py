@@ -11,14 +11,21 @@ from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 _ROOM_SHARE = 4
 _ALWAYS_WELCOME = 20
 
 
 def newton(
-    conditions: Conditions, penalty: Penalty, start: Point, *, rank: int, max_active: int, max_steps: int
-) -> tuple[Point, bool]:
+    conditions: Conditions,
+    penalty: Penalty,
+    guess: tuple[Indices, Vector],
+    *,
+    rank: int,
+    max_active: int,
+    max_steps: int,
+) -> tuple[Point | None, bool]:
     """Primal-dual active set method, a semismooth Newton method on the optimality conditions.
 
     A step solves for the weights of the active set, given their signs. Weights that come out with another sign leave;
@@ -31,8 +38,8 @@ def newton(
     ----------
     conditions : Conditions
     penalty : Penalty
-    start : Point
-        The signs of its weights are the first guess.
+    guess : tuple of ndarray
+        Columns of the first active set, ascending, and the signs of their weights.
     rank : int
         Largest number of columns that can be independent.
     max_active, max_steps : int
@@ -40,12 +47,12 @@ def newton(
 
     Returns
     -------
-    Point
-        Where the method stopped.
+    Point or None
+        Where the method stopped, if it took a step.
     bool
         Whether the active set no longer changed, so that the point is optimal.
     """
-    point, active, signs = start, start.features, np.sign(start.values)
+    point, (active, signs) = None, guess
     for _ in range(max_steps):
         if active.size > max_active:
             break
