@@ -20,6 +20,9 @@ Indices = NDArray[np.intp]
 _BOUNDARY = 1e-10
 """Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
 
+_CLOSE = 0.9
+"""Correlations from this share of ``l1`` on belong to columns that may soon be active."""
+
 _ROUNDING = 2.0**-50
 """Error of the conditions, relative to the target's norm, that rounding alone explains."""
 
@@ -72,8 +75,14 @@ class Conditions:
             ``s``.
         """
         self.solved += 1
-        self._system.select(active, self._design.n_rows * penalty.l2)
+        self._system.select(active, self._design.n_rows * penalty.l2, self._likely(penalty))
         return self._system.solve(self._design.n_rows * (self._null_correlation[active] - penalty.l1 * signs))
+
+    def _likely(self, penalty: Penalty) -> Indices:
+        """Return columns that may soon be active, the most correlated first."""
+        size = np.abs(self.correlation)
+        close = np.flatnonzero(size >= _CLOSE * penalty.l1)
+        return close[np.argsort(-size[close])]
 
     def refine(self, penalty: Penalty, signs: Vector, point: Point) -> Point:
         """Refine the last solution iteratively, so that it does not depend on rounding or on the factor it came from.
