@@ -17,6 +17,9 @@ _JITTER = 1e-10
 COPY_COST = 6
 """Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
 
+_LEAST_AHEAD = 32
+"""Number of columns that may always be added to the pool ahead of their time."""
+
 _PATIENCE = 0.3
 """Share of the columns that may join or leave before a new factorisation becomes cheaper than updating the old one."""
 
@@ -44,14 +47,26 @@ class ColumnPool:
         self._columns = np.empty((capacity, self._source.shape[1]))  # the system maps memory only when it is written to
         self._gram = np.empty((capacity, capacity))
 
-    def admit(self, features: Indices) -> Indices:
-        """Add the features that are new to the pool, and return the slots of all of them."""
+    def admit(self, features: Indices, likely: Indices | None = None) -> Indices:
+        """Add the features that are new to the pool, and return the slots of all of them.
+
+        Parameters
+        ----------
+        features : ndarray of intp
+        likely : ndarray of intp, optional
+            Features that may soon be active, the likeliest first. As many as fit are added if anything is, because to
+            add a few reads the whole pool.
+        """
         new = features[self.slot[features] < 0]
+        if new.size and likely is not None:
+            room = min(len(self._columns) - self.features.size - new.size, max(_LEAST_AHEAD, features.size // 8))
+            ahead = likely[self.slot[likely] < 0]
+            new = np.concatenate([new, np.setdiff1d(ahead, new, assume_unique=True)[: max(0, room)]])
         if self.features.size + new.size > len(self._columns):
             self.slot[self.features] = -1
             self.features, new = self.features[:0], features
             self.generation += 1
-            if new.size > len(self._columns):
+            if features.size > len(self._columns):
                 self._allocate(min(self.slot.size, 2 * new.size))
         if new.size:
             first, last = self.features.size, self.features.size + new.size
@@ -116,23 +131,31 @@ class ActiveSystem:
         self._frozen: Indices = self._members
         self._selected: Indices = self._members
 
-    def select(self, features: Indices, shift: float) -> None:
+    def select(self, features: Indices, shift: float, likely: Indices | None = None) -> None:
         """Make these features, in this order, the set ``S``.
+
+        Parameters
+        ----------
+        features : ndarray of intp, shape (n_active,)
+        shift : float
+        likely : ndarray of intp, optional
+            Features that may soon be in the set: `ColumnPool.admit`.
 
         Raises
         ------
         numpy.linalg.LinAlgError
             If the system is numerically singular.
         """
-        self._slots = self.pool.admit(features)
+        self._slots = self.pool.admit(features, likely)
         if shift == self._shift and self.pool.generation == self._generation:
             position = np.full(self.pool.features.size, -1, dtype=np.intp)
             position[self._members] = np.arange(self._size)
             at = position[self._slots]
             joining = self._slots[at < 0]
             leaving = np.setdiff1d(np.arange(self._size), at, assume_unique=True)
-            fits = self._size + joining.size <= len(self._factor)
-            if fits and joining.size + leaving.size <= _PATIENCE * features.size:
+            if joining.size + leaving.size <= _PATIENCE * features.size:
+                if self._size + joining.size > len(self._factor):
+                    self._grow(self._size + joining.size)
                 self._freeze(leaving)
                 self._border(joining)
                 at[at < 0] = np.arange(self._size - joining.size, self._size)
@@ -153,6 +176,16 @@ class ActiveSystem:
     def combine(self, coefficients: Vector) -> Vector:
         """Return ``A_S x``."""
         return self.pool.combine(self._slots, coefficients)
+
+    def _grow(self, size: int) -> None:
+        """Make room for more columns in the factor."""
+        old, capacity = len(self._factor), size + max(64, size // 4)
+        factor = np.zeros((capacity, capacity), order="F")
+        factor[:old, :old] = self._factor
+        np.einsum("ii->i", factor)[old:] = 1.0
+        constraints = np.zeros((capacity, self._constraints.shape[1]), order="F")
+        constraints[:old] = self._constraints
+        self._factor, self._constraints = factor, constraints
 
     def _factorise(self, shift: float) -> None:
         size = self._slots.size

@@ -212,5 +212,5 @@ def _excess(design: Design, residual: NDArray[np.float64], product: NDArray[np.f
             if reciprocal**2 > _REGULAR:
                 explained = linalg.solve_triangular(factor, product[varying], lower=True, check_finite=False)
                 return float(explained @ explained) / null
-    explained = singular(design.columns, residual).components
+    explained = singular(design.columns, residual, design.rank_cutoff).components
     return float(explained @ explained) / null

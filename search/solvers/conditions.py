@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,15 @@ Indices = NDArray[np.intp]
 
 _BOUNDARY = 1e-10
 """Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
+
+_CLOSE = 0.9
+"""Correlations from this share of ``l1`` on belong to columns that may soon be active."""
+
+_ROUNDING = 2.0**-50
+"""Error of the conditions, relative to the target's norm, that rounding alone explains."""
+
+_EXACT = 1e-9
+"""Relative duality gap up to which a refined solution need not be judged again."""
 
 _REFINEMENTS = 30
 _PROGRESS = 0.8
@@ -39,14 +50,17 @@ class Conditions:
     ----------
     solved : int
         Number of systems solved so far.
+    correlation : ndarray of float64, shape (n_features,)
+        Correlations at the last point that was judged: exact where they exceed ``l1``, elsewhere some value below it.
     """
 
     def __init__(self, design: Design, system: ActiveSystem, correlations: Correlations) -> None:
         self._design = design
         self._system = system
         self._correlations = correlations
-        self._null_correlation = correlations.all(design.target)
+        self._null_correlation = self.correlation = correlations.all(design.target)
         self._null_objective = float(design.target @ design.target) / (2 * design.n_rows)
+        self._rounding = _ROUNDING * float(np.linalg.norm(design.target))
         self.solved = 0
 
     def solve(self, penalty: Penalty, active: Indices, signs: Vector) -> Vector:
@@ -61,8 +75,14 @@ class Conditions:
             ``s``.
         """
         self.solved += 1
-        self._system.select(active, self._design.n_rows * penalty.l2)
+        self._system.select(active, self._design.n_rows * penalty.l2, self._likely(penalty))
         return self._system.solve(self._design.n_rows * (self._null_correlation[active] - penalty.l1 * signs))
+
+    def _likely(self, penalty: Penalty) -> Indices:
+        """Return columns that may soon be active, the most correlated first."""
+        size = np.abs(self.correlation)
+        close = np.flatnonzero(size >= _CLOSE * penalty.l1)
+        return close[np.argsort(-size[close])]
 
     def refine(self, penalty: Penalty, signs: Vector, point: Point) -> Point:
         """Refine the last solution iteratively, so that it does not depend on rounding or on the factor it came from.
@@ -76,19 +96,23 @@ class Conditions:
         """
         pool, slots = self._system.pool, self._system.pool.slot[point.features]
         values, residual = point.values, point.residual
-        best, smallest = values, np.inf
+        best, smallest = point, np.inf
         for _ in range(_REFINEMENTS):
             missing = pool.correlate(residual, slots)
             missing -= self._design.n_rows * (penalty.l1 * signs + penalty.l2 * values)
             size = float(np.abs(missing).max(initial=0.0))
             if size > _PROGRESS * smallest:
                 break
-            best, smallest = values, size
+            best, smallest = replace(point, values=values, residual=residual), size
+            if size <= self._rounding:
+                break
             values = values + self._system.solve(missing)
             residual = self._design.target - self._system.combine(values)
-        return self.judge(penalty, point.features, best)[0]
+        return best if best.gap <= _EXACT else self.judge(penalty, best.features, best.values)[0]
 
-    def judge(self, penalty: Penalty, active: Indices, values: Vector) -> tuple[Point, Vector]:
+    def judge(
+        self, penalty: Penalty, active: Indices, values: Vector, signs: Vector | None = None
+    ) -> tuple[Point, Vector]:
         """Return the point at these weights, and how much inactive columns violate the conditions.
 
         Parameters
@@ -96,6 +120,8 @@ class Conditions:
         penalty : Penalty
         active : ndarray of intp, shape (n_active,)
         values : ndarray of float64, shape (n_active,)
+        signs : ndarray of float64, shape (n_active,), optional
+            Signs for which the weights solve the conditions, so that the correlations of their columns are known.
 
         Returns
         -------
@@ -105,7 +131,9 @@ class Conditions:
         """
         self._system.pool.admit(active)
         residual = self._design.target - self._system.pool.combine(self._system.pool.slot[active], values)
-        correlation = self._correlations.above(penalty.l1, residual)
+        known = active[:0] if signs is None else active
+        meeting = values[:0] if signs is None else penalty.l1 * signs + penalty.l2 * values
+        correlation = self.correlation = self._correlations.above(penalty.l1, residual, known, meeting)
         weights = np.zeros(correlation.size)
         weights[active] = values
         dual = dual_objective(self._design.target, residual, correlation, weights, penalty)

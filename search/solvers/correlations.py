@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.search.solvers.active_set import COPY_COST, ColumnPool
 from regsearch.search.solvers.columns import Columns
 
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
 _MARGIN = 1e-9
+
+_SINGLE_COST = 0.5
+"""Time of a product in single precision relative to one in double: it reads half as many bytes."""
 
 
 class Correlations:
@@ -17,7 +25,8 @@ class Correlations:
     By Cauchy-Schwarz a correlation moves by at most ``||r - r'|| / n`` when the residual moves from ``r'`` to ``r``,
     as columns have at most unit norm. From the last complete product this certifies most columns as below a
     threshold (the sphere test of El Ghaoui, Viallon & Rabbani 2012; Fercoq, Gramfort & Salmon 2015), and only the
-    others are computed.
+    others are computed. The complete product may be of single precision: its error is bounded too (Higham 2002,
+    "Accuracy and Stability of Numerical Algorithms", section 3.1), and every column in doubt is computed in double.
 
     Parameters
     ----------
@@ -36,25 +45,66 @@ class Correlations:
         self._pool = pool
         self._centre = np.zeros(columns.shape[1])
         self._reference = np.zeros(columns.shape[0])
+        self._error = 0.0
         self.passes = 0
 
-    def all(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    @cached_property
+    def _single(self) -> NDArray[np.float32] | None:
+        return self._columns.astype(np.float32) if isinstance(self._columns, np.ndarray) else None
+
+    def all(self, vector: Vector) -> Vector:
         """Return the correlation of every column with a vector."""
-        if not np.array_equal(vector, self._centre):
+        if self._error or not np.array_equal(vector, self._centre):
             self._reference = self._columns @ vector / vector.size
             self._centre = vector
+            self._error = 0.0
             self.passes += 1
         return self._reference
 
-    def above(self, threshold: float, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return correlations: exact where they exceed the threshold, elsewhere some value below it."""
-        reach = float(np.linalg.norm(vector - self._centre)) / vector.size
-        doubtful = np.flatnonzero(np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach)
-        slots = self._pool.slot[doubtful]
-        pooled, others = doubtful[slots >= 0], doubtful[slots < 0]
-        if COPY_COST * others.size + min(COPY_COST * pooled.size, self._pool.features.size) > self._reference.size:
-            return self.all(vector)
+    def above(self, threshold: float, vector: Vector, features: Indices, known: Vector) -> Vector:
+        """Return correlations: exact where they exceed the threshold, elsewhere some value below it.
+
+        Parameters
+        ----------
+        threshold : float
+        vector : ndarray of float64, shape (n_rows,)
+        features : ndarray of intp, shape (n_known,)
+            Columns whose correlation with the vector is known.
+        known : ndarray of float64, shape (n_known,)
+        """
+        doubtful = self._doubtful(threshold, vector, features)
+        if self._cost(doubtful) > self._reference.size * (1.0 if self._single is None else _SINGLE_COST):
+            self._refresh(vector)
+            doubtful = self._doubtful(threshold, vector, features)
         correlation = self._reference.copy()
-        correlation[others] = self._columns[others] @ vector / vector.size
-        correlation[pooled] = self._pool.correlate(vector, slots[slots >= 0]) / vector.size
+        if self._error or vector is not self._centre:
+            slots = self._pool.slot[doubtful]
+            pooled, others = doubtful[slots >= 0], doubtful[slots < 0]
+            correlation[others] = self._columns[others] @ vector / vector.size
+            correlation[pooled] = self._pool.correlate(vector, slots[slots >= 0]) / vector.size
+        correlation[features] = known
         return correlation
+
+    def _doubtful(self, threshold: float, vector: Vector, known: Indices) -> Indices:
+        """Return columns that may exceed the threshold for all that the last complete product says."""
+        reach = float(np.linalg.norm(vector - self._centre)) / vector.size + self._error
+        in_doubt = np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach
+        in_doubt[known] = False
+        return np.flatnonzero(in_doubt)
+
+    def _cost(self, features: Indices) -> float:
+        """Return how long these columns take, in columns that are read where they lie."""
+        pooled = int(np.count_nonzero(self._pool.slot[features] >= 0))
+        return COPY_COST * (features.size - pooled) + min(COPY_COST * pooled, self._pool.features.size)
+
+    def _refresh(self, vector: Vector) -> None:
+        """Make the vector the one that the complete product is of."""
+        size = float(np.linalg.norm(vector))
+        if self._single is None or size == 0.0:
+            self.all(vector)
+            return
+        unit = (vector / size).astype(np.float32)
+        self._reference = (self._single @ unit).astype(np.float64) * (size / vector.size)
+        self._centre = vector
+        self._error = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2 * size / vector.size
+        self.passes += 1

@@ -45,6 +45,9 @@ class Design:
         A weight of the column as `scale` has it is this times the weight of the column held here.
     target_loadings : ndarray of float64, shape (rank,)
         Component of the target along the basis of the covariates.
+    rank_cutoff : float
+        Share of the largest singular value up to which others count as zero: ``eps * max(n, p)`` of the raw rows, as
+        in ``numpy.linalg.lstsq``.
     """
 
     columns: Columns
@@ -54,6 +57,7 @@ class Design:
     total_weight: float
     unit: float
     target_loadings: Vector
+    rank_cutoff: float
 
     @cached_property
     def correlation(self) -> Vector:
@@ -248,7 +252,9 @@ def normalise(
     target_loadings = np.empty(0) if nuisance is None else _project_out(target[None], nuisance.basis)[0]
     unit = {"unit-norm": 1.0, "standard": total**-0.5, "none": 1 / float(divisor[~constant].max(initial=1e-300))}
     made = Streamed(X, normalisation) if columns is None else columns
-    return Design(made, target, normalisation, target_mean, total, unit[scale], target_loadings)
+    return Design(
+        made, target, normalisation, target_mean, total, unit[scale], target_loadings, float(eps) * max(X.shape)
+    )
 
 
 def _project_out(vectors: Vector, basis: Vector) -> Vector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.correlations import Correlations
 from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.dual import DualNewton
+from regsearch.search.solvers.neighbours import Neighbours
 from regsearch.search.solvers.point import Point
 from regsearch.search.solvers.primal import feature_sign_search, newton
 
@@ -79,9 +79,10 @@ class ElasticNetPath:
         self._correlations = Correlations(design.columns, pool)
         self._conditions = Conditions(design, system, self._correlations)
         self._dual = DualNewton(design, system, self._correlations)
-        self._largest_l1 = float(np.abs(self._correlations.all(design.target)).max(initial=0.0))
+        correlation = self._correlations.all(design.target)
+        self._largest_l1 = float(np.abs(correlation).max(initial=0.0))
         self._null = Point(np.empty(0, dtype=np.intp), np.empty(0), design.target, 0.0)
-        self._solved: dict[Penalty, Point] = {}
+        self._solved = Neighbours(self._null, self._largest_l1)
 
     def solve(self, penalty: Penalty) -> Solution:
         """Return the solution at a penalty.
@@ -99,9 +100,7 @@ class ElasticNetPath:
         if not penalty.l1 > 0:
             raise ValueError(f"the elastic net solver needs l1 > 0, got {penalty}")
         steps, passes = self._conditions.solved + self._dual.steps, self._correlations.passes
-        if penalty not in self._solved:
-            self._solved[penalty] = self._find(penalty)
-        point = self._solved[penalty]
+        point = self._solved.get(penalty) or self._find(penalty)
         return Solution(
             weights=point.weights(self._design.n_features),
             duality_gap=point.gap,
@@ -114,37 +113,32 @@ class ElasticNetPath:
             return self._null
         n_rows, n_features = self._design.n_rows, self._design.n_features
         rank = min(n_rows, n_features)
-        start = self._nearest(penalty)
+        start = self._solved.nearest(penalty)
         curved = n_rows * penalty.l2 >= _CURVED
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
-        point = start
         if not curved or self._dual.expected(penalty, start.residual) <= limit:
+            guess = self._solved.guess(penalty)
             point, repeated = newton(
-                self._conditions, penalty, start, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS
+                self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS
             )
-            if repeated and point.gap <= self._tolerance:
+            if point is not None:
+                start = point
+            if point is not None and repeated and point.gap <= self._tolerance:
+                self._solved.add(penalty, point, self._conditions.correlation)
                 return point
         if curved:
-            return self._dual.solve(
-                penalty, point.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
+            point = self._dual.solve(
+                penalty, start.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
             )
-        return feature_sign_search(
-            self._conditions,
-            penalty,
-            start if start.features.size <= rank else self._null,
-            tolerance=self._tolerance,
-            polish=self._polish,
-            max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
-        )
-
-    def _nearest(self, penalty: Penalty) -> Point:
-        """Return the nearest known solution; from the largest ``l1`` on it is zero, whatever ``l2``."""
-        top = Penalty(self._largest_l1, penalty.l2)
-        nearest = min((top, *self._solved), key=lambda solved: _distance(solved, penalty))
-        return self._solved.get(nearest, self._null)
-
-
-def _distance(one: Penalty, other: Penalty) -> float:
-    """Return how far apart two penalties are, in units of ``log l1``."""
-    floor = 1e-12 + 1e-2 * max(one.l2, other.l2)
-    return abs(math.log(one.l1 / other.l1)) + abs(math.log((one.l2 + floor) / (other.l2 + floor))) / 2
+        else:
+            near = self._solved.nearest(penalty)
+            point = feature_sign_search(
+                self._conditions,
+                penalty,
+                near if near.features.size <= rank else self._null,
+                tolerance=self._tolerance,
+                polish=self._polish,
+                max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
+            )
+        self._solved.add(penalty, point, None)
+        return point

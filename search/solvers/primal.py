@@ -11,14 +11,21 @@ from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 _ROOM_SHARE = 4
 _ALWAYS_WELCOME = 20
 
 
 def newton(
-    conditions: Conditions, penalty: Penalty, start: Point, *, rank: int, max_active: int, max_steps: int
-) -> tuple[Point, bool]:
+    conditions: Conditions,
+    penalty: Penalty,
+    guess: tuple[Indices, Vector],
+    *,
+    rank: int,
+    max_active: int,
+    max_steps: int,
+) -> tuple[Point | None, bool]:
     """Primal-dual active set method, a semismooth Newton method on the optimality conditions.
 
     A step solves for the weights of the active set, given their signs. Weights that come out with another sign leave;
@@ -31,8 +38,8 @@ def newton(
     ----------
     conditions : Conditions
     penalty : Penalty
-    start : Point
-        The signs of its weights are the first guess.
+    guess : tuple of ndarray
+        Columns of the first active set, ascending, and the signs of their weights.
     rank : int
         Largest number of columns that can be independent.
     max_active, max_steps : int
@@ -40,17 +47,17 @@ def newton(
 
     Returns
     -------
-    Point
-        Where the method stopped.
+    Point or None
+        Where the method stopped, if it took a step.
     bool
         Whether the active set no longer changed, so that the point is optimal.
     """
-    point, active, signs = start, start.features, np.sign(start.values)
+    point, (active, signs) = None, guess
     for _ in range(max_steps):
         if active.size > max_active:
             break
         values = conditions.solve(penalty, active, signs)
-        point, violation = conditions.judge(penalty, active, values)
+        point, violation = conditions.judge(penalty, active, values, signs)
         stays = values * signs > 0
         joining = np.flatnonzero(violation)
         if stays.all() and not joining.size:
@@ -91,7 +98,7 @@ def feature_sign_search(
     here, _ = conditions.judge(penalty, active, values)
     residual = here.residual
     for _ in range(max_steps):
-        goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs))
+        goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
         if (goal.values * signs > 0).all():
             here = conditions.refine(penalty, signs, goal)
             _, violation = conditions.judge(penalty, active, here.values)

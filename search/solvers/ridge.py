@@ -84,7 +84,7 @@ class RidgeSolver:
 
     @cached_property
     def _singular(self) -> Singular:
-        return singular(self._design.columns, self._design.target)
+        return singular(self._design.columns, self._design.target, self._design.rank_cutoff)
 
     def solve(self, l2: float) -> Vector:
         """Return the weights that minimise the objective, shape (n_features,).

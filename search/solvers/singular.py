@@ -1,4 +1,4 @@
-"""Singular values of a design down to LAPACK's threshold: by orthogonal transformations, never by a Gram matrix."""
+"""Singular values of a design down to rounding error: by orthogonal transformations, never by a Gram matrix."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ class Singular:
     Attributes
     ----------
     values : ndarray of float64, shape (rank,)
-        Singular values, descending; those up to ``eps * max(n, p)`` times the largest count as zero, which is the
-        threshold of ``numpy.linalg.lstsq``.
+        Singular values that do not count as zero, descending.
     vectors : ndarray of float64, shape (min(n, p), rank)
         Left singular vectors ``U`` if `of_rows`, else right ones ``V``, one per column.
     components : ndarray of float64, shape (rank,)
@@ -41,7 +40,7 @@ class Singular:
     of_rows: bool
 
 
-def singular(columns: Columns, vector: Vector) -> Singular:
+def singular(columns: Columns, vector: Vector, cutoff: float) -> Singular:
     """Decompose a design, and project a vector on the range of its columns.
 
     A QR decomposition by blocks reduces ``A^T`` if ``n <= p``, else ``[A, v]``, to a triangle (Demmel, Grigori,
@@ -54,6 +53,8 @@ def singular(columns: Columns, vector: Vector) -> Singular:
     columns : Columns, shape (n_features, n_rows)
         ``A^T``.
     vector : ndarray of float64, shape (n_rows,)
+    cutoff : float
+        Share of the largest singular value up to which others count as zero.
     """
     n_features, n_rows = columns.shape
     of_rows = n_rows <= n_features
@@ -67,7 +68,7 @@ def singular(columns: Columns, vector: Vector) -> Singular:
     left, values, right = linalg.svd(
         triangle[:rank, :rank], full_matrices=False, check_finite=False, lapack_driver="gesdd"
     )
-    kept = values > np.finfo(np.float64).eps * max(columns.shape) * values.max(initial=0.0)
+    kept = values > cutoff * values.max(initial=0.0)
     vectors = right[kept].T
     components = vectors.T @ vector if of_rows else left[:, kept].T @ triangle[:rank, rank]
     return Singular(values[kept], vectors, components, of_rows)
