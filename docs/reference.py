@@ -51,7 +51,8 @@ def as_toml(value: object) -> str:
 def keys() -> str:
     """Return the table of a configuration's keys."""
     schema = SearchConfig.toml_schema()
-    return table(("key", "default", "meaning"), key_rows(schema, schema))
+    rows = dict.fromkeys(key_rows(schema, schema))  # a range and a grid share some keys
+    return table(("key", "default", "meaning"), rows)
 
 
 def option_rows(command: Any) -> Iterator[tuple[str, str]]:

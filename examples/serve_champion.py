@@ -51,10 +51,7 @@ def service(name: str) -> FastAPI:
 def as_input(model: PyFuncModel, rows: list[list[float]]) -> Any:
     """Return rows in the form of the model's signature: a table if its columns have names, else an array."""
     inputs = model.metadata.signature.inputs
-    if inputs.has_input_names():
-        names = inputs.input_names()
-        return pd.DataFrame(rows, columns=names).astype(dict(zip(names, inputs.pandas_types(), strict=True)))
-    return np.asarray(rows, dtype=inputs.numpy_types()[0])
+    return np.array(rows) if inputs is None else pd.DataFrame(rows, columns=inputs.input_names())
 
 
 if __name__ == "__main__":

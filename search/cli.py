@@ -72,7 +72,7 @@ ConfigOrData = Annotated[
     str,
     typer.Argument(
         metavar="[CONFIG]",
-        help="A TOML file, a preset (default, tutorial or own-data), or a recording, as --data takes it.",
+        help="A TOML file, a preset (default, tutorial or own-data), or a recording.",
         autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
     ),
 ]
@@ -90,14 +90,15 @@ def run(
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Array or column to predict (default: the config's, y).")
+        str | None,
+        typer.Option(metavar="NAME", help="Array or column to predict (default: the config's; y in a preset)."),
     ] = None,
     name: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Name of the experiment and the model (default: the config's, or the --data file's stem, with the "
-            "--target).",
+            help="Name of the experiment and the model (default: the config's, or the name of the recording's file "
+            "without its suffix; another --target is added to it).",
         ),
     ] = None,
     family: Annotated[
@@ -105,16 +106,16 @@ def run(
         typer.Option(metavar="FAMILY", help="Search only this family: ridge, lasso or elasticnet. May be repeated."),
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="Range of the strengths of ridge and lasso.")
+        str | None, typer.Option(metavar="LOW:HIGH", help="Range of alpha, for ridge and the lasso.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of trials wanted in all, of each family searched by range.")
+        int | None, typer.Option(metavar="N", help="Total number of trials of each family that is searched by range.")
     ] = None,
     folds: Annotated[
         int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="RULE", help="How to choose the winner: best, one-se or one-se-paired.")
+        str | None, typer.Option(metavar="RULE", help="Rule that chooses the winner: best, one-se or one-se-paired.")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,

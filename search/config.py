@@ -44,9 +44,9 @@ _Blocks = Annotated[
 class FoldsConfig(Section):
     """Validation on contiguous parts of the training rows in turn."""
 
-    folds: Annotated[int, Field(ge=2, strict=True, description="how many parts")]
+    folds: Annotated[int, Field(ge=2, strict=True, description="number of parts")]
     embargo: Annotated[
-        int, Field(ge=0, strict=True, description="rows left out on either side of a validation block")
+        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each validation block")
     ] = 0
 
 
@@ -55,16 +55,18 @@ class SplitConfig(Section):
 
     train: Annotated[
         _Blocks | None,
-        Field(description="one range of rows, or several; with folds left out: the first 85 % of rows"),
+        Field(description="rows to fit on: one range, or several. Folds need none: the first 85 % of rows"),
     ] = None
     validation: Annotated[
         Annotated[FoldsConfig, Tag("folds_config")] | Annotated[Rows, Tag("rows")],
         Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
-        Field(description="a range of rows, or {folds, embargo} to cross-validate over the training rows"),
+        Field(
+            description="rows to compare trials on: a range, or {folds, embargo} to cross-validate over the train rows"
+        ),
     ]
     test: Annotated[
         Rows | None,
-        Field(description="rows kept sealed until the winner is promoted; with folds left out: the last 15 %"),
+        Field(description="rows that stay sealed until a promotion. Folds need none: the last 15 % of rows"),
     ] = None
 
     @model_validator(mode="after")
@@ -89,10 +91,15 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """The recording and its rows."""
 
-    source: Annotated[str, Field(description="twin, stringer, or a path to .npz, .csv, .parquet, .npy, Zarr")] = "twin"
-    target: Annotated[str, Field(description="the array or column to predict")] = "y"
+    source: Annotated[str, Field(description="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr")] = (
+        "twin"
+    )
+    target: Annotated[str, Field(description="name of the array or column to predict")] = "y"
     split: Annotated[
-        SplitConfig | None, Field(description="left out: the first 70 % of rows train, then 15 % and 15 %")
+        SplitConfig | None,
+        Field(
+            description="which rows do what (default: the first 70 % train, the next 15 % validate, the last 15 % test)"
+        ),
     ] = None
 
 
@@ -114,23 +121,25 @@ class SearchConfig(Section):
             min_length=1,
             max_length=200,
             pattern=_NAME,
-            description="name of the experiment and the model",
+            description="name of the experiment and of the registered model",
         ),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the random proposals")] = 0
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
-        Field(description="sampler that proposes strengths within ranges"),
+        Field(description="method that proposes strengths in a range"),
     ] = "tpe"
-    tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
+    tolerance: Annotated[float, Field(gt=0, lt=1, description="largest relative duality gap of a fit that may win")] = (
+        1e-6
+    )
     select: Annotated[
         Rule,
         Field(
-            description="the best score, the most regularised within one standard error of it, or within one standard "
-            "error of the difference to it"
+            description="rule that chooses the winner: best takes the best score; one-se the sparsest trial within one "
+            "standard error of it; one-se-paired the same with the standard error of the difference"
         ),
     ] = "best"
-    data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
+    data: Annotated[DataConfig, Field(description="the recording and its rows")] = DataConfig()
     families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
 
     @model_validator(mode="after")
@@ -219,7 +228,7 @@ class SearchConfig(Section):
 
     @classmethod
     def from_preset(cls, name: str) -> Self:
-        """Read a configuration that comes with the package: ``"default"`` or ``"tutorial"``."""
+        """Read a configuration that comes with the package; see `PRESETS`."""
         return cls.from_toml(preset(name), source=name)
 
     @classmethod

@@ -25,8 +25,8 @@ class _Span(Section):
     of: Annotated[
         Literal["max"] | None,
         Field(
-            description='"max": low and high are fractions of the strength at which (nearly) nothing is left of the '
-            "weights; without them the whole useful range"
+            description='"max": low and high are fractions of the maximum that the data have; without low and high, '
+            "the whole useful range"
         ),
     ] = None
 
@@ -81,16 +81,16 @@ Strengths = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Points, Tag("points")] | Annotated[Grid, Tag("grid")],
     Discriminator(_kind_of_strength),
     Field(
-        description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}; with "
-        '`of = "max"` relative to the data'
+        description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}. "
+        '`of = "max"` makes it relative to the data'
     ),
 ]
 Trials = Annotated[
-    int | None, Field(gt=0, strict=True, description="number of trials wanted in all, if the strengths are ranges")
+    int | None, Field(gt=0, strict=True, description="total number of trials; only for ranges, which need it")
 ]
 Patience = Annotated[
     int | None,
-    Field(gt=0, strict=True, description="stop after so many trials without a better score; left out: never"),
+    Field(gt=0, strict=True, description="stop after this many trials without a better score (default: never)"),
 ]
 
 
@@ -162,9 +162,11 @@ class Families(Section):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    ridge: Annotated[OneStrength | None, Field(description="squared weights are penalised: all shrink")] = None
-    lasso: Annotated[OneStrength | None, Field(description="absolute weights are penalised: most become 0")] = None
-    elasticnet: Annotated[TwoStrengths | None, Field(description="both: every mix of an L1 and an L2 strength")] = None
+    ridge: Annotated[OneStrength | None, Field(description="penalises squared weights: all of them shrink")] = None
+    lasso: Annotated[OneStrength | None, Field(description="penalises absolute weights: most of them become 0")] = None
+    elasticnet: Annotated[
+        TwoStrengths | None, Field(description="penalises both: every mix of an L1 and an L2 strength")
+    ] = None
 
     @property
     def is_relative(self) -> bool:

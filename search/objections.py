@@ -61,7 +61,7 @@ def _against_chance(search: Search) -> list[str]:
         return []
     return [
         f"{winner.name} predicts no better than a mean does (R² validation {winner.r2_validation:.4f}, "
-        f"{winner.n_nonzero} weights): no linear relation was found, and scoring it would spend the test rows for nothing"
+        f"{winner.n_nonzero} weights): no linear relation was found, and a test would spend the test rows for nothing"
     ]
 
 
