@@ -34,6 +34,7 @@ METRICS = (
     "r2_train",
     "r2_validation",
     "r2_validation_se",
+    "r_validation",
     "sparsity",
     "n_nonzero",
     "l1_norm",
@@ -70,7 +71,7 @@ class TrialRecord:
     params : mapping of str to float
         Those of `STRENGTHS` that the family has.
     metrics : mapping of str to float
-        All of `METRICS`, and the scores of each fold.
+        All of `METRICS`, and the scores of each fold; versions before 0.2 lack `r_validation`.
     name, description : str
         Name and description of the run, for people.
     certified : bool

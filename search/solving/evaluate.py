@@ -57,6 +57,8 @@ class Evaluation:
         R² on the training rows and on the validation rows, over all folds; see `Evaluator`.
     r2_validation_se : float
         Standard error of `r2_validation`; for a single fold by the block bootstrap.
+    r_validation : float
+        Pearson's correlation of target and predictions on the validation rows, averaged over the folds.
     sparsity : float
         Fraction of weights that are exactly zero.
     n_nonzero : float
@@ -77,6 +79,7 @@ class Evaluation:
     r2_train: float
     r2_validation: float
     r2_validation_se: float
+    r_validation: float
     sparsity: float
     n_nonzero: float
     l1_norm: float
@@ -106,6 +109,8 @@ class Solved:
         The trial's own model, fitted on every row that is not a test row.
     predicted : tuple of ndarray of float64
         Predictions at the validation rows of each fold, by the model that was not fitted on them.
+    selected : ndarray of int16, shape (n_features,)
+        In how many of the folds' models each feature's weight is not zero.
     picture : bytes
         The stem plot of the weights, if it was drawn beside the solver; else empty.
     """
@@ -113,6 +118,7 @@ class Solved:
     evaluation: Evaluation
     fit: Fit
     predicted: tuple[NDArray[np.float64], ...]
+    selected: NDArray[np.int16]
     picture: bytes = b""
 
 
@@ -133,6 +139,14 @@ def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float
     residual = true - predicted
     centred = true - true.mean()
     return float(1 - (residual @ residual) / (centred @ centred))
+
+
+def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """Return Pearson's correlation, and 0 if either does not vary."""
+    x, y = true - true.mean(), predicted - predicted.mean()
+    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    return float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1.0, 1.0))
 
 
 def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
@@ -211,6 +225,11 @@ class Evaluator:
             r2_train=scores.r2_train,
             r2_validation=scores.r2_validation,
             r2_validation_se=scores.r2_validation_se,
+            r_validation=float(
+                np.mean(
+                    [pearson_r(fold.validation.y, values) for fold, values in zip(self._folds, predicted, strict=True)]
+                )
+            ),
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
@@ -220,7 +239,8 @@ class Evaluator:
             folds=scores.folds,
             losses=scores.losses,
         )
-        return Solved(evaluation, model, predicted)
+        selected = np.sum([fit.coef != 0 for fit in fits], axis=0, dtype=np.int16)
+        return Solved(evaluation, model, predicted, selected)
 
     def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
         folds = tuple(

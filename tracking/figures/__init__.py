@@ -3,19 +3,23 @@
 from regsearch.tracking.figures.marks import Choices
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
-from regsearch.tracking.figures.style import to_png, to_svg
+from regsearch.tracking.figures.style import DOUBLE, SINGLE, column, to_pdf, to_png, to_svg
 from regsearch.tracking.figures.traces import Trace, predictions
 from regsearch.tracking.figures.trials import history, trade_off
 
 __all__ = [
+    "DOUBLE",
+    "SINGLE",
     "Choices",
     "Curve",
     "Trace",
+    "column",
     "history",
     "importance",
     "mix_heatmap",
     "predictions",
     "r2_against_alpha",
+    "to_pdf",
     "to_png",
     "to_svg",
     "trade_off",

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from threading import local
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from regsearch.tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten, to_png
+from regsearch.tracking.figures.style import (
+    DOUBLE,
+    QUIET,
+    TRAIN,
+    Floats,
+    house_style,
+    number,
+    power_of_ten,
+    sheet,
+    shortened,
+    to_png,
+)
 
 _BINS = 800
 _MARKED = 400
 _UNREADABLE = 10
+_NAMED = 12
 _PLAIN_EXPONENTS = range(-2, 4)
 _kept = local()
 
@@ -43,16 +57,21 @@ def weights_png(coef: Floats, title: str) -> bytes:
 
 
 @house_style
-def weights_compared(unregularised: Floats, winner: Floats, winner_title: str) -> Figure:
+def weights_compared(
+    unregularised: Floats, winner: Floats, winner_title: str, target: str, names: Sequence[str] = ()
+) -> Figure:
     """Draw the unregularised model's weights above the winner's, on one vertical scale.
 
-    Where one model's weights are too small to be seen on that scale, they are drawn once more, magnified.
+    Where one model's weights are too small to be seen on that scale, they are drawn once more, magnified.  Where the
+    features have names, the winner's largest weights are named.
 
     Parameters
     ----------
     unregularised, winner : ndarray of float, shape (n_features,)
         In target units per unit of each feature.
-    winner_title : str
+    winner_title, target : str
+    names : sequence of str, length n_features
+        Empty if the features have none.
     """
     models = (("unregularised", unregularised), (winner_title, winner))
     scale = _largest(np.concatenate([unregularised, winner]))
@@ -63,19 +82,50 @@ def weights_compared(unregularised: Floats, winner: Floats, winner_title: str) -
             power = 10 ** math.floor(math.log10(times))
             times = max(times // power, 1) * power
             panels.append((coef, scale / times, f"{title}, magnified {times:,.0f} times"))
-    figure = Figure(figsize=(WIDTH, 0.4 + 1.9 * len(panels)), layout="constrained")
+    figure = sheet(18 + 48 * len(panels))
     grid = figure.subplots(len(panels), 1, sharex=True)
     for axes, (coef, limit, title) in zip(grid, panels, strict=True):
         _stems(axes, coef, limit)
         axes.set_title(title)
+    if names:
+        last = max(place for place, (coef, _, _) in enumerate(panels) if coef is winner)
+        _name_largest(grid[last], winner, names)
     same = "both" if len(panels) == len(models) else "the upper two"
-    grid[-1].set_xlabel(f"feature ({same} on the same vertical scale)")
+    grid[-1].set_xlabel(
+        f"feature, counted from 0 ({same} on the same vertical scale)\n"
+        f"weights in units of {shortened(target)} per unit of the feature"
+    )
     figure.align_ylabels()
     return figure
 
 
+def _name_largest(axes: Axes, coef: Floats, names: Sequence[str]) -> None:
+    """Write the names of the largest weights at their stems, the largest first, where they cover no other's name."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(1.25 * low, 1.25 * high)  # leaves room for a name beyond the longest stem
+    left, right = axes.get_xlim()
+    letter = (right - left) * 0.62 * mpl.rcParams["font.size"] / (72 * 0.85 * axes.figure.get_figwidth())
+    taken: list[tuple[float, float, bool]] = []
+    for at in np.argsort(-np.abs(coef), kind="stable")[:_NAMED]:
+        name, above = shortened(names[at]), bool(coef[at] > 0)
+        half = letter * len(name) / 2
+        middle = min(max(float(at), left + half), right - half)
+        begin, end = middle - half, middle + half
+        if coef[at] and not any(above == other and begin < stop and start < end for start, stop, other in taken):
+            taken.append((begin, end, above))
+            axes.annotate(
+                name,
+                (middle, coef[at]),
+                xytext=(0, 3 if above else -3),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize="small",
+            )
+
+
 def _blank() -> Figure:
-    figure = Figure(figsize=(WIDTH, 2.5), dpi=110)
+    figure = Figure(figsize=(DOUBLE / 25.4, 2.5), dpi=110)
     figure.add_axes((0.115, 0.19, 0.845, 0.7))  # by hand: a layout engine costs 10 ms
     return figure
 

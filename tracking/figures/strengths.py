@@ -20,12 +20,12 @@ from regsearch.tracking.figures.style import (
     QUIET,
     TRAIN,
     VALIDATION,
-    WIDTH,
     Floats,
     house_style,
     legend_below,
     number,
     score,
+    sheet,
 )
 
 _LABELLED_TICKS = 6
@@ -61,7 +61,7 @@ def r2_against_alpha(family: str, curve: Curve, baseline: tuple[float, float], c
     choices : Choices or None
         None where no trial may be chosen.
     """
-    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    figure = sheet(112)
     axes = figure.add_subplot()
     alpha = curve.alpha
     order = np.argsort(alpha)
@@ -104,7 +104,7 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, choic
     choices : Choices or None
         None where no trial may be chosen.
     """
-    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
+    figure = sheet(122)
     axes = figure.add_subplot()
     columns, rows = np.unique(l1_alpha), np.unique(l2_alpha)
     norm = mpl.colors.Normalize(max(0.0, float(r2_validation.min())), max(0.01, float(r2_validation.max())))
@@ -157,7 +157,7 @@ def importance(
     choices : Choices or None
         None where no trial may be chosen.
     """
-    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    figure = sheet(86)
     grid = figure.subplots(1, len(strengths), sharey=True)
     for axes, (name, strength) in zip(grid, strengths.items(), strict=True):
         axes.plot(strength, r2_validation, "o", color=VALIDATION, alpha=0.6, mec="white", mew=0.4, markersize=6)

@@ -8,7 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from regsearch.tracking.figures.style import TRAIN, VALIDATION, WIDTH, Floats, house_style, legend_below
+from regsearch.tracking.figures.style import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Floats,
+    house_style,
+    legend_below,
+    sheet,
+    shortened,
+)
 
 
 class Trace(NamedTuple):
@@ -28,24 +37,22 @@ class Trace(NamedTuple):
 
 
 @house_style
-def predictions(train: Trace, validation: Trace, target: str, title: str) -> Figure:
-    """Draw the true and the predicted target over the train and the validation rows.
+def predictions(train: Trace, validation: Trace, target: str, title: str, test: Trace | None = None) -> Figure:
+    """Draw the true and the predicted target over the train and the validation rows, and the test rows if given.
 
     Parameters
     ----------
     train, validation : Trace
     target : str
-        Name of the target, for the axis.
+        Name of the target, for the axes.
     title : str
+    test : Trace or None
+        ``None`` while the test rows are sealed.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    for axes, trace, name, colour in zip(
-        figure.subplots(2, 1, sharey=True),
-        (train, validation),
-        ("train", "validation"),
-        (TRAIN, VALIDATION),
-        strict=True,
-    ):
+    parts = [("train", train, TRAIN), ("validation", validation, VALIDATION)]
+    parts += [("test", test, TEST)] if test else []
+    figure = sheet(15 + 51 * len(parts))
+    for axes, (name, trace, colour) in zip(figure.subplots(len(parts), 1, sharey=True), parts, strict=True):
         residual = trace.true - trace.predicted
         r2 = 1 - residual @ residual / np.square(trace.true - trace.true.mean()).sum()
         gaps = np.flatnonzero(np.diff(trace.rows) != 1) + 1
@@ -53,9 +60,9 @@ def predictions(train: Trace, validation: Trace, target: str, title: str) -> Fig
         axes.plot(rows, true, color="black", linewidth=1, label="true")
         axes.plot(rows, predicted, color=colour, linewidth=1, alpha=0.9, label=f"predicted, {name}")
         axes.set_title(f"{title}, {name}: R² = {r2:.3f}")
-        axes.set_ylabel(target)
+        axes.set_ylabel(shortened(target))
         axes.margins(x=0.01)
         axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel("row of the recording")
-    legend_below(figure, 3)
+    axes.set_xlabel("row of the recording, counted from 0")
+    legend_below(figure, 1 + len(parts))
     return figure

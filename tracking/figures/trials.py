@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
-from regsearch.tracking.figures.style import FAMILIES, QUIET, WIDTH, Floats, house_style, legend_below, score
+from regsearch.tracking.figures.style import FAMILIES, QUIET, Floats, house_style, legend_below, score, sheet
 
 
 @house_style
@@ -33,7 +33,7 @@ def trade_off(
     name : callable
         Names the trial at a position.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure = sheet(117)
     axes = figure.add_subplot()
     for key, at in _by_family(family):
         _points(axes, key, n_nonzero[at], r2_validation[at], FAMILIES[key].name)
@@ -74,7 +74,7 @@ def history(family: Sequence[str], trial: Floats, r2_validation: Floats, baselin
     baseline : float
         R² of the unregularised model on the validation rows.
     """
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    figure = sheet(107)
     axes = figure.add_subplot()
     for key, at in _by_family(family):
         at = at[np.argsort(trial[at])]

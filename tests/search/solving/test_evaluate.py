@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from regsearch.data import Recording, Split, seal
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.solvers.path import RegularizationPath
-from regsearch.search.solving.evaluate import Evaluator, Failure, Task, r2_score
+from regsearch.search.solving.evaluate import Evaluator, Failure, Task, pearson_r, r2_score
 from regsearch.search.trial import Proposal
 from tests.search.reference import make_tutorial_reference as reference
 
@@ -158,3 +158,38 @@ def test_the_losses_of_a_holdout_are_those_of_ten_blocks_and_make_its_score(seal
     (solved,) = Evaluator(Task(development, 1e-9))([proposal("lasso", {"alpha": 0.01}, development)])
     assert len(solved.evaluation.losses) == 10
     assert 1 - sum(solved.evaluation.losses) == pytest.approx(solved.evaluation.r2_validation, abs=1e-12)
+
+
+def test_pearson_s_r_is_numpy_s_and_zero_for_predictions_that_do_not_vary():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.standard_normal(50), 3 - rng.standard_normal(50)
+    assert pearson_r(true, predicted) == pytest.approx(np.corrcoef(true, predicted)[0, 1], rel=1e-12)
+    assert pearson_r(true, 1e6 + 2 * true) == pytest.approx(1, abs=1e-9)
+    assert pearson_r(true, np.full(50, 0.1)) == 0
+
+
+def test_r_is_the_mean_over_the_folds_and_a_model_without_weights_has_none():
+    development = folds(*uneven(), 4)
+    evaluator = Evaluator(Task(development, 1e-10))
+    (solved,) = evaluator([proposal("lasso", {"alpha": 0.01}, development)])
+    each = [
+        np.corrcoef(fold.validation.y, values)[0, 1]
+        for fold, values in zip(development.folds, solved.predicted, strict=True)
+    ]
+    assert solved.evaluation.r_validation == pytest.approx(np.mean(each), rel=1e-9)
+    (empty,) = evaluator([proposal("lasso", {"alpha": 1e6}, development)])
+    assert empty.evaluation.r_validation == 0
+
+
+def test_a_feature_is_counted_in_each_fold_whose_model_uses_it():
+    X, y = uneven()
+    development = folds(X, y, 5)
+    (solved,) = Evaluator(Task(development, 1e-10))([proposal("lasso", {"alpha": 0.05}, development)])
+    counts = np.zeros(X.shape[1], dtype=int)
+    for fold in development.folds:
+        penalty = penalty_of("lasso", {"alpha": 0.05}, len(development.model.y))
+        path = RegularizationPath(fold.train.X, fold.train.y, tolerance=1e-10)
+        (fit,) = path.solve([penalty.on(path.n_rows, instead_of=len(development.model.y))])
+        counts += fit.coef != 0
+    np.testing.assert_array_equal(solved.selected, counts)
+    assert {0, 5} < set(counts)

@@ -42,7 +42,7 @@ class Ledger:
 
 
 def solved(score):
-    return Solved(Evaluation(score, score, 0, 0, 1, 1, 1, 0, 0), fit=None, predicted=())
+    return Solved(Evaluation(score, score, 0, 0, 0, 1, 1, 1, 0, 0), fit=None, predicted=(), selected=None)
 
 
 def batches(family, *sizes):

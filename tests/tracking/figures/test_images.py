@@ -74,13 +74,20 @@ def weights():
 def weights_compared():
     feature = np.arange(60.0)
     winner = np.where(feature % 7 == 0, 20 - feature, 0)
-    return figures.weights_compared(1e5 * np.sin(feature), winner, LONG)
+    names = [f"unit_{number:.0f}_visual_cortex_left" for number in feature]
+    return figures.weights_compared(1e5 * np.sin(feature), winner, LONG, "speed", names)
 
 
 def predictions():
     rows = np.r_[100:150, 160:220]
     trace = figures.Trace(rows, np.sin(rows / 9), 0.8 * np.sin(rows / 9) + 0.1)
     return figures.predictions(trace, trace, "speed", LONG)
+
+
+def predictions_with_test():
+    rows = np.r_[100:150, 160:220]
+    trace = figures.Trace(rows, np.sin(rows / 9), 0.8 * np.sin(rows / 9) + 0.1)
+    return figures.predictions(trace, trace, "speed", LONG, trace)
 
 
 DRAWN = (
@@ -93,6 +100,7 @@ DRAWN = (
     weights,
     weights_compared,
     predictions,
+    predictions_with_test,
 )
 
 
@@ -117,9 +125,12 @@ def test_a_figure_looks_as_it_did(draw, tmp_path):
     assert difference is None, difference
 
 
+@pytest.mark.parametrize("width", [figures.SINGLE, figures.DOUBLE])
 @pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
-def test_no_word_is_cut_off_or_covers_another(draw):
-    figure = draw()
+def test_no_word_is_cut_off_or_covers_another(draw, width):
+    with figures.column(width):
+        figure = draw()
+    assert draw is weights or figure.get_figwidth() * 25.4 == pytest.approx(width)
     figure.draw_without_rendering()
     beyond = [
         label

@@ -40,7 +40,7 @@ def test_stems_that_share_a_pixel_are_drawn_as_the_one_bar_that_they_cover():
 
 def test_all_zero_weights_can_be_drawn():
     assert figures.to_png(figures.weights(np.zeros(10), "lasso"))[:4] == b"\x89PNG"
-    assert len(figures.weights_compared(np.zeros(10), np.zeros(10), "lasso").axes) == 2
+    assert len(figures.weights_compared(np.zeros(10), np.zeros(10), "lasso", "speed").axes) == 2
 
 
 def test_a_stem_plot_is_a_wide_png_and_no_figure_stays_alive():
@@ -67,19 +67,19 @@ def test_large_weights_are_in_units_of_a_power_of_ten(largest, unit, tick):
 
 
 def test_compared_weights_share_a_scale():
-    above, below = figures.weights_compared(np.ones(5), np.array([0, 0, 3.0, 0, 0]), "lasso").axes
+    above, below = figures.weights_compared(np.ones(5), np.array([0, 0, 3.0, 0, 0]), "lasso", "speed").axes
     assert (len(stems(above)[0]), len(stems(below)[0])) == (5, 1)
     assert above.get_ylim() == below.get_ylim()
     assert below.get_ylim()[1] > 3
     assert above.get_ylim()[1] < 4
-    assert below.get_xlabel() == "feature (both on the same vertical scale)"
+    assert below.get_xlabel().startswith("feature, counted from 0 (both on the same vertical scale)")
 
 
 @pytest.mark.parametrize(("small", "times"), [(0, 450), (1, 99), (1, 1e6)])
 def test_weights_too_small_for_the_shared_scale_are_drawn_again_whole_and_as_magnified_as_said(small, times):
     models = [np.array([0.0, 5.0, -5.0]), np.array([0.0, 5.0, -5.0])]
     models[small] /= times
-    first, second, magnified = figures.weights_compared(*models, "lasso").axes
+    first, second, magnified = figures.weights_compared(*models, "lasso", "speed").axes
     assert first.get_ylim() == second.get_ylim()
     name, said = magnified.get_title(loc="left").removesuffix(" times").split(", magnified ")
     said = float(said.replace(",", ""))
@@ -87,11 +87,11 @@ def test_weights_too_small_for_the_shared_scale_are_drawn_again_whole_and_as_mag
     assert times / 2 < said <= times
     assert magnified.get_ylim()[1] * said == pytest.approx(first.get_ylim()[1])
     assert np.abs(magnified.get_ylim()).min() > np.abs(models[small]).max()
-    assert magnified.get_xlabel() == "feature (the upper two on the same vertical scale)"
+    assert magnified.get_xlabel().startswith("feature, counted from 0 (the upper two on the same vertical scale)")
 
 
 def test_a_model_without_weights_leaves_the_scale_to_the_other():
-    above, _ = figures.weights_compared(np.array([0.001, -0.002]), np.zeros(2), "lasso").axes
+    above, _ = figures.weights_compared(np.array([0.001, -0.002]), np.zeros(2), "lasso", "speed").axes
     assert 0.002 < above.get_ylim()[1] < 0.003
 
 

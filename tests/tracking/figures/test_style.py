@@ -1,10 +1,13 @@
 import itertools
+import re
+from io import BytesIO
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from regsearch.tracking import figures
 from regsearch.tracking.figures import style
@@ -59,3 +62,35 @@ def test_figures_leave_the_callers_own_style_alone():
     before = dict(mpl.rcParams)
     figures.to_svg(figures.weights(np.ones(3), "ridge"))
     assert dict(mpl.rcParams) == before
+
+
+def test_a_png_is_180_mm_wide_at_300_dots_per_inch():
+    picture = Image.open(BytesIO(figures.to_png(figures.weights_compared(np.ones(9), np.ones(9), "ridge", "speed"))))
+    assert picture.width == pytest.approx(180 / 25.4 * 300, abs=1)
+    assert picture.info["dpi"] == pytest.approx((300, 300), abs=1)
+
+
+@pytest.mark.parametrize("width", [figures.SINGLE, figures.DOUBLE])
+def test_a_pdf_is_as_wide_as_its_column_and_the_same_each_time(width):
+    with figures.column(width):
+        first, second = (
+            figures.to_pdf(figures.weights_compared(np.ones(9), np.ones(9), "ridge", "speed")) for _ in range(2)
+        )
+    assert first == second
+    (box,) = re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+) [\d.]+ ?\]", first)
+    assert float(box) == pytest.approx(width / 25.4 * 72, abs=0.01)
+
+
+def test_the_width_of_a_column_holds_no_longer_than_asked_for():
+    with pytest.raises(ZeroDivisionError), figures.column(figures.SINGLE):
+        1 / 0  # noqa: B018
+    figure = figures.weights_compared(np.ones(9), np.ones(9), "ridge", "speed")
+    assert figure.get_figwidth() * 25.4 == pytest.approx(figures.DOUBLE)
+
+
+def test_a_name_with_a_dollar_is_not_a_formula():
+    figure = figures.weights_compared(np.ones(2), np.ones(2), "ridge", "speed", ["$x", "y$ and much more than fits"])
+    figures.to_svg(figure)
+    words = [text.get_text() for text in figure.axes[1].texts]
+    assert words[0] == r"\$x"
+    assert words[1].startswith(r"y\$ and")
