@@ -121,17 +121,15 @@ class SearchConfig(Section):
             min_length=1,
             max_length=200,
             pattern=_NAME,
-            description="name of the experiment and of the registered model",
+            description="name of the experiment and the model",
         ),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the random proposals")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
-        Field(description="method that proposes strengths in a range"),
+        Field(description="sampler that proposes strengths within ranges"),
     ] = "tpe"
-    tolerance: Annotated[float, Field(gt=0, lt=1, description="largest relative duality gap of a fit that may win")] = (
-        1e-6
-    )
+    tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
         Rule,
         Field(
@@ -139,7 +137,7 @@ class SearchConfig(Section):
             "standard error of it; one-se-paired the same with the standard error of the difference"
         ),
     ] = "best"
-    data: Annotated[DataConfig, Field(description="the recording and its rows")] = DataConfig()
+    data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
     families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
 
     @model_validator(mode="after")
@@ -228,7 +226,7 @@ class SearchConfig(Section):
 
     @classmethod
     def from_preset(cls, name: str) -> Self:
-        """Read a configuration that comes with the package; see `PRESETS`."""
+        """Read a configuration that comes with the package: ``"default"`` or ``"tutorial"``."""
         return cls.from_toml(preset(name), source=name)
 
     @classmethod

@@ -86,11 +86,11 @@ Strengths = Annotated[
     ),
 ]
 Trials = Annotated[
-    int | None, Field(gt=0, strict=True, description="total number of trials; only for ranges, which need it")
+    int | None, Field(gt=0, strict=True, description="number of trials wanted in all, if the strengths are ranges")
 ]
 Patience = Annotated[
     int | None,
-    Field(gt=0, strict=True, description="stop after this many trials without a better score (default: never)"),
+    Field(gt=0, strict=True, description="stop after so many trials without a better score; left out: never"),
 ]
 
 

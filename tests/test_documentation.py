@@ -86,7 +86,9 @@ def scratch(workspace, monkeypatch):
 
     The commands of a shell find this interpreter's own environment as `.venv`, and no browser.
     """
-    made, config = blocks(ROOT / "docs" / "your-data.md", "python", "toml")[:2]
+    page = ROOT / "docs" / "your-data.md"
+    made, *_ = blocks(page, "python")
+    (config,) = (block for block in blocks(page, "toml") if block.file)
     exec(made.text, {})
     Path(config.file).write_text(config.text)
     Path(".venv").symlink_to(sys.prefix)
