@@ -33,6 +33,7 @@ def strength_importance(
     dict of str to float or None
         None where there is nothing to explain: fewer than two strengths vary, or the score does not.
     """
+    from mlflow.utils.autologging_utils import disable_autologging
     from optuna.importance import FanovaImportanceEvaluator  # brings scikit-learn, half a second
 
     scores = np.maximum(r2_validation, 0.0)
@@ -52,5 +53,6 @@ def strength_importance(
             for at, score in enumerate(scores.tolist())
         ]
     )
-    shares = FanovaImportanceEvaluator(max_depth=_DEPTH, seed=0).evaluate(study)
+    with disable_autologging():  # or a caller's mlflow.autolog() logs this forest into the caller's own run
+        shares = FanovaImportanceEvaluator(max_depth=_DEPTH, seed=0).evaluate(study)
     return {name: float(shares[name]) for name in strengths}

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.style import QUIET, TRAIN, WIDTH, Floats, house_style, number, power_of_ten, to_png
 
 _BINS = 800
@@ -33,13 +34,17 @@ def weights(coef: Floats, title: str) -> Figure:
 
 
 def weights_png(coef: Floats, title: str) -> bytes:
-    """Return `weights` as the bytes of a PNG file.
+    """Return `weights` as the bytes of a PNG file, or nothing if it cannot be drawn.
 
     It is drawn for every trial, and half of its time would go into making a figure and its ticks: one is kept.
     """
-    if not hasattr(_kept, "figure"):
-        _kept.figure = house_style(_blank)()
-    return to_png(house_style(_filled)(_kept.figure, coef, title))
+
+    def draw() -> bytes:
+        if not hasattr(_kept, "figure"):
+            _kept.figure = house_style(_blank)()
+        return to_png(house_style(_filled)(_kept.figure, coef, title))
+
+    return unless_it_fails("the stem plot of a trial's weights", draw) or b""
 
 
 @house_style

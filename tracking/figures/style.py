@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from io import BytesIO
 from typing import Any, NamedTuple, ParamSpec
@@ -46,6 +47,8 @@ FAMILIES = {
 QUIET = "#707070"
 
 _STYLE: dict[Any, Any] = {
+    # matplotlib's own settings first, so that the user's, such as text.usetex, do not reach these figures
+    **{key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "interactive"))},
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
@@ -64,6 +67,8 @@ _STYLE: dict[Any, Any] = {
     "legend.labelspacing": 0.6,
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
+    "svg.hashsalt": "regsearch",
+    "text.parse_math": False,  # a column's name may hold dollars
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -75,7 +80,7 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context(_STYLE):
+        with _in_house():
             figure = draw(*args, **kwargs)
             _canvas(figure)
             engine = figure.get_layout_engine()
@@ -87,10 +92,15 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def _in_house() -> AbstractContextManager[None]:
+    return mpl.rc_context(_STYLE)
+
+
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     buffer = BytesIO()
-    _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    with _in_house():
+        _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
@@ -103,7 +113,7 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG file, the same for the same figure."""
     buffer = BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "regsearch"}):
+    with _in_house():
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
