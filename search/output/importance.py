@@ -34,6 +34,7 @@ def strength_importance(
     dict of str to float or None
         ``None`` if there is nothing to explain: fewer than two strengths vary, or the score does not vary.
     """
+    from mlflow.utils.autologging_utils import disable_autologging
     from optuna.importance import FanovaImportanceEvaluator  # imports scikit-learn, which takes half a second
 
     scores = np.maximum(r2_validation, 0.0)
@@ -53,5 +54,6 @@ def strength_importance(
             for at, score in enumerate(scores.tolist())
         ]
     )
-    shares = FanovaImportanceEvaluator(max_depth=_DEPTH, seed=0).evaluate(study)
+    with disable_autologging():  # or a caller's mlflow.autolog() logs this forest into the caller's own run
+        shares = FanovaImportanceEvaluator(max_depth=_DEPTH, seed=0).evaluate(study)
     return {name: float(shares[name]) for name in strengths}

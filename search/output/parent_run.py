@@ -10,9 +10,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import search_figures
+from regsearch.search.output.search_figures import figure_files
 from regsearch.search.result import Search, table
-from regsearch.tracking import figures
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 
@@ -26,10 +25,7 @@ def is_summarised(search: Search) -> bool:
 def summarise(search: Search) -> None:
     """Write the table of trials, the figures and the best scores."""
     run, winner = search.run, search.winner
-    drawn = search_figures(search)
-    files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
-    files |= {f"figures/{title}.svg": figures.to_svg(figure) for title, figure in drawn.items()}
-    run.write({"trials.csv": table(search.trials).to_csv(index=False).encode(), **files})
+    run.write({"trials.csv": table(search.trials).to_csv(index=False).encode(), **figure_files(search)})
     ends = "; ".join(edges(winner, search.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},

@@ -24,10 +24,8 @@ def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
     np.savez(buffer, **arrays)
-    return {
-        "weights.png": solved.picture or figures.weights_png(fit.coef, record.name),
-        "weights.npz": buffer.getvalue(),
-    }
+    picture = solved.picture or figures.weights_png(fit.coef, record.name)
+    return {**({"weights.png": picture} if picture else {}), "weights.npz": buffer.getvalue()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """Every picture, each a pure function from arrays to a matplotlib `Figure`, all in one house style."""
 
+from regsearch.tracking.figures import without_backend  # noqa: F401  # first: it imports matplotlib
+from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.marks import Choices
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
@@ -23,6 +25,7 @@ __all__ = [
     "to_png",
     "to_svg",
     "trade_off",
+    "unless_it_fails",
     "weights",
     "weights_compared",
     "weights_png",

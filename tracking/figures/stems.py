@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.style import (
     DOUBLE,
     QUIET,
@@ -47,13 +48,17 @@ def weights(coef: Floats, title: str) -> Figure:
 
 
 def weights_png(coef: Floats, title: str) -> bytes:
-    """Return `weights` as the bytes of a PNG file.
+    """Return `weights` as the bytes of a PNG file, or nothing if it cannot be drawn.
 
     It is drawn for every trial, and half of its time would go into making a figure and its ticks: one is kept.
     """
-    if not hasattr(_kept, "figure"):
-        _kept.figure = house_style(_blank)()
-    return to_png(house_style(_filled)(_kept.figure, coef, title))
+
+    def draw() -> bytes:
+        if not hasattr(_kept, "figure"):
+            _kept.figure = house_style(_blank)()
+        return to_png(house_style(_filled)(_kept.figure, coef, title))
+
+    return unless_it_fails("the stem plot of a trial's weights", draw) or b""
 
 
 @house_style
@@ -104,7 +109,7 @@ def _name_largest(axes: Axes, coef: Floats, names: Sequence[str]) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(1.25 * low, 1.25 * high)  # leaves room for a name beyond the longest stem
     left, right = axes.get_xlim()
-    letter = (right - left) * 0.62 * mpl.rcParams["font.size"] / (72 * 0.85 * axes.figure.get_figwidth())
+    letter = (right - left) * 0.62 * mpl.rcParams["font.size"] / 72 * axes.figure.dpi / (0.85 * axes.figure.bbox.width)
     taken: list[tuple[float, float, bool]] = []
     for at in np.argsort(-np.abs(coef), kind="stable")[:_NAMED]:
         name, above = shortened(names[at]), bool(coef[at] > 0)

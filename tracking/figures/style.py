@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from io import BytesIO
@@ -70,6 +70,8 @@ FAMILIES = {
 QUIET = "#707070"
 
 _STYLE: dict[Any, Any] = {
+    # matplotlib's own settings first, so that the user's, such as text.usetex, do not reach these figures
+    **{key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "interactive"))},
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
@@ -89,6 +91,9 @@ _STYLE: dict[Any, Any] = {
     "legend.labelspacing": 0.6,
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
+    "pdf.fonttype": 42,  # letters that can be edited and searched for
+    "svg.hashsalt": "regsearch",
+    "text.parse_math": False,  # a column's name may hold dollars
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -110,9 +115,7 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        if FONT not in map(Path, (font.fname for font in fontManager.ttflist)):
-            fontManager.addfont(FONT)
-        with mpl.rc_context({**_STYLE, **(_NARROW_STYLE if _is_narrow() else {})}):
+        with _in_house():
             figure = draw(*args, **kwargs)
             _canvas(figure)
             engine = figure.get_layout_engine()
@@ -149,10 +152,18 @@ def _wrap(figure: Figure) -> None:
         figure.suptitle(wrapped(figure.get_suptitle()), x=0.01, ha="left", fontsize="medium")
 
 
+def _in_house() -> AbstractContextManager[None]:
+    """Set matplotlib's parameters to the house style, whatever the user's are."""
+    if FONT not in map(Path, (font.fname for font in fontManager.ttflist)):
+        fontManager.addfont(FONT)
+    return mpl.rc_context({**_STYLE, **(_NARROW_STYLE if _is_narrow() else {})})
+
+
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     buffer = BytesIO()
-    _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    with _in_house():
+        _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
@@ -165,7 +176,7 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG file, the same for the same figure."""
     buffer = BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "regsearch"}):
+    with _in_house():
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
@@ -173,7 +184,7 @@ def to_svg(figure: Figure) -> bytes:
 def to_pdf(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PDF file whose words are text, the same for the same figure."""
     buffer = BytesIO()
-    with mpl.rc_context({"pdf.fonttype": 42}):
+    with _in_house():
         FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
