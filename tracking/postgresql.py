@@ -1,4 +1,4 @@
-"""How PostgreSQL is connected to, so that neither side waits for long for one that has gone."""
+"""Connections to PostgreSQL that notice within a minute when the other side has gone."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CONNECT_SECONDS = 10
 
 
 def is_postgresql(url: str) -> bool:
-    """Return whether an address is one of PostgreSQL's, with whichever driver."""
+    """Return whether an address names a PostgreSQL database, with any driver."""
     return url.partition(":")[0].partition("+")[0] == "postgresql"
 
 
 def process() -> str:
-    """Return what this process is called where others can see it."""
+    """Return the name under which others see this process."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def arguments() -> dict[str, Any]:
-    """Return the driver's arguments: who connects, and how long a silent server is waited for."""
+    """Return the driver's arguments: the name of this process, and how long to wait for a silent server."""
     return {
         "application_name": process()[:63],  # PostgreSQL cuts it there, and says so
         "connect_timeout": _CONNECT_SECONDS,
@@ -36,7 +36,7 @@ def arguments() -> dict[str, Any]:
 
 
 def engine(url: str) -> Engine:
-    """Return an engine whose connections are made when asked for, and end when they are closed."""
+    """Return an engine without a pool: every connection is a new one, and closing it ends it."""
     return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments())
 
 

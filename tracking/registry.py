@@ -36,11 +36,11 @@ SHA256 = "model_sha256"
 _SCORES = ("r2_train", "r2_validation", "r2_test")
 
 Write = Callable[[Path], Mapping[str, str]]
-"""Writes a model into a new folder, and returns the tags that tell of it."""
+"""Writes a model into a new folder and returns the tags for its version."""
 
 
 def alone(store: Store) -> AbstractContextManager[Held]:
-    """Hold the registry's lock, under which one process at a time decides who is champion."""
+    """Hold the registry's lock, so that one process at a time decides which version is champion."""
     return store.locks.hold("registry")
 
 
@@ -53,20 +53,20 @@ def register(
     description: str,
     about: str = "",
 ) -> ModelVersion:
-    """Log a model into a run and register it, once: the same run is given its first version again.
+    """Log a model into a run and register it.  A run has one version: a second call returns it, and mends its model.
 
     Parameters
     ----------
     store : Store
     name : str
-        Of the registered model, made where there is none.
+        Name of the registered model, which is made where there is none.
     run_id : str
-        The winning trial's run.
+        Id of the winning trial's run.
     write : callable
-        Writes the model into a folder; called where the run holds none.
+        Writes the model into a folder; called if the run holds none, or a damaged one.
     tags : mapping of str to str
     description, about : str
-        Markdown: of the version, and of the model where it has none yet.
+        Markdown for the version, and for the model if it has no description yet.
     """
     ensure_model(store, name, about)
     known = next((version for version in versions(store, name) if version.run_id == run_id), None)
@@ -97,7 +97,7 @@ def is_intact(store: Store, version: ModelVersion) -> bool:
 def champion(store: Store, name: str) -> ModelVersion | None:
     """Return the version that has the alias, or ``None``.
 
-    A server with users refuses to look up the alias of a model that is not there; what it lists, it has.
+    The models are listed, because a server with users refuses to look up the alias of a model that does not exist.
     """
     for model in listed(store.client.search_registered_models, f'name="{name}"'):
         if CHAMPION in model.aliases:
@@ -106,10 +106,10 @@ def champion(store: Store, name: str) -> ModelVersion | None:
 
 
 def crown(store: Store, name: str, version: str) -> str | None:
-    """Give a version the alias, noting on it which version it replaced, and return that one; see `alone`.
+    """Give a version the alias, and return the version that it replaces; to be called while `alone`.
 
-    All notes are written before the alias moves, so an interrupted call leaves the old champion in place, and the
-    same call again completes it.
+    The version that is replaced is noted before the alias moves.  An interrupted call leaves the old champion in
+    place, and the same call again completes it.
     """
     current = champion(store, name)
     if current is not None and str(current.version) == version:
@@ -123,14 +123,16 @@ def crown(store: Store, name: str, version: str) -> str | None:
 
 
 def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -> str:
-    """Give the alias back to the version that the champion replaced, and return that version; see `alone`.
+    """Give the alias back to the version that the champion replaced, and return it; to be called while `alone`.
+
+    A call that was interrupted is completed by the next one, which goes no further.
 
     Parameters
     ----------
     store : Store
     name : str
     check : callable
-        Raises if the version that would be champion again cannot be.
+        Raises if the version that would be champion again is not usable.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
 
 
 def was_rolled_back(version: ModelVersion) -> bool:
-    """Return whether somebody took the alias back from a version."""
+    """Return whether a version was champion and was rolled back."""
     return _ROLLED_BACK_AT in version.tags
 
 
@@ -172,12 +174,12 @@ def versions(store: Store, name: str) -> list[ModelVersion]:
 
 
 def moves(store: Store, name: str) -> list[str]:
-    """Return every move of the alias, the oldest first: which version, in whose stead, and when."""
+    """Return a note of every move of the alias, the oldest first: to which version, why, and when."""
     return list(_moves(store, name).values())
 
 
 def history(store: Store, name: str) -> list[dict[str, Any]]:
-    """Return what is known of each version of a model, the oldest first, as plain values."""
+    """Return scores, trial and history of each version of a model, the oldest first, as plain values."""
     current = champion(store, name)
     return [
         {

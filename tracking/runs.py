@@ -1,4 +1,4 @@
-"""The runs of a search: one parent, one flat child per trial, written through explicit run ids."""
+"""The runs of a search in MLflow: one parent, and one child for each trial.  Every search for runs by tag is here."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ METRICS = (
     "duality_gap",
     "fit_seconds",
 )
-"""What is measured of every trial; cross-validation adds the scores of each fold."""
+"""Names of the metrics of every trial; cross-validation adds the scores of each fold."""
 
 STRENGTHS = ("alpha", "l1_alpha", "l2_alpha", "l1_ratio", "sklearn_alpha")
-"""The parameters of a trial that are numbers."""
+"""Names of a trial's parameters that are numbers."""
 
 LOCKED_IN = "locked_in"
 """Tag of a search's run: the places that keep its lock, a line each."""
@@ -133,7 +133,7 @@ class SearchRun:
 
     @classmethod
     def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
-        """Return the search's run in an experiment, reopened where there is one."""
+        """Start a search: make its run in an experiment, or reopen the run that is there."""
         experiment_id = store.experiment(experiment, record.about, view_tags(record.views))
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **origin()}
         found = _parents(store, [experiment_id], record.search_id)
@@ -195,13 +195,13 @@ class SearchRun:
 
     @classmethod
     def of(cls, store: Store, parent: Run) -> SearchRun:
-        """Return the search that a parent run is of."""
+        """Return the search of a parent run."""
         tags = {key: parent.data.tags[key] for key in ("search_id", "data_sha256")}
         return cls(store, parent.info.experiment_id, parent.info.run_id, {**tags, **origin()})
 
     @property
     def search_id(self) -> str:
-        """The identity of the search."""
+        """Id of the search."""
         return self._tags["search_id"]
 
     @property
@@ -211,14 +211,13 @@ class SearchRun:
 
     @property
     def run(self) -> Run:
-        """The parent run as MLflow holds it now."""
+        """Parent run, as MLflow has it now."""
         return self.store.client.get_run(self.run_id)
 
     def trial_runs(self) -> dict[tuple[str, int], Run]:
         """Return the runs of the search's trials by family and trial number.
 
-        Where a server made a run but its answer was lost, the trial has been given a second; one of the two is moved
-        to MLflow's bin.
+        A trial has two runs if a server made one and its answer was lost.  One of them is then moved to MLflow's bin.
         """
         runs: dict[tuple[str, int], Run] = {}
         tags = {"role": "trial", "search_id": self.search_id, MLFLOW_PARENT_RUN_ID: self.run_id}
@@ -276,7 +275,7 @@ class SearchRun:
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
 
-        Where the server's answer is cut short, that is done once more, in the run that may have been made by then.
+        If the server's answer is cut short, it is done once more, in the run that the server may have made.
 
         Parameters
         ----------
@@ -312,7 +311,7 @@ class SearchRun:
         return run_id
 
     def fail_trial(self, record: TrialRecord, text: str, existing: str | None = None) -> None:
-        """Write a trial that raised into its own run, which ends as FAILED with the text of the traceback."""
+        """Write the traceback of a trial that raised into the trial's run, and end the run as FAILED."""
         self._fail(existing or self._create(record), text)
 
     def write(self, files: Mapping[str, bytes]) -> None:
@@ -374,14 +373,14 @@ class SearchRun:
 
     @contextmanager
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
-        """End the parent run as what happens inside: finished, killed by its user, or failed with the traceback.
+        """End the parent run by what happens inside: FINISHED, KILLED by its user, or FAILED with the traceback.
 
-        A trial that its user interrupted is killed too.
+        If the user interrupts, open runs of trials end as KILLED, too.
 
         Parameters
         ----------
         confirm : callable
-            Raises if the run is no longer this process's to end; it stays open then.
+            Raises if this process no longer holds the search's lock; the run then stays open.
         """
         try:
             yield

@@ -38,9 +38,9 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     Parameters
     ----------
     uri : str or None
-        Tracking URI of a database; a server's own UI is already at its address.
+        Tracking URI of a database.
     port : int or None
-        ``None`` for the first free one from 5000 on.
+        ``None`` for the first free port from 5000 on.
     browse : bool
         Whether to open a browser once the UI answers.
 

@@ -1,4 +1,4 @@
-"""Where MLflow is, and how it is first initialised."""
+"""Opening MLflow's tracking store: a server, a database, or the embedded SQLite file."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Store:
         Its tracking URI, secrets included: show `shown` instead.
     client : MlflowClient
     artifact_root : str or None
-        Where new experiments put their artifacts; ``None`` where a server decides.
+        URI of the folder in which new experiments keep their artifacts; ``None`` if a server decides.
     locks : Locks
-        In files beside an embedded database, else in those of all that this user runs on this machine, and in the
-        PostgreSQL databases that are known.
+        Locks: files beside an embedded database, else files of this user on this machine, and advisory locks in the
+        PostgreSQL databases that are named.
     """
 
     uri: str
@@ -62,7 +62,7 @@ class Store:
 
     @property
     def shown(self) -> str:
-        """The URI without user, password or query, fit for a log."""
+        """URI without user, password and query, fit for a log."""
         return shown(self.uri)
 
     @property
@@ -163,12 +163,12 @@ def tracking_uri(explicit: str | None = None) -> str:
 
 
 def storage_url(explicit: str | None = None) -> str | None:
-    """Return Optuna's storage to use: the explicit one, else ``REGSEARCH_STORAGE``, else ``None`` for the journal."""
+    """Return the URL of Optuna's storage: the explicit one, else ``REGSEARCH_STORAGE``, else ``None`` (the journal)."""
     return explicit or os.environ.get("REGSEARCH_STORAGE") or None
 
 
 def is_there(uri: str | None = None) -> bool:
-    """Return whether a tracking store can be there: an embedded one only if its file is."""
+    """Return whether a tracking store can exist at a URI; an embedded one exists if its file does."""
     database = embedded.database_of(tracking_uri(uri))
     return database is None or database.exists()
 
@@ -179,9 +179,9 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
     Parameters
     ----------
     uri : str or None
-        Tracking URI; `tracking_uri` says what stands for ``None``.
+        Tracking URI; `tracking_uri` resolves ``None``.
     storage : str or None
-        Optuna's storage, where locks are kept if it is PostgreSQL; `storage_url` says what stands for ``None``.
+        URL of Optuna's storage; if it is PostgreSQL, its locks work across machines.  `storage_url` resolves ``None``.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def existing_store(uri: str | None = None, storage: str | None = None) -> Store:
     Raises
     ------
     StoreError
-        If nothing has been tracked there, too.
+        If nothing has been tracked there.
     """
     if not is_there(uri):
         raise StoreError(
