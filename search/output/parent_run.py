@@ -1,4 +1,4 @@
-"""What the parent run of a search shows: the table of trials, the figures, the best scores and the description.
+"""What the parent run of a search shows: the tables of trials and of weights, the figures, the scores and the description.
 
 Each is written only if it is not yet there for these trials and this winner, so that resuming a search is cheap and
 does not overwrite what a person wrote.
@@ -6,36 +6,62 @@ does not overwrite what a person wrote.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import search_figures
+from regsearch.search.output.search_figures import predictions, search_figures
+from regsearch.search.output.trial_files import read_weights
 from regsearch.search.result import Search, table
 from regsearch.tracking import figures
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
+_TESTED = ", with the test rows"
 
 
 def is_summarised(search: Search) -> bool:
     """Return whether the parent run already shows these trials and this winner."""
     run = search.run
-    return run.run.data.tags.get("summary_of") == _state(search) and run.store.holds(run.run_id, "trials.csv")
+    summary_of = run.run.data.tags.get("summary_of", "").removesuffix(_TESTED)
+    return summary_of == _state(search) and run.store.holds(run.run_id, "trials.csv")
 
 
 def summarise(search: Search) -> None:
-    """Write the table of trials, the figures and the best scores."""
+    """Write the tables of trials and of the winner's weights, the figures and the best scores."""
     run, winner = search.run, search.winner
-    drawn = search_figures(search)
-    files = {f"figures/{title}.png": figures.to_png(figure) for title, figure in drawn.items()}
-    files |= {f"figures/{title}.svg": figures.to_svg(figure) for title, figure in drawn.items()}
-    run.write({"trials.csv": table(search.trials).to_csv(index=False).encode(), **files})
+    weights = read_weights(run, winner.run_id).table(search.development.feature_names)
+    tables = {"trials.csv": table(search.trials), "weights.csv": weights}
+    files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
+    run.write(files | _files(search_figures(search)))
     ends = "; ".join(edges(winner, search.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
         tags={"best": winner.name, "best_run_id": winner.run_id, "edges": ends},
     )
     run.annotate(tags={"summary_of": _state(search)})
+
+
+def draw_tested(search: Search, test: Rows) -> None:
+    """Draw the winner's predictions once more, with those of the opened test rows."""
+    search.run.write(_files({"predictions": predictions(search, test)}))
+    search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
+
+
+def is_drawn_tested(search: Search) -> bool:
+    """Return whether the figure of the predictions has the test rows."""
+    return search.run.run.data.tags.get("summary_of") == _state(search) + _TESTED
+
+
+def _files(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Return figures as files: to look at, to put into pages, and to print."""
+    kinds = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
+    return {
+        f"figures/{name}.{kind}": to_file(figure) for name, figure in drawn.items() for kind, to_file in kinds.items()
+    }
 
 
 def describe(search: Search, tested: mlflow_text.Tested | None = None, version: str = "") -> None:

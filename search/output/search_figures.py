@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from regsearch.data import Development
+from regsearch.data import Development, Rows
 from regsearch.errors import NoWinnerError
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.output.trial_files import Weights, read_weights
@@ -25,19 +25,51 @@ def search_figures(search: Search) -> dict[str, Figure]:
     drawn = {**_of_the_winner(search), **_of_all_trials(search)}
     for family in search.config.families.searched:
         drawn |= _of_one_strength(search, family) if len(PARAMETERS[family]) == 1 else _of_two_strengths(search, family)
-    return drawn
+    return drawn | _path_of_the_lasso(search)
+
+
+def predictions(search: Search, test: Rows | None = None) -> Figure:
+    """Return the figure of the winner's predictions.
+
+    Parameters
+    ----------
+    search : Search
+    test : Rows or None
+        The test rows once a promotion has opened them; until then ``None``.
+    """
+    development = search.development
+    weights = read_weights(search.run, search.winner.run_id)
+    return figures.predictions(
+        _predicted(development.model, weights),
+        _validated(development, weights),
+        development.target,
+        search.winner.name,
+        _predicted(test, weights) if test else None,
+    )
 
 
 def _of_the_winner(search: Search) -> dict[str, Figure]:
-    development, name = search.development, search.winner.name
-    weights = read_weights(search.run, search.winner.run_id)
-    unregularised = read_weights(search.run, baseline(search.trials).run_id)
-    model = development.model
-    fitted = figures.Trace(model.index, model.y, predict(model, weights.coef, weights.intercept))
-    return {
-        "weights": figures.weights_compared(unregularised.coef, weights.coef, name),
-        "predictions": figures.predictions(fitted, _validated(development, weights), development.target, name),
-    }
+    development = search.development
+    winner, unregularised = (
+        read_weights(search.run, trial.run_id).coef for trial in (search.winner, baseline(search.trials))
+    )
+    compared = figures.weights_compared(
+        unregularised, winner, search.winner.name, development.target, development.feature_names
+    )
+    return {"weights": compared, "predictions": predictions(search)}
+
+
+def _path_of_the_lasso(search: Search) -> dict[str, Figure]:
+    """Return the lasso's weights against its strength, if it was searched at more than one."""
+    trials, development = _of_family(search, "lasso"), search.development
+    if len({trial.parameters["alpha"] for trial in trials}) < 2:
+        return {}
+    coef = np.stack([read_weights(search.run, trial.run_id).coef for trial in trials])
+    best = search.winner if search.winner in trials else max(trials, key=lambda trial: trial.r2_validation)
+    path = figures.coefficient_path(
+        _strength(trials, "alpha"), coef, trials.index(best), development.target, development.feature_names
+    )
+    return {"lasso_path": path}
 
 
 def _of_all_trials(search: Search) -> dict[str, Figure]:
@@ -105,6 +137,10 @@ def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
 
 def _strength(trials: Sequence[Trial], name: str) -> NDArray[np.float64]:
     return np.array([trial.parameters[name] for trial in trials])
+
+
+def _predicted(rows: Rows, weights: Weights) -> figures.Trace:
+    return figures.Trace(rows.index, rows.y, predict(rows, weights.coef, weights.intercept))
 
 
 def _validated(development: Development, weights: Weights) -> figures.Trace:

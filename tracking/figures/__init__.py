@@ -1,6 +1,7 @@
 """Every picture, each a pure function from arrays to a matplotlib `Figure`, all in one house style."""
 
 from regsearch.tracking.figures.marks import Choices
+from regsearch.tracking.figures.paths import coefficient_path
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
 from regsearch.tracking.figures.style import DOUBLE, SINGLE, column, to_pdf, to_png, to_svg
@@ -13,6 +14,7 @@ __all__ = [
     "Choices",
     "Curve",
     "Trace",
+    "coefficient_path",
     "column",
     "history",
     "importance",

@@ -8,7 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from regsearch.tracking.figures.style import TEST, TRAIN, VALIDATION, Floats, house_style, legend_below, sheet, shortened
+from regsearch.tracking.figures.style import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Floats,
+    house_style,
+    legend_below,
+    sheet,
+    shortened,
+)
 
 
 class Trace(NamedTuple):
