@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
@@ -144,7 +144,14 @@ def run_search(
             run.write({"config.toml": config.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
-            recorder = _Recorder(run, held, shown, config.tolerance, maxima)
+            recorder = _Recorder(
+                run,
+                held,
+                shown,
+                tolerance=config.tolerance,
+                maxima=maxima,
+                feature_names=development.feature_names,
+            )
             with engine(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
@@ -234,11 +241,21 @@ def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
 class _Recorder:
     """Runs the loop, and writes each trial's outcome into a run: the one that an interruption left, if there is one."""
 
-    def __init__(self, run: SearchRun, held: Held, shown: Progress, tolerance: float, maxima: Maxima | None) -> None:
+    def __init__(
+        self,
+        run: SearchRun,
+        held: Held,
+        shown: Progress,
+        *,
+        tolerance: float,
+        maxima: Maxima | None,
+        feature_names: Sequence[str],
+    ) -> None:
         self._run = run
         self._held = held
         self._tolerance = tolerance
         self._maxima = maxima
+        self._feature_names = feature_names
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
@@ -260,5 +277,5 @@ class _Recorder:
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
             return
-        self._run.log_trial(record, trial_files(record, outcome), run_id)
+        self._run.log_trial(record, trial_files(record, outcome, self._feature_names), run_id)
         self._shown.count(record)

@@ -17,7 +17,7 @@ from regsearch.errors import ModelRejectedError, PromotionRefusedError, Registry
 from regsearch.search.config import SearchConfig
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.parent_run import describe
+from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
 from regsearch.search.output.trial_files import read_losses, read_weights
 from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows, test_key
@@ -202,13 +202,14 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
         openings.note_opening(run, search.config.name, test_key(search.development), winner_id)
         opened = [*opened, known_as(search)]
     known = run.store.client.get_run(winner_id).data.metrics
-    if known.keys() >= set(_TEST_SCORES):
+    if known.keys() >= set(_TEST_SCORES) and is_drawn_tested(search):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
     weights = read_weights(run, winner_id)
     rows = sealed.open()
     predicted = predict(rows, weights.coef, weights.intercept)
     low, high = np.quantile(resampled_r2(rows.y, predicted, resamples=2000), [0.025, 0.975])
     tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted), float(low), float(high)), strict=True))
+    draw_tested(search, rows)
     run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
     run.annotate(metrics=tested, run_id=winner_id)
     return tested, len(opened)

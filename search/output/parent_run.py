@@ -1,4 +1,4 @@
-"""What the parent run of a search shows: the table of trials, the figures, the best scores and the description.
+"""What the parent run of a search shows: the tables of trials and of weights, the figures, the scores and the description.
 
 Each is written only if it is not yet there for these trials and this winner, so that resuming a search is cheap and
 does not overwrite what a person wrote.
@@ -8,30 +8,48 @@ from __future__ import annotations
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import figure_files
+from regsearch.search.output.search_figures import figure_files, tested_files
+from regsearch.search.output.trial_files import read_weights
 from regsearch.search.result import Search, table
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
+_TESTED = ", with the test rows"
 
 
 def is_summarised(search: Search) -> bool:
     """Return whether the parent run already shows these trials and this winner."""
     run = search.run
-    return run.run.data.tags.get("summary_of") == _state(search) and run.store.holds(run.run_id, "trials.csv")
+    summary_of = run.run.data.tags.get("summary_of", "").removesuffix(_TESTED)
+    return summary_of == _state(search) and run.store.holds(run.run_id, "trials.csv")
 
 
 def summarise(search: Search) -> None:
-    """Write the table of trials, the figures and the best scores."""
+    """Write the tables of trials and of the winner's weights, the figures and the best scores."""
     run, winner = search.run, search.winner
-    run.write({"trials.csv": table(search.trials).to_csv(index=False).encode(), **figure_files(search)})
+    weights = read_weights(run, winner.run_id).table(search.development.feature_names)
+    tables = {"trials.csv": table(search.trials), "weights.csv": weights}
+    files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
+    run.write(files | figure_files(search))
     ends = "; ".join(edges(winner, search.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
         tags={"best": winner.name, "best_run_id": winner.run_id, "edges": ends},
     )
     run.annotate(tags={"summary_of": _state(search)})
+
+
+def draw_tested(search: Search, test: Rows) -> None:
+    """Draw the winner's predictions once more, with those of the opened test rows."""
+    search.run.write(tested_files(search, test))
+    search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
+
+
+def is_drawn_tested(search: Search) -> bool:
+    """Return whether the figure of the predictions has the test rows."""
+    return search.run.run.data.tags.get("summary_of") == _state(search) + _TESTED
 
 
 def describe(search: Search, tested: mlflow_text.Tested | None = None, version: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development
+from regsearch.data import Development, Rows
 from regsearch.errors import NoWinnerError
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.output.trial_files import Weights, read_weights
@@ -28,10 +28,19 @@ if TYPE_CHECKING:
 
 def figure_files(search: Search) -> dict[str, bytes]:
     """Return the figures of a search as files by name, without those that cannot be drawn."""
-    drawings = {**_of_the_winner(search), **_of_all_trials(search)}
+    drawings = {**_of_the_winner(search), **_of_all_trials(search), **_path_of_the_lasso(search)}
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)
+    return _drawn(drawings)
+
+
+def tested_files(search: Search, test: Rows) -> dict[str, bytes]:
+    """Return the figure of the winner's predictions with the opened test rows, as files by name."""
+    return _drawn({"predictions": partial(_predictions, search, test)})
+
+
+def _drawn(drawings: Drawings) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name, draw in drawings.items():
         files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw)) or {}
@@ -39,22 +48,53 @@ def figure_files(search: Search) -> dict[str, bytes]:
 
 
 def _files(name: str, draw: Callable[[], Figure | None]) -> dict[str, bytes]:
+    """Return a figure as files: to look at, to put into pages, and to print."""
     figure = draw()
     if figure is None:
         return {}
-    return {f"figures/{name}.png": figures.to_png(figure), f"figures/{name}.svg": figures.to_svg(figure)}
+    kinds = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
+    return {f"figures/{name}.{kind}": to_file(figure) for kind, to_file in kinds.items()}
 
 
 def _of_the_winner(search: Search) -> Drawings:
-    development, name = search.development, search.winner.name
-    weights = read_weights(search.run, search.winner.run_id)
-    unregularised = read_weights(search.run, baseline(search.trials).run_id)
-    model = development.model
-    fitted = figures.Trace(model.index, model.y, predict(model, weights.coef, weights.intercept))
-    validated = _validated(development, weights)
+    development = search.development
+    winner, unregularised = (
+        read_weights(search.run, trial.run_id).coef for trial in (search.winner, baseline(search.trials))
+    )
     return {
-        "weights": lambda: figures.weights_compared(unregularised.coef, weights.coef, name),
-        "predictions": lambda: figures.predictions(fitted, validated, development.target, name),
+        "weights": lambda: figures.weights_compared(
+            unregularised, winner, search.winner.name, development.target, development.feature_names
+        ),
+        "predictions": partial(_predictions, search),
+    }
+
+
+def _predictions(search: Search, test: Rows | None = None) -> Figure:
+    development = search.development
+    weights = read_weights(search.run, search.winner.run_id)
+    return figures.predictions(
+        _predicted(development.model, weights),
+        _validated(development, weights),
+        development.target,
+        search.winner.name,
+        _predicted(test, weights) if test else None,
+    )
+
+
+def _path_of_the_lasso(search: Search) -> Drawings:
+    """Return the lasso's weights against its strength, if it was searched at more than one."""
+    trials, development = _of_family(search, "lasso"), search.development
+    if len({trial.parameters["alpha"] for trial in trials}) < 2:
+        return {}
+    best = search.winner if search.winner in trials else max(trials, key=lambda trial: trial.r2_validation)
+    return {
+        "lasso_path": lambda: figures.coefficient_path(
+            _strength(trials, "alpha"),
+            np.stack([read_weights(search.run, trial.run_id).coef for trial in trials]),
+            trials.index(best),
+            development.target,
+            development.feature_names,
+        )
     }
 
 
@@ -127,6 +167,10 @@ def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
 
 def _strength(trials: Sequence[Trial], name: str) -> NDArray[np.float64]:
     return np.array([trial.parameters[name] for trial in trials])
+
+
+def _predicted(rows: Rows, weights: Weights) -> figures.Trace:
+    return figures.Trace(rows.index, rows.y, predict(rows, weights.coef, weights.intercept))
 
 
 def _validated(development: Development, weights: Weights) -> figures.Trace:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,25 @@ from regsearch.search.trial import Trial
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun, TrialRecord
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def trial_files(record: TrialRecord, solved: Solved) -> dict[str, bytes]:
-    """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions."""
+
+def trial_files(record: TrialRecord, solved: Solved, feature_names: Sequence[str] = ()) -> dict[str, bytes]:
+    """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions.
+
+    Parameters
+    ----------
+    record : TrialRecord
+    solved : Solved
+    feature_names : sequence of str, length n_features
+        Empty if the features have none.
+    """
     fit = solved.fit
     arrays: dict[str, Any] = {"coef": fit.coef, "intercept": fit.intercept, "l1": fit.penalty.l1, "l2": fit.penalty.l2}
-    arrays["losses"] = np.array(solved.evaluation.losses)
+    arrays |= {"losses": np.array(solved.evaluation.losses), "selected": solved.selected}
+    if feature_names:
+        arrays["feature_names"] = np.array(feature_names, dtype=np.str_)
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
     np.savez(buffer, **arrays)
@@ -38,11 +52,28 @@ class Weights:
     intercept : float
     predicted : tuple of ndarray of float64
         Predictions at the validation rows of each fold.
+    selected : ndarray of int16, shape (n_features,), or None
+        In how many of the folds' models each weight is not zero; ``None`` for a trial of the first version.
     """
 
     coef: NDArray[np.float64]
     intercept: float
     predicted: tuple[NDArray[np.float64], ...]
+    selected: NDArray[np.int16] | None = None
+
+    def table(self, feature_names: Sequence[str] = ()) -> pd.DataFrame:
+        """Return one row per feature, the largest weights first.
+
+        The columns are `feature` (its name, or its number from 0), `coefficient`, and `n_folds`, in how many folds'
+        models it is not zero, unless that was not kept.
+        """
+        import pandas as pd
+
+        order = np.argsort(-np.abs(self.coef), kind="stable")
+        columns: dict[str, Any] = {"feature": feature_names or range(len(self.coef)), "coefficient": self.coef}
+        if self.selected is not None:
+            columns["n_folds"] = self.selected
+        return pd.DataFrame(columns).iloc[order]
 
 
 def read_losses(run: SearchRun, trial: Trial) -> NDArray[np.float64]:
@@ -67,4 +98,5 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
     with np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False) as archive:
         folds = sum(name.startswith("predicted_fold_") for name in archive.files)
         predicted = tuple(archive[f"predicted_fold_{number}"] for number in range(1, folds + 1))
-        return Weights(archive["coef"], float(archive["intercept"]), predicted)
+        selected = archive["selected"] if "selected" in archive.files else None
+        return Weights(archive["coef"], float(archive["intercept"]), predicted, selected)

@@ -92,7 +92,7 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert len({(run.data.tags.get("family"), run.data.tags.get("trial")) for run in runs}) == TRIALS + 1
     figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
     names = ("ridge", "elasticnet", "importance", "history", "trade_off", "weights", "predictions")
-    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg")}
+    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
     (version,) = registry.versions(store, "killed")
     assert registry.champion(store, "killed").version == version.version
     assert version.tags["test_evaluations"] == "1"

@@ -42,10 +42,20 @@ def test_the_parent_tells_the_search(small_config, result):
     parent = store.client.get_run(result.run_id)
     assert parent.info.status == "FINISHED"
     files = {file.path for file in store.client.list_artifacts(result.run_id)}
-    assert files >= {"config.toml", "trials.csv", "figures"}
+    assert files >= {"config.toml", "trials.csv", "weights.csv", "figures"}
     figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
-    names = ("ridge", "lasso", "elasticnet", "importance", "history", "trade_off", "weights", "predictions")
-    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg")}
+    names = (
+        "ridge",
+        "lasso",
+        "lasso_path",
+        "elasticnet",
+        "importance",
+        "history",
+        "trade_off",
+        "weights",
+        "predictions",
+    )
+    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
     run = SearchRun.find(store, result.search_id)
     text = run.read(result.run_id, "config.toml").decode()
     assert SearchConfig.from_toml(text) == small_config

@@ -8,6 +8,7 @@ from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.promotion import promote
 from regsearch.tracking import registry
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 
@@ -21,6 +22,26 @@ def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
     assert promotion == promote(searched.search_id)
     assert promotion.r2_validation == searched.best["r2_validation"]
     assert str(registry.champion(store, "small").version) == promotion.version
+
+
+def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_the_figures_were_lost(small_config):
+    searched = run_search(small_config, promote=False, progress=False)
+    run = SearchRun.find(open_store(), searched.search_id)
+
+    def drawn():
+        return run.read(run.run_id, "figures/predictions.svg")
+
+    assert b"test: R" not in drawn()
+    promotion = promote(searched.search_id)
+    assert f"test: R² = {promotion.r2_test:.3f}".encode() in drawn()
+    opened = registry.champion(open_store(), "small").tags["test_evaluations"]
+    run.annotate(tags={"summary_of": "lost"})
+    assert run_search(small_config, progress=False).promotion == promotion
+    assert f"test: R² = {promotion.r2_test:.3f}".encode() in drawn()
+    assert registry.champion(open_store(), "small").tags["test_evaluations"] == opened == "1"
+    before = run.read(run.run_id, "figures/predictions.pdf")
+    run_search(small_config, promote=False, progress=False)
+    assert run.read(run.run_id, "figures/predictions.pdf") == before
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from regsearch.tracking.figures import without_backend  # noqa: F401  # first: it imports matplotlib
 from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.marks import Choices
+from regsearch.tracking.figures.paths import coefficient_path
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
 from regsearch.tracking.figures.style import DOUBLE, SINGLE, column, to_pdf, to_png, to_svg
@@ -15,6 +16,7 @@ __all__ = [
     "Choices",
     "Curve",
     "Trace",
+    "coefficient_path",
     "column",
     "history",
     "importance",

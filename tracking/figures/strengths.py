@@ -78,7 +78,7 @@ def r2_against_alpha(family: str, curve: Curve, baseline: tuple[float, float], c
         label="validation ± one standard error",
     )
     axes.set_xscale("log")
-    _label_strengths(axes.xaxis)
+    label_strengths(axes.xaxis)
     r2_axis(axes, np.tile(alpha, 2), np.concatenate([curve.r2_train, curve.r2_validation]), baseline)
     for (label, _, colour, _), level in zip(rows, baseline, strict=True):
         r2_level(axes, level, colour, f"{label}, unregularised")
@@ -129,8 +129,8 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, choic
         shown = axes.scatter(
             l1_alpha, l2_alpha, c=r2_validation, cmap="cividis", norm=norm, s=45, edgecolors=QUIET, linewidths=0.5
         )
-        _label_strengths(axes.xaxis)
-        _label_strengths(axes.yaxis)
+        label_strengths(axes.xaxis)
+        label_strengths(axes.yaxis)
         mark_choices(axes, l1_alpha, l2_alpha, choices, name)
     below = bool(r2_validation.min() < norm.vmin)
     figure.colorbar(shown, ax=axes, label="validation R²", extend="min" if below else "neither")
@@ -163,7 +163,7 @@ def importance(
         axes.plot(strength, r2_validation, "o", color=VALIDATION, alpha=0.6, mec="white", mew=0.4, markersize=6)
         mark_choices(axes, strength, r2_validation, choices, lambda at: f"R² {score(r2_validation[at])}")
         axes.set_xscale("log")
-        _label_strengths(axes.xaxis)
+        label_strengths(axes.xaxis)
         r2_axis(axes, strength, r2_validation)
         axes.set_xlabel(name)
         axes.set_ylabel("")
@@ -176,9 +176,9 @@ def importance(
     return figure
 
 
-def _label_strengths(axis: Axis) -> None:
+def label_strengths(axis: Axis) -> None:
     """Label the powers of ten of a logarithmic axis, where there are few 2 and 5 as well, and else four values."""
-    low, high = axis.get_view_interval()
+    low, high = sorted(axis.get_view_interval())
     if high < 100 * low:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 6 * low else MaxNLocator(4))
     axis.set_major_formatter(lambda value, _: number(value))

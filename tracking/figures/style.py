@@ -22,6 +22,7 @@ from matplotlib.font_manager import fontManager
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 SINGLE, DOUBLE = 85.0, 180.0
 """Widths in mm of a figure in one column of a journal, and across the page."""

@@ -184,10 +184,10 @@ def test_r_is_the_mean_over_the_folds_and_a_model_without_weights_has_none():
 def test_a_feature_is_counted_in_each_fold_whose_model_uses_it():
     X, y = uneven()
     development = folds(X, y, 5)
-    (solved,) = Evaluator(Task(development, 1e-10))([proposal("lasso", {"alpha": 0.05}, development)])
+    (solved,) = Evaluator(Task(development, 1e-10))([proposal("lasso", {"alpha": 0.005}, development)])
     counts = np.zeros(X.shape[1], dtype=int)
     for fold in development.folds:
-        penalty = penalty_of("lasso", {"alpha": 0.05}, len(development.model.y))
+        penalty = penalty_of("lasso", {"alpha": 0.005}, len(development.model.y))
         path = RegularizationPath(fold.train.X, fold.train.y, tolerance=1e-10)
         (fit,) = path.solve([penalty.on(path.n_rows, instead_of=len(development.model.y))])
         counts += fit.coef != 0

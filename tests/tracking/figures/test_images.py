@@ -65,6 +65,14 @@ def history():
     return figures.history(family[1:], np.tile(np.arange(8.0), 3), r2[1:], baseline=r2[0])
 
 
+def coefficient_path():
+    alpha, feature = np.geomspace(0.001, 1, 12), np.arange(60.0)
+    full = np.sin(feature) * 0.9**feature
+    coef = np.sign(full) * np.maximum(np.abs(full) - alpha[:, None], 0)
+    names = [f"unit_{number:.0f}_visual_cortex_left" for number in feature]
+    return figures.coefficient_path(alpha, coef, 3, "speed", names)
+
+
 def weights():
     coef = np.zeros(60)
     coef[::7] = np.arange(-4.0, 5.0)
@@ -97,6 +105,7 @@ DRAWN = (
     importance,
     trade_off,
     history,
+    coefficient_path,
     weights,
     weights_compared,
     predictions,

@@ -1,3 +1,4 @@
+import itertools
 import struct
 
 import matplotlib.pyplot as plt
@@ -103,3 +104,27 @@ def test_the_axis_of_weights_is_named_within_the_figure_whatever_their_size(limi
     name, ticks = axes.yaxis.label.get_window_extent(), [tick.get_window_extent() for tick in axes.get_yticklabels()]
     assert name.x0 >= 0
     assert all(name.x1 < tick.x0 for tick in ticks)
+
+
+def test_the_largest_weights_of_the_winner_are_named_where_features_have_names():
+    coef = np.zeros(100)
+    coef[[3, 50, 97]] = [1.0, -2.0, 0.5]
+    names = [f"unit {number}" for number in range(100)]
+    above, below = figures.weights_compared(np.ones(100), coef, "lasso", "speed", names).axes
+    assert not above.texts
+    at = {text.get_text(): text.xy for text in below.texts}
+    assert at.keys() == {"unit 3", "unit 50", "unit 97"}
+    assert at["unit 50"] == (50, -2)
+    assert "weights in units of speed per unit of the feature" in below.get_xlabel()
+
+
+def test_names_of_neighbouring_weights_do_not_cover_each_other():
+    coef = np.arange(50.0)
+    figure = figures.weights_compared(coef, coef, "ridge", "speed", [f"a long name {number}" for number in range(50)])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[1].texts]
+    assert boxes
+    assert figure.axes[1].texts[0].get_text() == "a long name 49"
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    frame = figure.axes[1].get_window_extent()
+    assert all(frame.x0 - 1 <= box.x0 < box.x1 <= frame.x1 + 1 for box in boxes)

@@ -22,3 +22,14 @@ def test_train_and_validation_share_a_scale():
     small, large = (figures.Trace(rows, values, values) for values in (np.arange(3.0), 9 * np.arange(3.0)))
     above, below = figures.predictions(small, large, "run", "lasso").axes
     assert above.get_ylim() == below.get_ylim()
+
+
+def test_test_rows_are_drawn_below_the_others_if_they_are_given():
+    rows = np.arange(3)
+    seen, test = (figures.Trace(rows, values, values) for values in (np.arange(3.0), 9 * np.arange(3.0)))
+    drawn = figures.predictions(seen, seen, "run", "lasso", test).axes
+    assert [axes.get_title(loc="left") for axes in drawn] == [
+        f"lasso, {part}: R² = 1.000" for part in ("train", "validation", "test")
+    ]
+    np.testing.assert_array_equal(drawn[2].lines[1].get_ydata(), test.predicted)
+    assert len(figures.predictions(seen, seen, "run", "lasso").axes) == 2
