@@ -1,4 +1,4 @@
-"""How a matrix that may be larger than memory is read: by blocks of rows or of columns."""
+"""Blocks of rows or columns, by which a matrix is read that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _BLOCK_BYTES = 2**26
 
 
 class Matrix(Protocol):
-    """Rows of numbers: an array, or what gives arrays of parts of it and may have `chunks`, (rows, columns) of each."""
+    """A table of numbers: an array, or an object that returns parts of itself as arrays.
+
+    It may have `chunks`, the numbers of rows and columns that are best read at once.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and columns."""
+        """Numbers of rows and columns."""
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -29,24 +32,24 @@ class Matrix(Protocol):
 
 
 class Columnwise(Matrix, Protocol):
-    """A matrix of which any columns can be picked."""
+    """A matrix that can also return any selection of its columns."""
 
     def __getitem__(self, key: tuple[slice, slice | NDArray[np.intp]], /) -> NDArray[np.floating]:
         """Return some rows of some columns."""
 
 
 def row_blocks(X: Matrix) -> Iterator[slice]:
-    """Yield the ranges of rows by which to read a matrix."""
+    """Yield ranges of rows, in order, that are small enough to read at once."""
     return _blocks_of_chunks(X, axis=0)
 
 
 def column_blocks(X: Matrix) -> Iterator[slice]:
-    """Yield the ranges of columns by which to read a matrix."""
+    """Yield ranges of columns, in order, that are small enough to read at once."""
     return _blocks_of_chunks(X, axis=1)
 
 
 def _blocks_of_chunks(X: Matrix, axis: int) -> Iterator[slice]:
-    """Yield blocks of 64 MB, but of whole chunks, so that none is read twice, if that many fit in memory."""
+    """Yield blocks of about 64 MB: of whole chunks if these fit in memory, so that no chunk is read twice."""
     chunk: int = getattr(X, "chunks", (1, 1))[axis]
     width = X.dtype.itemsize * X.shape[1 - axis]
     room = max(1, _BLOCK_BYTES // max(1, width))

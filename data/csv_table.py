@@ -27,7 +27,7 @@ _DECIMALS = {".": "points", ",": "commas"}
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A `.csv` table with a header line: every column but the target is a feature; a first one without a name is none.
+    """A `.csv` table with a header line: every column that has a name is a feature, except the target.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class CsvTable:
             if table.column(name).null_count < table.num_rows:
                 found = f"column {names.index(name) + 1} without one"
                 raise refusal("a name for every column", found, "name it or drop it")
-        left_out = f"{len(unnamed)} empty column(s) without a name were left out; its lines end with a comma"
+        left_out = f"{len(unnamed)} empty column(s) without a name were left out"
         return table.select(_named(dialect)), [left_out] if unnamed else []
 
     def _role(self, name: str) -> str:

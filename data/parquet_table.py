@@ -20,7 +20,7 @@ from regsearch.data.regular_file import open_regular
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """A `.parquet` table: every column of numbers but the target is a feature; an index of pandas is left out.
+    """A `.parquet` table: every column is a feature, except the target and an index of pandas.
 
     Parameters
     ----------

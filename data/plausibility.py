@@ -1,4 +1,4 @@
-"""What values show about themselves: numbers too large or too small to square, fill values, and notes for people."""
+"""Suspicious values: numbers that cannot be squared, fill values, sorted rows, and columns that count the rows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _LARGEST, _SMALLEST = 1e100, 1e-100
 _FILL_VALUES = (1e20, 9.969209968386869e36)
 """What NumPy's masked arrays and netCDF write for a missing value by default."""
 _FAR = 1e6
+"""How many times a fill value must exceed all other values of its column."""
 _SORTED = 0.95
 _FEWEST_ROWS = 20
+_LOOKED_AT = 100
+"""Largest number of columns that are read once more to make sure of a suspicion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class Ranges:
 
     def require_no_fill(self, values: Matrix, what: str, names: Sequence[str] = ()) -> None:
         """Raise `DataError` if a column's largest value is a known fill value, and far larger than all others."""
-        for column in self._at_fill_values():
+        for column in self._at_fill_values()[:_LOOKED_AT]:
             numbers = values[slice(0, values.shape[0]), slice(column, column + 1)][:, 0]
             filled = numbers == self.high[column]
             others = np.abs(numbers[~filled])
@@ -62,10 +65,12 @@ class Ranges:
     def counting(self, values: Matrix) -> Iterator[int]:
         """Yield the columns that count the rows from 0 or 1."""
         n_rows = values.shape[0]
+        if n_rows < _FEWEST_ROWS:
+            return
         counts = (self.high - self.low == n_rows - 1) & ((self.low == 0) | (self.low == 1))
-        for column in np.flatnonzero(counts).tolist():
+        for column in np.flatnonzero(counts).tolist()[:_LOOKED_AT]:
             numbers = values[slice(0, n_rows), slice(column, column + 1)][:, 0]
-            if n_rows >= _FEWEST_ROWS and np.array_equal(numbers, np.arange(n_rows) + numbers[0]):
+            if np.array_equal(numbers, np.arange(n_rows) + numbers[0]):
                 yield column
 
     def _at_fill_values(self) -> list[int]:

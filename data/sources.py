@@ -130,7 +130,7 @@ def is_path(source: str) -> bool:
 
 def is_example(source: str) -> bool:
     """Return whether a source is a recording that the presets were made for: the twin, or the real one in any place."""
-    return source in ("twin", "stringer") or (is_path(source) and _is_pickle(Path(source)))
+    return source in ("twin", "stringer") or (is_path(source) and _is_published(Path(source)))
 
 
 def source_of(source: str, target: str = "y", features: str | None = None) -> Source:
@@ -193,7 +193,7 @@ def _at(path: Path, target: str, features: str | None) -> Source:
             return CsvTable(path, target)
         case ".parquet":
             return ParquetTable(path, target)
-        case ".npy" if _is_pickle(path):
+        case ".npy" if _is_published(path):
             return PublishedFile(path)
         case ".npy":
             return NpyFiles(path, target)
@@ -202,13 +202,15 @@ def _at(path: Path, target: str, features: str | None) -> Source:
     raise refusal("a .npz, .csv or .parquet file", found, do)
 
 
-def _is_pickle(path: Path) -> bool:
-    """Return whether a file is a pickle in NumPy's format, as the real recording is."""
+def _is_published(path: Path) -> bool:
+    """Return whether a file is the real recording: a pickle in NumPy's format, or missing under the published name."""
     from regsearch.data.npy import read_header
     from regsearch.data.regular_file import open_regular
 
     if path.suffix.lower() != ".npy":
         return False
+    if not os.path.lexists(path):
+        return path.name == "stringer_spontaneous.npy"
     try:
         with open_regular(path) as file:
             return read_header(file).dtype.hasobject

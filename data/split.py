@@ -1,4 +1,4 @@
-"""Which rows are trained on, chosen by, and kept for the end: contiguous blocks, as neighbouring rows are alike."""
+"""Rows to train on, to choose by, and to keep for the end: contiguous blocks, since neighbouring rows are alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows that a model is fitted on and rows that it is compared on, in time order.
+    """Rows to fit a model on, and rows to compare it on, in time order.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """The folds of a search, the rows of its final model, and the test rows that none of them touches.
+    """The folds of a search, the rows of its final model, and the test rows, which are in none of them.
 
     Parameters
     ----------
     folds : tuple of Fold
         One for a holdout.
     model : tuple of Block
-        What a trial's own model is fitted on: a holdout's training rows, or every row of the folds.
+        Rows that a trial's own model is fitted on: the training rows of a holdout, or all rows of the folds.
     test : Block
     shown : mapping of str to str
-        The split in words.
+        The split in words, for people.
     """
 
     folds: tuple[Fold, ...]
@@ -64,7 +64,7 @@ class Split:
 
     @classmethod
     def blocked(cls, rows: Sequence[Block], folds: int, embargo: int, test: Block) -> Split:
-        """Return the split that validates on each of `folds` contiguous parts of some rows in turn.
+        """Return the split that cuts some rows into `folds` contiguous parts, and validates on each of them in turn.
 
         The parts are those of ``sklearn.model_selection.KFold(folds)`` over the rows in time order.
 
@@ -74,15 +74,15 @@ class Split:
         folds : int
             At least 2.
         embargo : int
-            How many rows on either side of a validation block are left out of that fold's training rows.
+            Number of rows on either side of a validation block that the fold does not train on.
         test : Block
             At least `embargo` rows away from `rows`.
 
         Raises
         ------
         DataError
-            If a range is empty, reversed or negative, two of them overlap, the test rows are too near, or a fold is
-            left without rows.
+            If a range is empty, reversed or negative, two ranges overlap, the test rows are too near, or a fold has no
+            training rows left.
         """
         _require_disjoint(("train", rows), ("test", [test]))
         blocks = tuple(sorted(rows))
@@ -113,12 +113,12 @@ class Split:
 
     @classmethod
     def by_fractions(cls, n_rows: int) -> Split:
-        """Return the holdout used where none is given: 70 % of the rows train, then 15 % and 15 %.
+        """Return the default holdout: the first 70 % of the rows train, the next 15 % validate, the last 15 % test.
 
         Raises
         ------
         DataError
-            If that leaves a part without the two rows that a score needs.
+            If there are fewer than 14 rows, so that a part would have fewer than the two that a score needs.
         """
         if n_rows < 14:
             raise DataError(
@@ -128,7 +128,7 @@ class Split:
         return cls.holdout([(0, first)], (first, second), (second, n_rows))
 
     def check(self, n_rows: int) -> None:
-        """Raise `DataError` if a block reaches past a recording of `n_rows` rows, or a score has a single row."""
+        """Raise `DataError` if a block ends after row `n_rows`, or a part has a single row, which has no score."""
         folds = chain.from_iterable((fold.train, fold.validation) for fold in self.folds)
         for blocks in (*folds, self.model, (self.test,)):
             if max(stop for _, stop in blocks) > n_rows:
@@ -158,5 +158,5 @@ def _as_blocks(rows: NDArray[np.int64]) -> tuple[Block, ...]:
 
 
 def in_words(blocks: Iterable[Block]) -> str:
-    """Return ranges of rows as people write them."""
+    """Return ranges of rows as text."""
     return ", ".join(f"[{start}, {stop})" for start, stop in blocks)

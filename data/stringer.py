@@ -51,30 +51,30 @@ _OPCODES = (
 
 
 def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, progress: bool = True) -> Path:
-    """Download the recording of Stringer et al. (2019), about 790 MB, or find it where it already is.
+    """Download the recording of Stringer et al. (2019), about 790 MB, unless it is there already.
 
     The data are CC BY-NC 4.0, DOI 10.25378/janelia.6163622; the paper is DOI 10.1126/science.aav7893.
 
     Parameters
     ----------
     url : str
-        Where to download it from.
+        Address of the file.
     sha256 : str
-        What the file must hash to, as 64 hexadecimal digits.
+        SHA-256 that the file must have, as 64 hexadecimal digits.
     cache : Path, optional
-        Directory to keep it in: by default ``REGSEARCH_CACHE`` from the environment, else the user's cache.
+        Folder to keep it in; the default is ``REGSEARCH_CACHE`` from the environment, or else the user's cache.
     progress : bool
         Whether to draw a progress bar on standard error.
 
     Returns
     -------
     Path
-        The verified file. A file that is there and right is used without touching the network.
+        The verified file.  If it is there and right, nothing is downloaded.
 
     Raises
     ------
     DataError
-        If the download fails, or is not the file that was published; nothing is then left under its name.
+        If the download fails, or is not the published file; then no file is left under its name.
     """
     import pooch
 
@@ -193,14 +193,14 @@ class PublishedFile:
 
 
 class _Stored(NamedTuple):
-    """Bytes that stay in the file until they are wanted."""
+    """Place of bytes that stay in the file until they are needed."""
 
     offset: int
     size: int
 
 
 class _Described:
-    """Stand-in for every global: keeps what the pickle would have called it with, and does nothing."""
+    """Stand-in for every global: it keeps the arguments of the call that the pickle asks for, and calls nothing."""
 
     def __init__(self, *args: object) -> None:
         self.args = args
@@ -210,8 +210,8 @@ class _Described:
         self.state = state
 
 
-class _Source:
-    """A file that is read in small pieces, a limited number of times."""
+class _Pieces:
+    """A file that can be read in small pieces only, and a limited number of times."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -239,9 +239,9 @@ class _Source:
 
 
 class _Parser(pickle._Unpickler):
-    """The unpickler in Python, left with the opcodes of plain containers and arrays, and with no way to import."""
+    """Python's own unpickler, reduced to the opcodes of plain containers and arrays, and unable to import."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: _Pieces) -> None:
         super().__init__(source)
         self._source = source
 
@@ -266,7 +266,7 @@ def _parse(file: BinaryIO) -> dict[object, object]:
     file.seek(header.offset)
     if not header.dtype.hasobject or header.shape:
         raise refusal("a pickled dict in a .npy file", "another kind of array", _AGAIN)
-    match _Parser(_Source(file)).load():
+    match _Parser(_Pieces(file)).load():
         case _Described(state=(_, (), _, _, [dict() as entries])):
             return entries
     raise refusal("one dict with sresp and run", "another object", _AGAIN)

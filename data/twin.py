@@ -1,4 +1,4 @@
-"""The synthetic recording: the shape, statistics and behaviour of a real one, drawn from a seed."""
+"""The synthetic recording, drawn from a seed: its shape, statistics and behaviour are those of a real one."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ SHA256 = "f6b825864f32644dac2d766863f571aa0f5fa14fe2d5dc0569cec7d0bcc530a4"
 """`Recording.sha256` of the twin that is drawn from seed 0."""
 
 SHAPE = (7018, 11983)
-"""Rows and features: those of the real recording."""
+"""Numbers of rows and features, as in the real recording."""
 
 _FRAMES, _NEURONS = SHAPE
 
 _RUN_QUANTILES = (
     (0.0, 0.25, 0.5, 0.75, 0.9, 0.98, 0.99, 1.0),
     (0.0, 0.0, 0.018, 1.0, 7.2, 26.1, 40.4, 57.55),
-)  # the published ones, and between them what gives a mean of 2.9 and a deviation of 7.4
+)  # the published quantiles; those between them give a mean of 2.9 and a standard deviation of 7.4
 _RUN_TIMES = (
     50.0,
     1.7,
-)  # frames: of the slow and the fast filter of the urge to run, for the published autocorrelation
-_RUN_BLOCKS = 28  # every five minutes hold the same share of running, so that no window is an idle one
+)  # frames: time constants of two filters of the urge to run, which give the published autocorrelation
+_RUN_BLOCKS = 28  # each of these blocks of five minutes holds the same share of running, so that no window is idle
 
-_LATENTS = 32  # what all neurons share beside running
+_LATENTS = 32  # signals that all neurons share, beside running
 _LATENT_TIME = 30.0  # frames
-_SHARED = 0.07  # share of a neuron's variance: with more, a ridge alpha of 100 no longer hurts
-_CARRIERS = 150  # neurons that carry running: few, which is what a lasso can use
-_STRONGEST = 0.65  # correlations of the carriers with the running code are uniform from 0 up to this
+_SHARED = 0.07  # share of a neuron's variance; with a larger share, a ridge alpha of 100 no longer hurts
+_CARRIERS = 150  # neurons that carry running; a lasso can use them because they are few
+_STRONGEST = 0.65  # largest correlation of a carrier with the running code; the others are uniform below it
 _RUNNING_IN_CODE = 0.65  # share of the code's variance; the rest is behaviour that nobody recorded
-_BEHAVIOUR_TIME = 2.0  # frames: brief, so that it weighs alike in every window
-_ENSEMBLE = 5  # neighbours that fluctuate together: hardly more ensembles than training rows, so least squares overfits
-_TOGETHER = 0.9  # share of the remaining variance that is the ensemble's; the rest is the neuron's own
+_BEHAVIOUR_TIME = 2.0  # frames; it is brief, so that every window has as much of it
+_ENSEMBLE = 5  # neurons in one; ensembles are hardly more than training rows, so that least squares overfits
+_TOGETHER = 0.9  # share of the remaining variance that an ensemble has in common; the rest is the neuron's own
 
 _MEDIAN, _MAX = 15.8, 2418.0
 _SILENCE = 1.25  # standard deviations below the median: (1 + 2.33 / 1.25) ** 3 is 370 / 15.8

@@ -47,7 +47,7 @@ def test_limits_are_sought_in_the_group_of_the_process_and_in_all_around_it(grou
     assert list(map(str, limit_files(groups))) == expected
 
 
-PRINT = "import data.memory; print(data.memory.memory_bytes())"
+PRINT = "from regsearch.data.memory import memory_bytes; print(memory_bytes())"
 
 
 @pytest.mark.parametrize(

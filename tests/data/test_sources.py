@@ -72,6 +72,9 @@ def test_names_are_no_paths_and_examples_are_known_wherever_they_lie(tmp_path):
     assert [data.is_path(source) for source in ("twin", "stringer", "memory", "twin.npz")] == [False] * 3 + [True]
     sources = ("twin", "stringer", "memory", *(str(tmp_path / name) for name in ("p.npy", "X.npy", "none.npy", "")))
     assert [data.is_example(source) for source in sources] == [True, True, False, True, False, False, False]
+    assert data.is_example(str(tmp_path / "stringer_spontaneous.npy"))
+    np.save(tmp_path / "stringer_spontaneous.npy", np.zeros((3, 2)))
+    assert not data.is_example(str(tmp_path / "stringer_spontaneous.npy"))
 
 
 STRANGE = [
@@ -229,6 +232,18 @@ def test_other_values_of_the_same_size_and_time_are_noticed(kind, tmp_path):
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert file.stat().st_size == status.st_size
         assert data.fingerprint(str(path)) != first
+
+
+def test_a_change_between_the_probed_blocks_is_noticed_by_the_time_of_the_record(tmp_path):
+    X, y = np.zeros((4000, 4)), np.arange(4000.0)
+    np.savez(tmp_path / "r.npz", X=X, y=y)
+    path, place = tmp_path / "r.npz", 10_000
+    first, status = data.fingerprint(str(path)), path.stat()
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\1")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert data.fingerprint(str(path)) != first
 
 
 def test_a_fingerprint_knows_values_where_the_file_system_keeps_every_time(tmp_path, monkeypatch):
