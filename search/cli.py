@@ -76,6 +76,9 @@ ConfigOrData = Annotated[
         autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
     ),
 ]
+Features = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Array of features in a .npz, a folder or a Zarr (default: X).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -93,6 +96,7 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Array or column to predict (default: the config's; y in a preset)."),
     ] = None,
+    features: Features = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +161,7 @@ def run(
         seed=seed,
         trials=trials,
         target=target,
+        features=features,
         name=name,
         select=cast(Rule | None, select),
         families=cast(Sequence[Family], family or ()),
@@ -289,19 +294,20 @@ def data_command(
         typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
     ] = "twin",
     target: Annotated[str, typer.Option(metavar="NAME", help="Array or column to predict.")] = "y",
+    features: Features = None,
     as_json: AsJson = False,
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
     from regsearch.search.output import terminal
 
-    entries = data.contents(source, target)
+    entries = data.contents(source, target, features=features)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
         hint = f"there is no {target!r} to predict; name one of these by --target"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
-    described = terminal.describe(data.load(source, target))
+    described = terminal.describe(data.load(source, target, features=features))
     text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
     _print({"contents": listed, **described}, text, as_json=as_json)
 

@@ -95,6 +95,9 @@ class DataConfig(Section):
         "twin"
     )
     target: Annotated[str, Field(description="name of the array or column to predict")] = "y"
+    features: Annotated[
+        str | None, Field(description="name of the array of features in a .npz, a folder or a Zarr (default: X)")
+    ] = None
     split: Annotated[
         SplitConfig | None,
         Field(
@@ -184,7 +187,7 @@ class SearchConfig(Section):
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
-        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target"}, "select": True})
+        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target", "features"}, "select": True})
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
@@ -253,6 +256,7 @@ class SearchConfig(Section):
         seed: int | None = None,
         trials: int | None = None,
         target: str | None = None,
+        features: str | None = None,
         name: str | None = None,
         select: Rule | None = None,
         families: Sequence[Family] = (),
@@ -269,6 +273,8 @@ class SearchConfig(Section):
         target : str or None
             Name of the array or column to predict.  Without `name`, another target also ends the name, so that each
             target has a model of its own.
+        features : str or None
+            Name of the array of features.
         name : str or None
             Name of the experiment and the model.
         select : {"best", "one-se", "one-se-paired"} or None
@@ -291,6 +297,8 @@ class SearchConfig(Section):
             if name is None and target != self.data.target:
                 values["name"] = f"{self.name}-{_as_name(target)}"
             values["data"]["target"] = target
+        if features is not None:
+            values["data"]["features"] = features
         if families:
             values["families"] = self._kept(families, values["families"])
         if folds is not None:

@@ -33,9 +33,13 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
     or the SHA-256 of values that were given.
     """
-    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.target)
+    state = given.sha256 if given else _fingerprint(config)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
+
+
+def _fingerprint(config: SearchConfig) -> str | None:
+    return data.fingerprint(config.data.source, config.data.target, features=config.data.features)
 
 
 def remember(run: SearchRun, request: str) -> None:

@@ -161,7 +161,7 @@ def run_search(
             if not is_summarised(search):
                 shown.say("drawing the figures …")
                 summarise(search)
-        promotion, said = None, notes(trials, chosen, wanted)
+        promotion, said = None, [*development.notes, *notes(trials, chosen, wanted)]
         if promote:
             shown.say("promoting the winner …")
             try:

@@ -37,7 +37,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
         If there is no such recording, or the split does not fit it.
     """
     require_sampler(config)
-    shape = data.shape(config.data.source, config.data.target)
+    shape = data.shape(config.data.source, config.data.target, features=config.data.features)
     n_rows, n_features = shape or (None, None)
     split = split_of(config, n_rows or 0) if config.data.split or n_rows else None
     if split and n_rows:

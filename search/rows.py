@@ -26,7 +26,9 @@ def read_rows(
     data.DataError
         If there is no such recording, or the split does not fit it.
     """
-    recording = given or data.load(config.data.source, config.data.target, progress=progress)
+    recording = given or data.load(
+        config.data.source, config.data.target, features=config.data.features, progress=progress
+    )
     return data.seal(recording, split_of(config, len(recording.y)))
 
 

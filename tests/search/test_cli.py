@@ -286,3 +286,25 @@ def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, co
     runs = store.client.search_runs([store.experiment("small")], max_results=1000)
     assert not [run.info.run_name for run in runs if run.info.status == "RUNNING"]
     assert [run.info.status for run in runs if run.data.tags["role"] == "search"] == ["KILLED"]
+
+
+def test_a_recording_is_taken_as_the_first_argument_with_features_of_any_name(workspace, invoke):
+    rng = np.random.default_rng(0)
+    np.savez("spikes.npz", counts=rng.standard_normal((60, 5)), speed=rng.standard_normal(60))
+    code, printed, _ = invoke("run", "spikes.npz", "--target", "speed", "--features", "counts", "--dry-run", "--json")
+    planned = json.loads(printed)
+    assert (code, planned["name"], planned["recording"]) == (0, "spikes-speed", {"rows": 60, "features": 5})
+    code, _, said = invoke("run", "spikes.npz", "--data", "other.npz", "--dry-run")
+    assert (code, "are both recordings; give one of them" in said) == (2, True)
+
+
+def test_what_a_file_holds_is_listed_before_anybody_has_to_guess(workspace, invoke):
+    rng = np.random.default_rng(0)
+    np.savez("spikes.npz", counts=rng.standard_normal((60, 5)), speed=rng.standard_normal(60))
+    code, printed, _ = invoke("data", "spikes.npz", "--json")
+    assert code == 0
+    assert [(one["name"], one["role"]) for one in json.loads(printed)["contents"]] == [("counts", ""), ("speed", "")]
+    code, printed, _ = invoke("data", "spikes.npz", "--features", "counts", "--target", "speed")
+    assert code == 0
+    assert "taken as" in printed
+    assert "features" in printed
