@@ -132,6 +132,9 @@ class ActiveSystem:
         self._members: Indices = np.empty(0, dtype=np.intp)
         self._frozen: Indices = self._members
         self._selected: Indices = self._members
+        self._factor: Vector = np.empty((0, 0), order="F")
+        self._constraints: Vector = np.empty((0, 0), order="F")
+        self._metric: Vector = np.empty((0, 0))
 
     def select(self, features: Indices, shift: float, likely: Indices | None = None) -> None:
         """Make these features, in this order, the set ``S``.

@@ -137,7 +137,7 @@ class Conditions:
         weights = np.zeros(correlation.size)
         weights[active] = values
         dual = dual_objective(self._design.target, residual, correlation, weights, penalty)
-        gap = (primal_objective(residual, values, penalty) - dual) / self._null_objective
+        gap = max(0.0, primal_objective(residual, values, penalty) - dual) / self._null_objective
         violation = np.where(np.abs(correlation) > (1 + _BOUNDARY) * penalty.l1, correlation, 0.0)
         violation[active] = 0.0
         return Point(active, values, residual, gap), violation

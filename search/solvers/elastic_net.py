@@ -20,12 +20,22 @@ from regsearch.search.solvers.primal import feature_sign_search, newton
 _CURVED = 0.05
 """Smallest ``n l2`` at which the dual method is used when many columns are active."""
 
+_BARELY_CURVED = 1e-4
+"""Smallest ``n l2`` at which the dual method is tried where the primal one fails."""
+
 _PRIMAL_SHARE = 0.75
 """Largest number of active columns, as a share of the rows, for which the primal method is used even then."""
+
+_STRIDE = 0.5
+"""Logarithm of the ratio of successive strengths when a path is followed to reach a penalty."""
 
 _PRIMAL_STEPS = 60
 _DUAL_STEPS = 200
 _SEARCH_STEPS_PER_FEATURE = 10
+
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,32 +123,53 @@ class ElasticNetPath:
             return self._null
         n_rows, n_features = self._design.n_rows, self._design.n_features
         rank = min(n_rows, n_features)
-        start = self._solved.nearest(penalty)
+        start, point = self._solved.nearest(penalty), None
         curved = n_rows * penalty.l2 >= _CURVED
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
         if not curved or self._dual.expected(penalty, start.residual) <= limit:
-            guess = self._solved.guess(penalty)
-            point, repeated = newton(
-                self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS
-            )
+            point = self._newton(penalty, self._solved.guess(penalty), limit)
+            if not curved and point is None:
+                start, point = self._from_above(penalty, limit)
             if point is not None:
-                start = point
-            if point is not None and repeated and point.gap <= self._tolerance:
                 self._solved.add(penalty, point, self._conditions.correlation)
                 return point
-        if curved:
+        if n_rows * penalty.l2 >= _BARELY_CURVED:
             point = self._dual.solve(
                 penalty, start.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
             )
-        else:
-            near = self._solved.nearest(penalty)
+        if point is None or (not curved and point.gap > self._tolerance):
             point = feature_sign_search(
                 self._conditions,
                 penalty,
-                near if near.features.size <= rank else self._null,
+                start,
                 tolerance=self._tolerance,
                 polish=self._polish,
                 max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
             )
         self._solved.add(penalty, point, None)
         return point
+
+    def _newton(self, penalty: Penalty, guess: tuple[Indices, Vector], limit: int) -> Point | None:
+        """Return the solution, or None if Newton's method does not find it from a guess."""
+        rank = min(self._design.n_rows, self._design.n_features)
+        point, repeated = newton(self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
+        return point if repeated and point is not None and point.gap <= self._tolerance else None
+
+    def _from_above(self, penalty: Penalty, limit: int) -> tuple[Point, Point | None]:
+        """Follow the path down from the strength at which every weight is zero; no solved penalty was near enough.
+
+        Returns
+        -------
+        Point
+            The last solution on the way.
+        Point or None
+            The one at the penalty, if the way led there.
+        """
+        point = self._null
+        steps = 1 + int(np.log(self._largest_l1 / penalty.l1) / _STRIDE)
+        for l1 in [*np.geomspace(self._largest_l1, penalty.l1, steps + 1)[1:-1].tolist(), penalty.l1]:
+            found = self._newton(Penalty(l1, penalty.l2), (point.features, np.sign(point.values)), limit)
+            if found is None:
+                return point, None
+            point = found
+        return point, point

@@ -158,3 +158,35 @@ def test_from_nothing_and_from_a_neighbour_the_solution_is_the_same(n_l2):
     warm.solve(neighbour)
     expected = cold.solve(penalty).weights
     np.testing.assert_allclose(warm.solve(penalty).weights, expected, atol=1e-7 * np.abs(expected).max())
+
+
+def test_a_penalty_far_from_all_that_were_solved_is_reached_in_few_steps():
+    design = make(0, 150, 2000)
+    path = ElasticNetPath(design)
+    assert np.count_nonzero(path.solve(Penalty(0.001 * largest_l1(design), 10 / 150)).weights) > 150
+    sparse = Penalty(0.01 * largest_l1(design), 0.01 / 150)
+    solution = path.solve(sparse)
+    assert np.count_nonzero(solution.weights) > 90
+    assert solution.newton_steps < 80
+    assert relative_duality_gap(design, solution.weights, sparse) < 1e-12
+
+
+def test_memory_and_time_of_a_trial_do_not_grow_with_their_number(monkeypatch):
+    monkeypatch.setattr("regsearch.search.solvers.neighbours._REMEMBERED", 5)
+    design = make(2, 20, 30)
+    path = ElasticNetPath(design)
+    shares = np.random.default_rng(0).permutation(np.geomspace(0.9, 0.05, 30))
+    found = [path.solve(Penalty(share * largest_l1(design), 0.0)).weights for share in shares]
+    assert len(path._solved._solved) == len(path._solved._place) == 5
+    for share, weights in zip(shares, found, strict=True):
+        penalty = Penalty(share * largest_l1(design), 0.0)
+        np.testing.assert_allclose(weights, ElasticNetPath(design).solve(penalty).weights, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_l2", [0.0, 1e-3])
+def test_guesses_from_two_neighbours_save_steps(n_l2):
+    design = make(7, 150, 400)
+    path, steps = ElasticNetPath(design), 0
+    for share in np.geomspace(1, 0.05, 60)[1:]:
+        steps += path.solve(Penalty(share * largest_l1(design), n_l2 / 150)).newton_steps
+    assert steps <= 1.9 * 59
