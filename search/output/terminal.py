@@ -248,6 +248,8 @@ def _plain(value: Any) -> Any:
 
 
 def _rendered(*parts: RenderableType) -> str:
-    console = Console(file=StringIO(), width=120, highlight=False)
+    console = Console(
+        file=StringIO(), width=120, highlight=False, markup=False, emoji=False
+    )  # names may hold [ ] and :
     console.print(Group(*parts))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]
