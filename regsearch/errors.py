@@ -3,6 +3,9 @@
 The command prints the message as one line and ends with the error's exit code: 2 for bad input, 1 for a failure.
 """
 
+MORE_MEMORY = "there is too little memory: close other programs, give fewer --workers, or search fewer features or rows"
+"""What to do about a `MemoryError`."""
+
 
 class RegsearchError(Exception):
     """Base of every error that regsearch raises on purpose.

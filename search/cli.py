@@ -10,12 +10,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
-from regsearch.errors import ConfigError, RegsearchError
+from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
 from regsearch.search.config import PRESETS, Rule
 from regsearch.search.penalty import Family
 
@@ -316,7 +317,8 @@ def main() -> NoReturn:
     """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
     code = 1
-    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # its tracebacks
+    _open_streams()
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints tracebacks
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     ignored = sys.unraisablehook
@@ -335,6 +337,17 @@ def main() -> NoReturn:
         again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
         code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Let printing never fail: for want of a stream that the caller closed, or of a character in its encoding."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this stream's, or files would get it
+            setattr(sys, name, open(opened, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _usage(error: Exception, message: str) -> str:
@@ -361,6 +374,8 @@ def _explained(error: Exception) -> tuple[str, int]:
     """Return the line to print and the exit code; raise what nobody expected."""
     if isinstance(error, RegsearchError):
         return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return MORE_MEMORY, 1
 
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError

@@ -32,6 +32,10 @@ Rule = Literal["best", "one-se", "one-se-paired"]
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
 
 
+_LARGEST, _DEEPEST = 2**18, 200
+"""Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
+_NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
+
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
 
 
@@ -218,9 +222,14 @@ class SearchConfig(Section):
             If it is not TOML, has an unknown key, or a value is not allowed.
         """
         try:
+            _require_shallow(text)
             return cls._checked(tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
+        except RecursionError as error:
+            raise ConfigError(
+                f"{source}: expected a few levels of sections and lists, found too many; see `regsearch config`"
+            ) from error
 
     @classmethod
     def toml_schema(cls) -> dict[str, Any]:
@@ -239,15 +248,20 @@ class SearchConfig(Section):
             return cls.from_preset(name_or_path)
         path = Path(name_or_path)
         try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), source=path.name)._beside(path)
+            return cls.from_toml(_read(path), source=path.name)._beside(path)
+        except ConfigError:
+            raise
         except FileNotFoundError as error:
             nearest = difflib.get_close_matches(name_or_path, PRESETS, n=1)
             advice = f"did you mean {nearest[0]!r}?" if nearest else f"give a TOML file or one of {', '.join(PRESETS)}"
             raise ConfigError(f"{name_or_path}: no such configuration; {advice}") from error
-        except (OSError, UnicodeDecodeError) as error:
-            found = getattr(error, "strerror", None) or "bytes that are not UTF-8"
+        except (OSError, ValueError) as error:
+            found = getattr(error, "strerror", None) or (
+                "bytes that are not UTF-8" if isinstance(error, UnicodeDecodeError) else "a NUL character in the path"
+            )
+            shown = name_or_path.replace("\0", "\\x00")
             raise ConfigError(
-                f"{name_or_path}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
+                f"{shown}: expected a TOML file, found {found!r}; give a file or one of {', '.join(PRESETS)}"
             ) from error
 
     def updated(
@@ -417,6 +431,20 @@ def preset(name: str) -> str:
     if name not in PRESETS:
         raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
     return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ConfigError(f"{path.name}: expected a TOML file of at most {_LARGEST // 1024} kB, found a larger file")
+    return content.decode("utf-8-sig")
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse a key of very many parts: the standard library's parser needs memory by the square of their number."""
+    if any(_NUMBER.sub("", line).count(".") > _DEEPEST for line in text.splitlines() if line.count(".") > _DEEPEST):
+        raise RecursionError
 
 
 def _as_name(text: str) -> str:

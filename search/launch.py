@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.data import Recording
 from regsearch.errors import (
+    MORE_MEMORY,
     ConfigError,
     EngineLostError,
     HeldError,
@@ -224,6 +225,8 @@ def _resumable() -> Iterator[None]:
             yield
     except EngineLostError as error:
         raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
+    except MemoryError as error:
+        raise SearchStoppedError(f"{MORE_MEMORY}; what was logged is kept, and the same command resumes") from error
     except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
         raise SearchStoppedError(
             f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"

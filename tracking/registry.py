@@ -18,6 +18,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from regsearch.errors import RegistryError
+from regsearch.tracking.limits import REGISTERED, cut
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
 from regsearch.tracking.model import is_saved
@@ -68,7 +69,7 @@ def register(
     description, about : str
         Markdown for the version, and for the model if it has no description yet.
     """
-    ensure_model(store, name, about)
+    ensure_model(store, name, cut(about, REGISTERED))
     known = next((version for version in versions(store, name) if version.run_id == run_id), None)
     if known is not None and is_intact(store, known):
         return known
@@ -77,7 +78,11 @@ def register(
         store.write(run_id, {str(file.relative_to(folder)): file.read_bytes() for file in _files(Path(folder))})
     if known is None:
         return store.client.create_model_version(
-            name, f"runs:/{run_id}/model", run_id=run_id, tags={**tags, **written}, description=description
+            name,
+            f"runs:/{run_id}/model",
+            run_id=run_id,
+            tags={**tags, **written},
+            description=cut(description, REGISTERED),
         )
     for key, value in written.items():
         store.client.set_model_version_tag(name, known.version, key, value)

@@ -11,7 +11,7 @@ import tomllib
 import traceback
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,11 +20,13 @@ from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import SearchStoppedError
+from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short
+from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
@@ -149,16 +151,17 @@ class SearchRun:
                 **checkout(),
                 "role": "search",
                 LOCKED_IN: "\n".join(store.locks.places),
-                MLFLOW_RUN_NOTE: record.description,
+                MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
             },
         )
         search = cls(store, experiment_id, run.info.run_id, tags)
-        store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in record.params.items()])
+        params = cut_all(record.params, limits.PARAM)
+        store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in params.items()])
         dataset = Dataset(
-            name=record.source,
+            name=cut(record.source, limits.DATASET_NAME),
             digest=record.data_sha256[:36],
             source_type="regsearch",
-            source=record.source,
+            source=cut(record.source, limits.DATASET_SOURCE),
             profile=f'{{"development_rows": {record.shape[0]}, "features": {record.shape[1]}}}',
         )
         store.client.log_inputs(search.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
@@ -296,7 +299,7 @@ class SearchRun:
     def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
         run_id = existing or self._create(record)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
-        now = int(time.time() * 1000)
+        now = self._later(run_id, record.metrics if existing else ())
         self.store.client.log_batch(
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
@@ -363,13 +366,24 @@ class SearchRun:
     def annotate(
         self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
     ) -> None:
-        """Add metrics and tags to the parent run, or to `run_id`."""
-        now = int(time.time() * 1000)
+        """Set metrics and tags of the parent run, or of `run_id`."""
+        run_id = run_id or self.run_id
+        now = self._later(run_id, metrics or {})
         self.store.client.log_batch(
-            run_id or self.run_id,
+            run_id,
             metrics=[Metric(name, value, now, 0) for name, value in (metrics or {}).items()],
-            tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+            tags=[RunTag(name, value) for name, value in cut_all(tags or {}, limits.TAG).items()],
         )
+
+    def _later(self, run_id: str, names: Iterable[str]) -> int:
+        """Return the time in milliseconds, or if the clock was set back, one after those of a run's metrics so far.
+
+        MLflow shows the value with the latest time.
+        """
+        now, client = int(time.time() * 1000), self.store.client
+        known = set(names) & client.get_run(run_id).data.metrics.keys() if names else ()
+        times = [metric.timestamp for name in known for metric in client.get_metric_history(run_id, name)]
+        return max([now, *(before + 1 for before in times)])
 
     @contextmanager
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
@@ -411,12 +425,11 @@ class SearchRun:
     def _create(self, record: TrialRecord) -> str:
         run = self.store.client.create_run(
             self.experiment_id,
-            run_name=record.name,
+            run_name=cut(record.name, limits.RUN_NAME),
             tags={
                 **self._tags,
                 MLFLOW_PARENT_RUN_ID: self.run_id,
-                MLFLOW_RUN_NAME: record.name,
-                MLFLOW_RUN_NOTE: record.description,
+                MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
                 "role": "trial",
                 "family": record.family,
                 "trial": str(record.number),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from tqdm.auto import tqdm
@@ -59,7 +59,8 @@ class _Shown(Progress):
     is_shown = True
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError, ValueError):  # nobody reads it any more: the pipe or the terminal is closed
+            print(line, file=sys.stderr, flush=True)
 
     def _begin(self, total: int, already: int) -> None:
         self._total, self._done = total, already
@@ -142,4 +143,4 @@ def progress_of(shown: bool | Progress) -> Progress:
     """Return a progress from what a caller gave: a progress, ``True`` for a bar, or ``False`` for nothing."""
     if isinstance(shown, Progress):
         return shown
-    return Bar() if shown else Progress()
+    return Bar() if shown and sys.stderr is not None else Progress()

@@ -19,6 +19,7 @@ from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local import Engine, Submit
+from regsearch.search.solving.spawning import without_main
 from regsearch.search.trial import Proposal
 from regsearch.tracking.errors import reason
 from regsearch.tracking.quiet import quiet
@@ -62,15 +63,16 @@ def _client(address: str) -> Iterator[Client]:
     if address.startswith("local:"):
         if not re.fullmatch(r"local:[1-9]\d*", address):
             raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
-        processes = LocalCluster(
-            n_workers=int(address.removeprefix("local:")),
-            threads_per_worker=1,
-            memory_limit=None,
-            security=True,  # without it, anybody with an account on this machine could run code in the workers
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            preload=[solve.__module__],
-        )
+        with without_main():
+            processes = LocalCluster(
+                n_workers=int(address.removeprefix("local:")),
+                threads_per_worker=1,
+                memory_limit=None,
+                security=True,  # or anybody with an account here could run code
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                preload=[solve.__module__],
+            )
         with processes, Client(processes, set_as_default=False) as client:
             yield client
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from regsearch.errors import EngineLostError
 from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
+from regsearch.search.solving.spawning import without_main
 from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
 
@@ -48,13 +50,18 @@ def processes(workers: int) -> Engine:
         )
         try:
             with _abandoned_on_error(pool) as executor:
-                yield lambda proposals: executor.submit(_solve_here, proposals)
+                yield partial(_submit, executor)
         except BrokenExecutor as error:
             raise EngineLostError(
                 "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
             ) from error
 
     return engine
+
+
+def _submit(pool: Executor, proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
+    with without_main():  # the pool starts its processes when it is given work
+        return pool.submit(_solve_here, proposals)
 
 
 def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
@@ -85,7 +92,10 @@ def _become_worker(task: Task, workers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
-    _here = Evaluator(task, workers)
+    try:
+        _here = Evaluator(task, workers)
+    except MemoryError:
+        os._exit(1)  # the driver says so in a line, where the pool would print a traceback
 
 
 def _end_with_parent() -> None:

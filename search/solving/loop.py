@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from regsearch.errors import TrialError
+from regsearch.errors import MORE_MEMORY, TrialError
 from regsearch.search.proposals.studies import FamilyStudy
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.local import Submit
@@ -71,8 +71,7 @@ def drive(
             for proposal, outcome in zip(path, future.result(), strict=False):
                 log(proposal, outcome)
                 if isinstance(outcome, Failure):
-                    cause = outcome.traceback.strip().splitlines()[-1]
-                    raise TrialError(f"{proposal.family} trial {proposal.number}: {cause}")
+                    raise TrialError(f"{proposal.family} trial {proposal.number}: {_cause(outcome)}")
                 logged.add((proposal.family, proposal.number))
                 batch.values[proposal.number] = outcome.evaluation.r2_validation
             is_whole = len(batch.values) == len(batch.proposals)
@@ -82,6 +81,11 @@ def drive(
                     batch.study.tell(proposal.number, batch.values[proposal.number])
             if is_whole:
                 ask(batch.study)
+
+
+def _cause(failure: Failure) -> str:
+    last = failure.traceback.strip().splitlines()[-1]
+    return f"{last}; {MORE_MEMORY}" if "MemoryError" in last.partition(":")[0] else last
 
 
 def numbers_of(logged: Iterable[tuple[str, int]], family: str) -> set[int]:
