@@ -1,4 +1,4 @@
-"""What the parent run of a search shows: the tables of trials and of weights, the figures, the scores and the description.
+"""What the parent run of a search shows: the tables of trials and weights, the figures, the scores and the description.
 
 Each is written only if it is not yet there for these trials and this winner, so that resuming a search is cheap and
 does not overwrite what a person wrote.

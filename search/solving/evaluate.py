@@ -236,7 +236,7 @@ class Evaluator:
             folds=scores.folds,
             losses=scores.losses,
         )
-        selected = np.sum([fit.coef != 0 for fit in fits], axis=0, dtype=np.int16)
+        selected = np.count_nonzero([fit.coef for fit in fits], axis=0).astype(np.int16)
         return Solved(evaluation, model, predicted, selected)
 
     def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
