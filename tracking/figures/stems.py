@@ -94,7 +94,7 @@ def weights_compared(
         axes.set_title(title)
     if names:
         last = max(place for place, (coef, _, _) in enumerate(panels) if coef is winner)
-        _name_largest(grid[last], winner, names)
+        _name_largest(figure, grid[last], winner, names)
     same = "both" if len(panels) == len(models) else "the upper two"
     grid[-1].set_xlabel(
         f"feature, counted from 0 ({same} on the same vertical scale)\n"
@@ -104,12 +104,12 @@ def weights_compared(
     return figure
 
 
-def _name_largest(axes: Axes, coef: Floats, names: Sequence[str]) -> None:
+def _name_largest(figure: Figure, axes: Axes, coef: Floats, names: Sequence[str]) -> None:
     """Write the names of the largest weights at their stems, the largest first, where they cover no other's name."""
     low, high = axes.get_ylim()
     axes.set_ylim(1.25 * low, 1.25 * high)  # leaves room for a name beyond the longest stem
     left, right = axes.get_xlim()
-    letter = (right - left) * 0.62 * mpl.rcParams["font.size"] / 72 * axes.figure.dpi / (0.85 * axes.figure.bbox.width)
+    letter = (right - left) * 0.62 * mpl.rcParams["font.size"] / (72 * 0.85 * figure.get_figwidth())
     taken: list[tuple[float, float, bool]] = []
     for at in np.argsort(-np.abs(coef), kind="stable")[:_NAMED]:
         name, above = shortened(names[at]), bool(coef[at] > 0)
