@@ -127,8 +127,6 @@ class ActiveSystem:
         self._generation = -1
         self._shift = -1.0
         self._size = 0
-        self._factor: Vector
-        self._constraints: Vector
         self._members: Indices = np.empty(0, dtype=np.intp)
         self._frozen: Indices = self._members
         self._selected: Indices = self._members
