@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.array_headers import FEATURES, require_shapes
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import require_memory
-from regsearch.data.npy import Header, kept_type, read_header
+from regsearch.data.npy_header import Header, kept_type, read_header
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, require_present, short
 from regsearch.data.regular_file import open_regular
-from regsearch.data.unread import FEATURES, require_shapes
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def _at(path: Path, target: str, features: str | None) -> Source:
 
 def _is_published(path: Path) -> bool:
     """Return whether a file is the real recording: a pickle in NumPy's format, or missing under the published name."""
-    from regsearch.data.npy import read_header
+    from regsearch.data.npy_header import read_header
     from regsearch.data.regular_file import open_regular
 
     if path.suffix.lower() != ".npy":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import require_memory
-from regsearch.data.npy import read_header
+from regsearch.data.npy_header import read_header
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal
 from regsearch.data.regular_file import open_regular

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.array_headers import FEATURES, require_bounded, require_shapes
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import fits_in_memory
-from regsearch.data.npy import kept_type
+from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, require_present, short
-from regsearch.data.unread import FEATURES, require_bounded, require_shapes
 from regsearch.data.zarr_chunks import require_whole
 from regsearch.data.zarr_metadata import ZarrMetadata, is_zarr, read_metadata
 

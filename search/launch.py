@@ -31,23 +31,23 @@ from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
 from regsearch.search.output.trial_files import read_losses, trial_files
 from regsearch.search.promotion import promote_winner
+from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
-from regsearch.search.proposals.storage import storage_at
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local import Engine, Submit, processes, thread
+from regsearch.search.solving.local_engines import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal, finished_trials
 from regsearch.search.winner import winner
-from regsearch.tracking.embedded import home
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.quiet import quiet
+from regsearch.tracking.quiet_mlflow import quiet
 from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
 _BUSY_SECONDS = 1.0
@@ -191,7 +191,7 @@ def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[
     if workers is not None:
         raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
     try:
-        from regsearch.search.solving.dask import connect
+        from regsearch.search.solving.dask_engine import connect
     except ImportError as error:
         raise ConfigError(
             f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"

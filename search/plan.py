@@ -12,8 +12,8 @@ from regsearch.search.estimate import estimate
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.rows import split_of
-from regsearch.tracking.embedded import home
 from regsearch.tracking.errors import without_secrets
+from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import storage_url
 from regsearch.tracking.store import tracking_uri as uri_of
 

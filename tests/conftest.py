@@ -20,7 +20,7 @@ from filelock import FileLock
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.data import Development, Recording, SealedTest, Split, seal
 from regsearch.search.cli import main
-from regsearch.search.proposals.storage import storage_at
+from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking.store import open_store
 from tests.launch import Launched
 from tests.servers import PostgreSQL, TrackingServer

@@ -19,7 +19,7 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from regsearch.errors import ModelRejectedError
-from regsearch.tracking.quiet import settled
+from regsearch.tracking.quiet_mlflow import settled
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a finished search has no use for it
     from sklearn.linear_model import LinearRegression

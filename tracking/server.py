@@ -17,7 +17,7 @@ import requests
 from regsearch.errors import StoreError
 from regsearch.tracking import pages
 from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.quiet import SETTINGS
+from regsearch.tracking.quiet_mlflow import SETTINGS
 from regsearch.tracking.runs import searches
 from regsearch.tracking.store import Store, existing_store
 

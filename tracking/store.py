@@ -27,11 +27,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
-from regsearch.tracking import durable, embedded, postgresql
+from regsearch.tracking import durable, postgresql, sqlite_file
 from regsearch.tracking.errors import first_cause, reason, shown
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
-from regsearch.tracking.quiet import quiet, quiet_client
+from regsearch.tracking.quiet_mlflow import quiet, quiet_client
 
 _ANSWER_SECONDS = 10
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -68,7 +68,7 @@ class Store:
     @property
     def is_embedded(self) -> bool:
         """Whether the store is an SQLite database, with its locks beside it."""
-        return embedded.database_of(self.uri) is not None
+        return sqlite_file.database_of(self.uri) is not None
 
     @property
     def is_of_this_machine(self) -> bool:
@@ -159,7 +159,7 @@ def local_folder(artifact_uri: str) -> Path | None:
 
 def tracking_uri(explicit: str | None = None) -> str:
     """Return the URI to use: the explicit one, else ``MLFLOW_TRACKING_URI``, else the embedded database."""
-    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or embedded.address(embedded.home() / "mlflow.db")
+    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_file.address(sqlite_file.home() / "mlflow.db")
 
 
 def storage_url(explicit: str | None = None) -> str | None:
@@ -169,7 +169,7 @@ def storage_url(explicit: str | None = None) -> str | None:
 
 def is_there(uri: str | None = None) -> bool:
     """Return whether a tracking store can exist at a URI; an embedded one exists if its file does."""
-    database = embedded.database_of(tracking_uri(uri))
+    database = sqlite_file.database_of(tracking_uri(uri))
     return database is None or database.exists()
 
 
@@ -199,19 +199,19 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
         raise StoreError(
             f"tracking URI {shown(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
-    database = embedded.database_of(uri)
+    database = sqlite_file.database_of(uri)
     _require_two_databases(uri, storage)
     if database and database.is_dir():
         raise StoreError(
-            f"{database}: expected a database file, found a folder; give {embedded.address(database / 'mlflow.db')}"
+            f"{database}: expected a database file, found a folder; give {sqlite_file.address(database / 'mlflow.db')}"
         )
     _require_databases(shared)
-    folder = _writable(database.parent if database else embedded.home())
+    folder = _writable(database.parent if database else sqlite_file.home())
     locks = Locks(_writable(folder / "locks" if database else _user_locks()), shared)
     artifact_root = (folder / "artifacts").as_uri()
     with locks.hold("store"):
         if database:
-            embedded.prepare(database, artifact_root)
+            sqlite_file.prepare(database, artifact_root)
         client = _initialised(uri)
     return Store(uri, client, artifact_root, locks)
 
@@ -307,7 +307,7 @@ def _writable(folder: Path) -> Path:
 
 def _initialised(uri: str) -> MlflowClient:
     try:
-        with quiet("mlflow", "alembic"), embedded.without_stray_folders(uri):
+        with quiet("mlflow", "alembic"), sqlite_file.without_stray_folders(uri):
             client = quiet_client(uri)
             client.search_experiments(max_results=1)
     except ImportError as error:
@@ -328,7 +328,7 @@ def _require_two_databases(uri: str, storage: str | None) -> None:
 
 def _place(address: str) -> tuple[object, ...]:
     """Return what tells one database from another."""
-    if database := embedded.database_of(address):
+    if database := sqlite_file.database_of(address):
         return (database.resolve(),)
     url = make_url(address)
     return url.get_backend_name(), url.host, url.port or _PORTS.get(url.get_backend_name()), url.database

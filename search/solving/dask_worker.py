@@ -18,7 +18,7 @@ from regsearch.data import Development
 from regsearch.data.blocks import column_blocks
 from regsearch.errors import EngineLostError
 from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
-from regsearch.search.solving.local import illustrated
+from regsearch.search.solving.local_engines import illustrated
 from regsearch.search.trial import Proposal
 
 

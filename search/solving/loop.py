@@ -10,7 +10,7 @@ from itertools import groupby
 from regsearch.errors import MORE_MEMORY, TrialError
 from regsearch.search.proposals.studies import FamilyStudy
 from regsearch.search.solving.evaluate import Failure, Solved
-from regsearch.search.solving.local import Submit
+from regsearch.search.solving.local_engines import Submit
 from regsearch.search.trial import Proposal
 
 Log = Callable[[Proposal, Solved | Failure], None]

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from regsearch import SearchConfig, SearchResult, run_search
-from regsearch.search.proposals.storage import storage_at
+from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store, storage_url
 from tests.conftest import Place, enter

@@ -14,10 +14,10 @@ from regsearch import SearchConfig, data, load_champion, run_search
 from regsearch.errors import PromotionRefusedError, SearchBusyError, TrialError
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
-from regsearch.search.proposals.storage import open_storage
+from regsearch.search.proposals.optuna_storage import open_storage
 from regsearch.tracking import registry
-from regsearch.tracking.embedded import home
 from regsearch.tracking.runs import METRICS, SearchRun
+from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import open_store
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from regsearch.errors import ConfigError, StoreError
-from regsearch.search.proposals.storage import open_storage
+from regsearch.search.proposals.optuna_storage import open_storage
 from regsearch.tracking.errors import without_secrets
-from regsearch.tracking.quiet import settled
+from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import open_store, tracking_uri
 
 
@@ -116,7 +116,7 @@ def test_an_experiment_that_was_deleted_is_said_so(workspace):
 USE = """
 import json, os
 before = dict(os.environ)
-from regsearch.tracking.quiet import settled
+from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import open_store
 store = open_store()
 store.client.set_terminated(store.client.create_run(store.experiment("mine")).info.run_id)

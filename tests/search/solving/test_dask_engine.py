@@ -1,7 +1,7 @@
 import pytest
 
 from regsearch.search.penalty import penalty_of
-from regsearch.search.solving.dask import _Path, _place, _Row
+from regsearch.search.solving.dask_engine import _Path, _place, _Row
 
 WORKERS = ["one", "two", "three"]
 

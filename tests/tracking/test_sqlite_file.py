@@ -13,14 +13,14 @@ import pytest
 
 import tests.launch  # noqa: F401  # has what is forked here import the command first
 from regsearch.errors import StoreError
-from regsearch.tracking import embedded
+from regsearch.tracking import sqlite_file
 from regsearch.tracking.store import open_store
 
 HARD_NAMES = ["a%20b", "C#", "what?", "it's", 'q"q', "a & b", "[x]", "é", "b%2Fc d"]
 
 
 def make(database):
-    open_store(embedded.address(database))
+    open_store(sqlite_file.address(database))
 
 
 def asked(database, question):
@@ -113,7 +113,7 @@ def test_a_folder_of_any_name_holds_its_own_store_and_the_address_that_is_shown_
         command = [sys.executable, "-c", USE, store.shown]
         used = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
         assert json.loads(used.stdout) == "found"
-    assert embedded.database_of(store.shown) == home / "mlruns" / "mlflow.db"
+    assert sqlite_file.database_of(store.shown) == home / "mlruns" / "mlflow.db"
 
 
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true", "sqlite://h/x"])

@@ -19,12 +19,11 @@ from regsearch.errors import ConfigError
 from regsearch.tracking import durable, postgresql
 from regsearch.tracking.errors import reason, shown
 from regsearch.tracking.locks import Locks
+from regsearch.tracking.sqlite_file import LOCKED_SECONDS
 from regsearch.tracking.store import APART, has_table
 
 _BEGINNING = b'{"op_code"'
 _LONGEST_LINE = 2**16
-_LOCKED_SECONDS = 20
-"""How long to wait for a database that another process has locked, in seconds; MLflow waits as long."""
 
 
 def open_storage(url: str | None, home: Path) -> BaseStorage:
@@ -53,7 +52,7 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
 def _engine(url: str) -> dict[str, Any]:
     if postgresql.is_postgresql(url):
         return {"connect_args": postgresql.arguments(), "pool_pre_ping": True}
-    return {"connect_args": {"timeout": _LOCKED_SECONDS}} if url.startswith("sqlite") else {}
+    return {"connect_args": {"timeout": LOCKED_SECONDS}} if url.startswith("sqlite") else {}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.evaluate import Task
-from regsearch.search.solving.local import processes
+from regsearch.search.solving.local_engines import processes
 from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
 

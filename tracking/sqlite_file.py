@@ -16,9 +16,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from regsearch.errors import StoreError
 from regsearch.tracking import durable
 from regsearch.tracking.errors import reason
-from regsearch.tracking.quiet import quiet, settled
+from regsearch.tracking.quiet_mlflow import quiet, settled
 
-_LOCKED_SECONDS = 10
+LOCKED_SECONDS = 20
+"""How long to wait for a SQLite database that another process has locked, in seconds; MLflow waits as long."""
+
 _MLFLOW = {"experiments", "runs", "tags", "metrics", "params", "registered_models"}
 
 
@@ -139,7 +141,7 @@ def _is_half_made(database: Path) -> bool:
 
     Regsearch 0.1 made databases in place.  MLflow ends by making an experiment, which cannot be removed.
     """
-    with closing(sqlite3.connect(database, timeout=_LOCKED_SECONDS)) as connection:
+    with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables & _MLFLOW:
             return not tables
@@ -151,7 +153,7 @@ def _is_half_made(database: Path) -> bool:
 
 def _write_ahead(database: Path) -> None:
     """Have SQLite write ahead; once this returns, all that the database holds is in its one file."""
-    with closing(sqlite3.connect(database, timeout=_LOCKED_SECONDS)) as connection:
+    with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
 
 

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from regsearch.errors import ConfigError
-from regsearch.search.proposals.storage import open_storage
+from regsearch.search.proposals.optuna_storage import open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -18,11 +18,11 @@ from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
 from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local import Engine, Submit
+from regsearch.search.solving.local_engines import Engine, Submit
 from regsearch.search.solving.spawning import without_main
 from regsearch.search.trial import Proposal
 from regsearch.tracking.errors import reason
-from regsearch.tracking.quiet import quiet
+from regsearch.tracking.quiet_mlflow import quiet
 
 _ANSWER_SECONDS = 10
 
