@@ -36,6 +36,19 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Parallel:
+    """A chart with one line per run that crosses one axis per metric; MLflow leaves out runs that lack one of them.
+
+    Parameters
+    ----------
+    metrics : tuple of str
+        From left to right; the last one colours the lines.
+    """
+
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class View:
     """Some of an experiment's runs, the best first, as a table and as charts.
 
@@ -47,7 +60,7 @@ class View:
         The metric that they are sorted by, from the highest to the lowest.
     columns : tuple of str
         ``params.name`` or ``metrics.name``, in order.
-    charts : tuple of Chart
+    charts : tuple of Chart or Parallel
     name : str
         In the UI's list of saved views; a view without a name is not listed, only opened by its address.
     """
@@ -55,7 +68,7 @@ class View:
     condition: str
     best: str
     columns: tuple[str, ...]
-    charts: tuple[Chart, ...] = ()
+    charts: tuple[Chart | Parallel, ...] = ()
     name: str = ""
 
 
@@ -129,7 +142,16 @@ def _state(prepared: View) -> dict[str, Any]:
     return state
 
 
-def _card(chart: Chart, number: int) -> dict[str, Any]:
+def _card(chart: Chart | Parallel, number: int) -> dict[str, Any]:
+    if isinstance(chart, Parallel):
+        return {
+            "uuid": f"chart-{number}",
+            "type": "PARALLEL",
+            "metricSectionId": _SECTION,
+            "selectedParams": [],
+            "selectedMetrics": list(chart.metrics),
+            "showAllRuns": True,
+        }
     axes = {"xaxis": chart.x, "yaxis": chart.y} | ({"zaxis": chart.z} if chart.z else {})
     return {
         "uuid": f"chart-{number}",

@@ -13,7 +13,7 @@ from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search
 from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
-from regsearch.tracking.pages import Chart, View
+from regsearch.tracking.pages import Chart, Parallel, View
 
 OBJECTIVE = (
     "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
@@ -33,6 +33,12 @@ EXPERIMENT = (
 """The description of an experiment."""
 
 _SCORES = ("metrics.r2_validation", "metrics.r2_train", "metrics.n_nonzero", "metrics.sparsity")
+_COMMON_CHARTS = (
+    Chart("log10_alpha", "r2_validation"),
+    Chart("n_nonzero", "r2_validation"),
+    Parallel(("r2_train", "n_nonzero", "r2_validation")),
+)
+"""Charts of all families; MLflow draws any others that it thinks of, such as of the duality gap, below and folded."""
 _PROPOSED = {
     "tpe": "proposed by TPE",
     "random": "proposed at random",
@@ -80,7 +86,7 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
     for suffix, condition in (("", ""), (_of(search_id), f" AND tags.search_id = '{search_id}'")):
         trials = f"tags.role = 'trial'{condition}"
         columns = ("params.family", *_SCORES, *(f"metrics.{name}" for name in strengths))
-        table = View(trials, "r2_validation", columns, name="" if suffix else "All trials, best first")
+        table = View(trials, "r2_validation", columns, _COMMON_CHARTS, "" if suffix else "All trials, best first")
         prepared[pages.BEST_FIRST + suffix] = table
         for family in families:
             columns = (*_SCORES, *(f"metrics.{name}" for name in _logarithms(family)))
@@ -315,13 +321,15 @@ def _given(config: SearchConfig) -> bool:
     return config.data.source == MEMORY
 
 
-def _charts(family: Family) -> tuple[Chart, ...]:
+def _charts(family: Family) -> tuple[Chart | Parallel, ...]:
     match _logarithms(family):
         case [alpha]:
             shrinks = "l2_norm" if family == "ridge" else "n_nonzero"
-            return tuple(Chart(alpha, score) for score in ("r2_validation", "r2_train", shrinks))
+            scores = tuple(Chart(alpha, score) for score in ("r2_validation", "r2_train", shrinks))
+            return (*scores, Parallel((alpha, shrinks, "r2_validation")))
         case [l1_alpha, l2_alpha]:
-            return tuple(Chart(l1_alpha, l2_alpha, score) for score in ("r2_validation", "n_nonzero"))
+            levels = tuple(Chart(l1_alpha, l2_alpha, score) for score in ("r2_validation", "n_nonzero"))
+            return (*levels, Parallel((l1_alpha, l2_alpha, "n_nonzero", "r2_validation")))
         case _:
             return ()
 

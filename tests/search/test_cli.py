@@ -1,4 +1,6 @@
 import json
+import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig
+from regsearch.tracking import registry
 from regsearch.tracking.store import open_store
 from tests.conftest import SMALL
 
@@ -308,3 +311,30 @@ def test_what_a_file_holds_is_listed_before_anybody_has_to_guess(workspace, invo
     assert code == 0
     assert "taken as" in printed
     assert "features" in printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_terminal_that_lacks_a_character_is_given_a_replacement(encoding, config):
+    done = subprocess.run(
+        [*REGSEARCH, "data", "small.npz"], env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"? " in done.stdout or b"?\n" in done.stdout
+    assert b"sha256" in done.stdout
+
+
+def test_names_are_printed_as_they_are(invoke, workspace):
+    np.savez(workspace / "odd.npz", **{"X": np.eye(20), "[bold]y[/x] :smile:": np.arange(20.0)})
+    code, out, error = invoke("data", "odd.npz", "--target", "[bold]y[/x] :smile:")
+    assert (code, error) == (0, "")
+    assert out.count("[bold]y[/x] :smile:") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_fails_no_search(closed, config, workspace):
+    command = shlex.join([*REGSEARCH, "run", config])
+    done = subprocess.run(f"{command} {closed}>&-", shell=True, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "champion:" in done.stdout or closed == 1
+    assert list(registry.names(open_store())) == ["small"]

@@ -271,3 +271,37 @@ def test_only_what_makes_another_search_is_a_difference(change, says):
 @given(configurations, configurations)
 def test_there_is_a_difference_exactly_where_the_identity_differs(one, other):
     assert bool(one.differences(other)) == (one.search_id("a") != other.search_id("a"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a = " + "[" * 5000, "found too many"),
+        ("a = " + "{a = " * 5000, "found too many"),
+        ("a" + ".a" * 20_000 + " = 1", "found too many"),
+        ('"1.1"' + " . 1" * 20_000 + " = 1", "found too many"),
+        ("# .\n" * 100_000, "at most 256 kB"),
+    ],
+    ids=["lists", "tables", "keys", "numbers", "size"],
+)
+def test_a_file_beyond_all_bounds_is_refused_before_it_costs_memory(content, says, tmp_path):
+    (tmp_path / "deep.toml").write_text(content)
+    with pytest.raises(ConfigError, match=r"^deep\.toml: .*") as refused:
+        SearchConfig.load(str(tmp_path / "deep.toml"))
+    assert says in str(refused.value)
+
+
+def test_many_strengths_and_many_dots_in_a_comment_are_no_depth(tmp_path):
+    alphas = ", ".join(f"{number / 7}" for number in range(1, 1000))
+    text = f'# {"." * 150}\nname = "many"\n[families.ridge]\nalpha = [{alphas}]\n'
+    (tmp_path / "many.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())  # as Windows' editor begins a file
+    assert SearchConfig.load(str(tmp_path / "many.toml")).n_trials == 1000
+
+
+@pytest.mark.parametrize("path", ["a\0b.toml", "loop.toml"])
+def test_a_path_that_cannot_be_one_is_said(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    with pytest.raises(ConfigError, match=r"expected a TOML file, found '(a NUL|Too many levels)") as refused:
+        SearchConfig.load(path)
+    assert "\0" not in str(refused.value)

@@ -1,5 +1,7 @@
 import io
 import shutil
+import subprocess
+import sys
 import tomllib
 
 import mlflow
@@ -11,7 +13,7 @@ from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
 from regsearch import SearchConfig, data, load_champion, run_search
-from regsearch.errors import PromotionRefusedError, SearchBusyError, TrialError
+from regsearch.errors import PromotionRefusedError, SearchBusyError, SearchStoppedError, TrialError
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
@@ -227,3 +229,27 @@ def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(smal
     assert load_champion("small").feature_names_in_.tolist() == [name for name in frame.columns if name != "speed"]
     told = open_store().client.get_run(searched.run_id).data.tags["mlflow.note.content"]
     assert 'run_search(SearchConfig.load("config.toml"), data=…)' in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["workers=2", 'cluster="local:2"'])
+def test_a_script_without_a_main_guard_is_run_once(how, small_config, workspace):
+    (workspace / "small.toml").write_text(small_config.to_toml())
+    script = f'from regsearch import run_search\nprint(run_search("small.toml", {how}, promote=False).search_id)\n'
+    (workspace / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 1
+    assert done.stderr.count("reading") == 1
+
+
+def test_a_lack_of_memory_says_what_to_do(small_config, monkeypatch):
+    def hungry(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("regsearch.search.solving.evaluate._solve", hungry)
+    with pytest.raises(TrialError, match="MemoryError; there is too little memory: close other programs"):
+        run_search(small_config, progress=False)
+    monkeypatch.setattr("regsearch.search.solving.local.Evaluator", hungry)
+    with pytest.raises(SearchStoppedError, match=r"there is too little memory: .* the same command resumes"):
+        run_search(small_config, progress=False)

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from regsearch.tracking import pages
-from regsearch.tracking.pages import Chart, View
+from regsearch.tracking.pages import Chart, Parallel, View
 
 
 def test_addresses_are_relative_to_the_ui_and_survive_any_name():
@@ -23,7 +23,7 @@ def test_addresses_are_relative_to_the_ui_and_survive_any_name():
 
 @pytest.mark.parametrize("name", ["", "All trials"])
 def test_a_view_with_a_name_is_listed_and_one_without_is_not(name):
-    charts = (Chart("x", "y"), Chart("x", "y", "z"))
+    charts = (Chart("x", "y"), Chart("x", "y", "z"), Parallel(("x", "y")))
     view = View("params.family = 'ridge'", "r2", ("params.a", "metrics.r2"), charts, name)
     ((key, value),) = pages.view_tags({"mine": view}).items()
     assert key == "mlflow.sharedViewState.mine"
@@ -33,10 +33,13 @@ def test_a_view_with_a_name_is_listed_and_one_without_is_not(name):
         assert (state["name"], type(state["createdAt"])) == (name, int)
         state = json.loads(state["state"])
     assert state["selectedColumns"] == ["params.`a`", "metrics.`r2`"]
-    assert [chart["type"] for chart in state["compareRunCharts"]] == ["SCATTER", "CONTOUR"]
+    assert [chart["type"] for chart in state["compareRunCharts"]] == ["SCATTER", "CONTOUR", "PARALLEL"]
+    assert state["compareRunCharts"][2]["selectedMetrics"] == ["x", "y"]
 
 
 def test_a_view_fits_into_a_tag_of_an_experiment():
     columns = tuple(f"metrics.{name * 8}" for name in "abcdefgh")
-    (value,) = pages.view_tags({"k": View("c" * 200, "r2", columns, (Chart("x", "y"),) * 4, "n" * 40)}).values()
+    (value,) = pages.view_tags(
+        {"k": View("c" * 200, "r2", columns, (*(Chart("x", "y"),) * 3, Parallel(tuple("abcd"))), "n" * 40)}
+    ).values()
     assert len(value) <= 5000  # MLflow's limit

@@ -1,5 +1,6 @@
 import io
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from regsearch.errors import SearchStoppedError
+from regsearch.tracking import registry
 from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, open_runs, searches
 from regsearch.tracking.store import open_store
 
@@ -211,3 +213,35 @@ def test_a_look_alike_in_another_experiment_is_not_taken_for_the_search(run, sto
     assert SearchRun.find(store, "abc123").run_id == run.run_id
     store.client.delete_run(run.run_id)
     assert SearchRun.find(store, "abc123") is None
+
+
+def test_the_latest_value_is_shown_though_the_clock_was_set_back(store, run, monkeypatch):
+    run.annotate(metrics={"best_r2_validation": 0.5})
+    trial_id = run.log_trial(trial(), {"weights.npz": b"first"})
+    day_before = time.time() - 86_400
+    monkeypatch.setattr("regsearch.tracking.runs.time.time", lambda: day_before)
+    run.annotate(metrics={"best_r2_validation": 0.25})
+    assert run.run.data.metrics["best_r2_validation"] == 0.25
+    solved_again = replace(trial(), metrics=dict.fromkeys(METRICS, -1.0))
+    run.log_trial(solved_again, {"weights.npz": b"again"}, trial_id)
+    assert set(store.client.get_run(trial_id).data.metrics.values()) == {-1.0}
+
+
+def test_what_is_too_long_for_a_table_of_mlflows_ends_in_an_ellipsis(store):
+    long = "0–1, " * 3000
+    record = replace(SEARCH, description=long, source=long, params={"rows_train": long})
+    run = SearchRun.start(store, "long", record)
+    run.annotate(tags={"mlflow.note.content": long})
+    kept = run.run
+    (dataset,) = kept.inputs.dataset_inputs
+    texts = {
+        8000: kept.data.tags["mlflow.note.content"],
+        6000: kept.data.params["rows_train"],
+        500: dataset.dataset.name,
+    }
+    assert {most: len(text) for most, text in texts.items()} == {most: most for most in texts}
+    assert all(text.endswith("…") for text in texts.values())
+    version = registry.register(
+        store, "long", run.run_id, lambda folder: folder.mkdir() or {}, {}, description=long, about=long
+    )
+    assert len(version.description) == len(store.client.get_registered_model("long").description) == 5000

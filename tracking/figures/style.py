@@ -219,6 +219,5 @@ def power_of_ten(exponent: int) -> str:
 
 
 def shortened(name: str) -> str:
-    """Return a name that fits beside a point of a figure, as text that is never read as a formula."""
-    kept = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-    return kept.replace("$", r"\$")
+    """Return a name that fits beside a point of a figure."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

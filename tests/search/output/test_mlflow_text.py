@@ -7,6 +7,7 @@ from regsearch.search.output import mlflow_text
 from regsearch.search.penalty import Penalty
 from regsearch.search.result import Search
 from regsearch.search.trial import Trial
+from regsearch.tracking.pages import Parallel
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -105,5 +106,8 @@ def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(
     for key, view in views.items():
         assert bool(view.name) != key.endswith("-abc")
         assert ("tags.search_id = 'abc'" in view.condition) == key.endswith("-abc")
-    assert [chart.y for chart in views["lasso"].charts] == ["r2_validation", "r2_train", "n_nonzero"]
-    assert {(chart.x, chart.y) for chart in views["elasticnet"].charts} == {("log10_l1_alpha", "log10_l2_alpha")}
+    assert [chart.y for chart in views["lasso"].charts[:-1]] == ["r2_validation", "r2_train", "n_nonzero"]
+    assert views["elasticnet"].charts[-1] == Parallel(
+        ("log10_l1_alpha", "log10_l2_alpha", "n_nonzero", "r2_validation")
+    )
+    assert {(chart.x, chart.y) for chart in views["elasticnet"].charts[:-1]} == {("log10_l1_alpha", "log10_l2_alpha")}

@@ -1,5 +1,8 @@
 import itertools
+import os
 import re
+import subprocess
+import sys
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
@@ -92,5 +95,41 @@ def test_a_name_with_a_dollar_is_not_a_formula():
     figure = figures.weights_compared(np.ones(2), np.ones(2), "ridge", "speed", ["$x", "y$ and much more than fits"])
     figures.to_svg(figure)
     words = [text.get_text() for text in figure.axes[1].texts]
-    assert words[0] == r"\$x"
-    assert words[1].startswith(r"y\$ and")
+    assert words[0] == "$x"
+    assert words[1].startswith("y$ and")
+
+
+def test_the_users_own_settings_do_not_reach_a_figure():
+    plain = figures.weights_png(np.ones(3), "ridge")
+    trace = figures.Trace(np.arange(3), np.arange(3.0), np.ones(3))
+    with mpl.rc_context({"text.usetex": True, "font.family": "no such font", "font.size": 20, "savefig.dpi": 7}):
+        assert figures.weights_png(np.ones(3), "ridge") == plain
+        assert figures.to_png(figures.predictions(trace, trace, "y", "ridge"))
+
+
+@pytest.mark.parametrize("name", ["$$", "$_$", r"$\frac$ [/bold]", "a_$x", "<&>"])
+def test_a_name_is_drawn_letter_by_letter(name):
+    trace = figures.Trace(np.arange(3), np.arange(3.0), np.ones(3))
+    figure = figures.predictions(trace, trace, name, name)
+    assert figures.to_png(figure).startswith(b"\x89PNG")
+    assert ET.fromstring(figures.to_svg(figure)).tag.endswith("svg")
+    assert not figure.axes[0].yaxis.label.get_parse_math()
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_line_once(caplog):
+    for _ in range(2):
+        assert figures.weights_png(np.full(3, np.inf), "ridge") == b""
+    (said,) = caplog.messages
+    assert said.startswith("the stem plot of a trial's weights cannot be drawn (")
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://no.such.kernel"])
+def test_any_backend_of_the_environment_will_do(backend):
+    draw = "import numpy, os; from regsearch.tracking import figures; figures.weights_png(numpy.ones(3), 'ridge')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{draw}; print(os.environ['MPLBACKEND'])"],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == backend, done.stderr
