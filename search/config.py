@@ -383,7 +383,7 @@ class SearchConfig(Section):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self._checked(self._for_own_data(), "data").of(data)
+            return self._checked({**self._for_own_data(), "name": "own-data"}, "data").of(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:

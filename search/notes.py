@@ -52,9 +52,9 @@ def edges(trial: Trial, config: SearchConfig) -> list[str]:
         value = trial.parameters[name]
         place = math.log(value / low) / math.log(high / low)
         if place <= _EDGE:
-            found.append(f"{name} = {value:.4g} is at the weak end of its range; try values below {low:g}")
+            found.append(f"{name} = {value:.4g} is at the weak end of its range; try values below {low:.4g}")
         elif place >= 1 - _EDGE:
-            found.append(f"{name} = {value:.4g} is at the strong end of its range; try values above {high:g}")
+            found.append(f"{name} = {value:.4g} is at the strong end of its range; try values above {high:.4g}")
     return found
 
 

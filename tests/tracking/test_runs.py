@@ -193,7 +193,7 @@ def test_a_run_that_is_no_trial_of_the_search_is_ignored(tags, run, store):
     elsewhere = store.experiment("elsewhere")
     store.client.create_run(elsewhere, tags=own | {"role": "trial", "family": "ridge", "trial": "1"})
     assert run.trial_runs() == {}
-    assert run.trials().empty
+    assert run.finished() == []
 
 
 @pytest.mark.parametrize("missing", ["search_id", "data_sha256", "role"])
