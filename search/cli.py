@@ -388,11 +388,12 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _print(record: object, text: str, *, as_json: bool) -> None:
-    typer.echo(json.dumps(record, indent=2) if as_json else text, nl=as_json)
+    # Typer's own stream is UTF-8 where Python's is ASCII
+    typer.echo(json.dumps(record, indent=2) if as_json else text, file=sys.stdout, nl=as_json)
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"regsearch: {' '.join(message.split())}", err=True)
+    typer.echo(f"regsearch: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 

@@ -13,6 +13,7 @@ from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search
 from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
+from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
 
 OBJECTIVE = (
@@ -47,6 +48,7 @@ _PROPOSED = {
     "cmaes": "proposed by CMA-ES",
     "nsgaii": "proposed by NSGA-II",
 }
+_LONGEST_ROWS = 300
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -178,7 +180,7 @@ def model_card(search: Search) -> str:
 def version_card(search: Search, tested: Tested) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
-    rows = development.split.shown
+    rows = _rows(development)
     return _paragraphs(
         f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
@@ -258,10 +260,15 @@ def _strengths(search: Search) -> list[str]:
 
 
 def _data(development: Development) -> str:
-    rows = ", ".join(f"{name} {value}" for name, value in development.split.shown.items())
+    rows = ", ".join(f"{name} {value}" for name, value in _rows(development).items())
     return (
         f"Data: {development.source}, {development.n_features:,} features, target `{development.target}`; rows: {rows}."
     )
+
+
+def _rows(development: Development) -> dict[str, str]:
+    """Return the split in words; where it has very many ranges, the first of them: the parameters hold the rest."""
+    return cut_all(development.split.shown, _LONGEST_ROWS)
 
 
 def _look(search: Search) -> str:

@@ -248,7 +248,7 @@ def _plain(value: Any) -> Any:
 
 
 def _rendered(*parts: RenderableType) -> str:
-    # a column's name may hold [/b] or :smile:
+    # without markup and emoji: a column's name may hold [/b] or :smile:
     console = Console(file=StringIO(), width=120, highlight=False, markup=False, emoji=False)
     console.print(Group(*parts))
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]

@@ -1,3 +1,5 @@
+import mlflow
+import mlflow.sklearn
 import numpy as np
 import pytest
 
@@ -46,3 +48,17 @@ def test_nothing_is_said_where_there_is_nothing_to_explain():
     assert strength_importance(mixes, np.full(9, -0.1)) is None
     assert strength_importance({**mixes, "l2_alpha": np.ones(9)}, np.arange(9.0)) is None
     assert strength_importance({"alpha": np.arange(1.0, 10)}, np.arange(9.0)) is None
+
+
+def test_nothing_is_logged_into_a_run_of_the_caller(workspace):
+    mlflow.set_tracking_uri(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    mlflow.sklearn.autolog(silent=True)
+    try:
+        with mlflow.start_run() as run:
+            strengths = grid(5)
+            assert strength_importance(strengths, strengths["l1_alpha"] * 10) is not None
+        kept = mlflow.get_run(run.info.run_id).data
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+        mlflow.set_tracking_uri(None)
+    assert (kept.params, kept.metrics) == ({}, {})

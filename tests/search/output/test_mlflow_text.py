@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from regsearch import SearchConfig, promote, run_search
@@ -111,3 +112,16 @@ def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(
         ("log10_l1_alpha", "log10_l2_alpha", "n_nonzero", "r2_validation")
     )
     assert {(chart.x, chart.y) for chart in views["elasticnet"].charts[:-1]} == {("log10_l1_alpha", "log10_l2_alpha")}
+
+
+def test_hundreds_of_ranges_of_rows_leave_room_for_the_scores(workspace, recording):
+    np.savez(workspace / "many.npz", X=np.tile(recording.X, (12, 1)), y=np.tile(recording.y, 12))
+    blocks = [[4 * block, 4 * block + 3] for block in range(400)]
+    split = f"[data.split]\ntrain = {blocks}\nvalidation = [1600, 1800]\ntest = [1800, 1920]\n"
+    text = f'name = "many"\n[data]\nsource = "many.npz"\n{split}[families.ridge]\nalpha = [0.01, 1.0]\n'
+    promotion = run_search(SearchConfig.from_toml(text), progress=False).promotion
+    card = open_store().client.get_model_version("many", promotion.version).description
+    assert "…" in card
+    assert f"R² test {promotion.r2_test:.4f}" in card
+    assert "How to load it" in card
+    assert len(card) < 5000
