@@ -39,13 +39,16 @@ def test_so_is_a_feature_which_would_count_as_constant(scale):
 @pytest.mark.parametrize("scale", [1e95, 1e-95])
 def test_a_target_in_any_other_unit_is_fitted_as_in_this_one(scale):
     from regsearch.data import Split, seal
-    from regsearch.search.solving.evaluate import Evaluator
+    from regsearch.search.penalty import penalty_of
+    from regsearch.search.solving.evaluate import Evaluator, Task
+    from regsearch.search.trial import Proposal
 
     split = Split.holdout([(0, 20)], (20, 30), (30, 40))
     scores = []
     for factor in (1.0, scale):
         development, _ = seal(Recording.checked(X, Y * factor, source="here"), split)
-        (solved,) = Evaluator(development, 1e-6)("ridge", [{"alpha": 1.0}])
+        proposal = Proposal("ridge", 0, {"alpha": 1.0}, penalty_of("ridge", {"alpha": 1.0}, 20))
+        (solved,) = Evaluator(Task(development, 1e-6))([proposal])
         scores.append(solved.evaluation.r2_validation)
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-9)
 

@@ -214,7 +214,7 @@ def test_one_family_is_changed_or_added_without_rebuilding_the_others():
         ({"families": ["lass"]}, "--family lass: the configuration has ridge, lasso, elasticnet"),
         ({"select": "worst"}, "select: Input should be 'best', 'one-se' or 'one-se-paired', found 'worst'"),
         ({"alpha": (1.0, 0.1)}, "low must be below high"),
-        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and lasso have an alpha"),
+        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and the lasso have an alpha"),
         ({"folds": 1}, "folds: Input should be greater than or equal to 2"),
     ],
 )

@@ -60,8 +60,10 @@ def test_the_best_row_of_a_result_is_its_winner():
     assert (result.best["family"], result.best["alpha"], result.best["run_id"]) == ("lasso", 0.1, "lasso0")
 
 
-def test_the_same_hyperparameters_on_other_rows_keep_the_meaning_they_have_in_scikit_learn():
+def test_the_penalty_on_fewer_rows_has_a_stronger_l1_unless_it_is_kept():
     parameters = {"l1_alpha": 0.1, "l2_alpha": 2.0}
-    assert penalty_of("elasticnet", parameters, 20).on(10, instead_of=20) == penalty_of("elasticnet", parameters, 10)
+    on_all, on_half = (penalty_of("elasticnet", parameters, n_rows) for n_rows in (20, 10))
+    assert on_all.on(10, instead_of=20, keep_l1=True) == on_half
+    assert on_all.on(10, instead_of=20) == Penalty(on_half.l1 * 2**0.5, on_half.l2)
     assert Penalty(0.0, 0.3).row == Penalty(0.0, 0.1).row == 0.0
     assert Penalty(0.1, 0.3).row == 0.3

@@ -53,7 +53,7 @@ def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(wor
         assert "mine" in {experiment["name"] for experiment in searched.json()["experiments"]}
     finally:
         os.killpg(process.pid, signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "resume" not in error
     assert f"http://127.0.0.1:{port}" in error
@@ -84,7 +84,7 @@ def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_
                 break
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert "port 5000 is taken by" in lines[0]
     port = int(lines[0].rpartition("using ")[2])
     assert port > 5000
@@ -137,7 +137,7 @@ def test_the_server_does_not_outlive_the_command_nor_its_terminal(number, worksp
     process = started(port, http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9")
     assert is_answering(port)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     until(lambda: not is_answering(port))
 
 
@@ -152,4 +152,4 @@ def test_the_password_of_a_database_is_not_in_the_list_of_processes(workspace, p
         assert [command for command in ours if postgresql.password.encode() in command] == []
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)

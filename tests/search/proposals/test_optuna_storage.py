@@ -78,7 +78,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from tests.search.proposals.test_storage import study, tell
+from tests.search.proposals.test_optuna_storage import study, tell
 path = Path({path!r})
 one = study(path, "one")
 import signal
