@@ -94,7 +94,9 @@ def test_the_service_answers_as_the_champion_and_follows_the_alias(result, recor
         coef, intercept = _weights(store, baseline)
         names = tuple(f"column {number}" for number in range(len(coef)))
         named = fitted(coef, intercept, [recording.X], l1=0, l2=0, feature_names=names)
-        version = registry.register(store, "small", baseline, lambda folder: {"sha": save(named, folder)}, {}, "")
+        version = registry.register(
+            store, "small", baseline, lambda folder: {"sha": save(named, folder)}, tags={}, description=""
+        )
         registry.crown(store, "small", str(version.version))
         answer = requests.post(address, json={"rows": rows.tolist()}, timeout=60).json()
         assert answer["version"] == "2"

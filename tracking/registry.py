@@ -50,6 +50,7 @@ def register(
     name: str,
     run_id: str,
     write: Write,
+    *,
     tags: Mapping[str, str],
     description: str,
     about: str = "",

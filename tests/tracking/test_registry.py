@@ -31,7 +31,7 @@ def registered(store, coef=COEF, names=(), model="m", **tags):
     def write(folder):
         return {"model_sha256": save(linear, folder)}
 
-    return run_id, str(registry.register(store, model, run_id, write, tags, "what it is").version)
+    return run_id, str(registry.register(store, model, run_id, write, tags=tags, description="what it is").version)
 
 
 def test_the_champion_loads_through_its_alias(store, monkeypatch):
@@ -77,7 +77,7 @@ def test_registering_the_same_run_again_gives_the_same_version(store):
     def refuse(folder):
         raise AssertionError("the model is there already")
 
-    assert str(registry.register(store, "m", run_id, refuse, {}, "").version) == version
+    assert str(registry.register(store, "m", run_id, refuse, tags={}, description="").version) == version
     assert len(registry.versions(store, "m")) == 1
 
 
@@ -96,7 +96,15 @@ def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(
     def register(about):
         run_id = store.client.create_run(store.experiment("e")).info.run_id
         model = fitted(COEF, 0.5, [X], l1=0, l2=0)
-        registry.register(store, "m", run_id, lambda folder: {"sha": save(model, folder)}, {}, "a version", about)
+        registry.register(
+            store,
+            "m",
+            run_id,
+            lambda folder: {"sha": save(model, folder)},
+            tags={},
+            description="a version",
+            about=about,
+        )
         return store.client.get_registered_model("m").description
 
     assert register("") == ""
@@ -203,7 +211,9 @@ def test_a_model_that_was_damaged_is_written_again(damage, store):
     file.write_bytes(whole[:-5] if damage == "model.skops" else b"")
     assert not registry.is_intact(store, registry.versions(store, "m")[0])
     linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
-    again = registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    again = registry.register(
+        store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
+    )
     assert str(again.version) == version
     assert registry.is_intact(store, again)
     loaded = load(file.parent, again.tags["model_sha256"])
@@ -214,7 +224,9 @@ def test_the_run_that_a_model_was_registered_from_is_never_moved_to_the_bin(stor
     search = SearchRun.start(store, "small", SEARCH)
     run_id = search.log_trial(trial(), {"weights.npz": b"abc"})
     linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
-    registry.register(store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, {}, "")
+    registry.register(
+        store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
+    )
     store.client.delete_run(run_id)
     remade = search.log_trial(trial(), {"weights.npz": b"abc"})
     store.client.restore_run(run_id)

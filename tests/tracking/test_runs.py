@@ -242,6 +242,6 @@ def test_what_is_too_long_for_a_table_of_mlflows_ends_in_an_ellipsis(store):
     assert {most: len(text) for most, text in texts.items()} == {most: most for most in texts}
     assert all(text.endswith("…") for text in texts.values())
     version = registry.register(
-        store, "long", run.run_id, lambda folder: folder.mkdir() or {}, {}, description=long, about=long
+        store, "long", run.run_id, lambda folder: folder.mkdir() or {}, tags={}, description=long, about=long
     )
     assert len(version.description) == len(store.client.get_registered_model("long").description) == 5000
