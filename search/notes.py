@@ -53,7 +53,7 @@ def edges(trial: Trial, config: SearchConfig) -> list[str]:
         place = math.log(value / low) / math.log(high / low)
         if place <= _EDGE:
             found.append(f"{name} = {value:.4g} is at the weak end of its range; try values below {low:.4g}")
-        elif place >= 1 - _EDGE:
+        elif place >= 1 - _EDGE and trial.metrics.get("n_nonzero") != 0:
             found.append(f"{name} = {value:.4g} is at the strong end of its range; try values above {high:.4g}")
     return found
 

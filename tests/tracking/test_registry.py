@@ -24,14 +24,18 @@ def store(workspace):
     return open_store()
 
 
+def saving(model):
+    """Return a call that writes a model into a folder, as `registry.register` wants it."""
+    return lambda folder: {"model_sha256": save(model, folder)}
+
+
 def registered(store, coef=COEF, names=(), model="m", **tags):
     run_id = store.client.create_run(store.experiment("e")).info.run_id
     linear = fitted(coef, 0.5, [X], l1=0, l2=0, feature_names=names)
 
-    def write(folder):
-        return {"model_sha256": save(linear, folder)}
-
-    return run_id, str(registry.register(store, model, run_id, write, tags=tags, description="what it is").version)
+    return run_id, str(
+        registry.register(store, model, run_id, saving(linear), tags=tags, description="what it is").version
+    )
 
 
 def test_the_champion_loads_through_its_alias(store, monkeypatch):
@@ -100,7 +104,7 @@ def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(
             store,
             "m",
             run_id,
-            lambda folder: {"sha": save(model, folder)},
+            saving(model),
             tags={},
             description="a version",
             about=about,
