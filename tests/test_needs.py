@@ -30,7 +30,7 @@ def test_a_test_that_lacks_a_command_skips_and_fails_where_everything_is_require
 
 @pytest.mark.slow
 def test_unit_tests_import_no_database_driver_cluster_or_browser():
-    folders = ("tests/data", "tests/search", "tests/tracking", "--ignore=tests/search/solving/test_dask.py")
+    folders = ("tests/data", "tests/search", "tests/tracking", "--ignore=tests/search/solving/test_dask_engine.py")
     command = [sys.executable, "-c", COLLECT, *folders]
     collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert collected.returncode == 0, collected.stdout

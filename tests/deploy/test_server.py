@@ -100,7 +100,7 @@ def test_a_backup_that_fails_leaves_nothing_and_makes_room_for_the_next(deployme
 
 
 def test_what_a_user_made_is_changed_by_those_alone_whom_it_is_allowed_to(deployment, another_recording, as_user):
-    theirs, better = one_ridge("shared", alpha=100.0), one_ridge("shared", alpha=1.0)
+    theirs, better = one_ridge("shared", alpha=30.0), one_ridge("shared", alpha=1.0)
     as_user("ada")
     run_search(theirs, storage="ada.journal", progress=False)
     as_user("bob")

@@ -133,7 +133,7 @@ def kill(launch):
 
 
 def one_ridge(name: str = "decoder", alpha: float = 1.0) -> SearchConfig:
-    """Return a search with one ridge model beside the baseline; of 1 and 100 the smaller alpha is the better one."""
+    """Return a search with one ridge model beside the baseline; of 1 and 30 the smaller alpha is the better one."""
     quoted = json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
     return SearchConfig.from_toml(ONE_RIDGE.format(name=quoted, alpha=alpha))
 

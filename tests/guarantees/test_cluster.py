@@ -159,7 +159,7 @@ def test_a_cluster_whose_workers_are_all_lost_stops_the_search(killed, undisturb
 def test_a_trial_that_workers_die_of_stops_the_search(killed, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
     deadly = (
-        "import os, sys, search.evaluate as evaluate;"
+        "import os, sys; from regsearch.search.solving import evaluate;"
         "evaluate.Evaluator.__call__ = lambda *_: os._exit(1);"
         "from dask.__main__ import main; sys.exit(main())"
     )

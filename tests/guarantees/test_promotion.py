@@ -36,7 +36,7 @@ def searched(alpha, **settings):
 @pytest.fixture
 def champions(killed):
     """Return two searches, the second of which has replaced the first as champion."""
-    first = searched(100.0)
+    first = searched(30.0)
     second = searched(1.0)
     assert second.promotion is None  # the test rows have been opened for the first
     promote(second.search_id, again=True)
@@ -96,7 +96,7 @@ def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions
 @on_servers
 def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresql):
     """One is stopped when it has found that there is no champion, and is about to make its own winner champion."""
-    worse, better = (searched(alpha, promote=False).search_id for alpha in (100.0, 1.0))
+    worse, better = (searched(alpha, promote=False).search_id for alpha in (30.0, 1.0))
     stop = partial(before(MlflowClient, MlflowClient.set_registered_model_alias).interrupt, signal.SIGSTOP)
     first = launch("promote", worse, before=stop, environment=another_machine(killed, "first"))
     until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED, first)
@@ -127,7 +127,7 @@ def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresq
     indirect=["place"],
 )
 def test_a_promotion_killed_half_way_is_completed_by_the_next(point, kill, killed):
-    searched(100.0)
+    searched(30.0)
     better = searched(1.0)
     kill(point, ("promote", better.search_id, "--again"))
     store = open_store()
@@ -151,7 +151,7 @@ def test_models_are_kept_in_the_registry_that_the_environment_names(killed, plac
         coef = load_champion("decoder").coef_
     assert (version["champion"], version["search_id"]) == (True, result.search_id)
     (weights,) = place.artifacts.rglob(f"{result.best['run_id']}/artifacts/weights.npz")
-    np.testing.assert_array_equal(coef, np.load(weights)["coef"])
+    np.testing.assert_allclose(coef, np.load(weights)["coef"], rtol=1e-14)
     assert json.loads(invoke("models", "--json")[1]) == {}
 
 

@@ -247,7 +247,7 @@ def test_the_command_that_resumes_is_said_without_a_password(killed, invoke, mon
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("regsearch.search.launch.read_rows", interrupted)
-    code, _, error = invoke("run", "killed.toml", "--storage", "sqlite://user:s3cret@/optuna.db?password=s3cret")
+    code, _, error = invoke("run", "killed.toml", "--storage", "sqlite:///optuna.db?password=s3cret")
     assert code == 143
     assert "resume with: regsearch run killed.toml --storage sqlite:///optuna.db" in error
     assert "s3cret" not in error
