@@ -28,7 +28,13 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, ROOT / "deploy" / "README.md", ROOT / "examples" / "README.md", *DOCS]
-SLOW = {README, *(ROOT / "docs" / f"{name}.md" for name in ("first-search", "ui", "your-data"))}
+SLOW = {
+    README,
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("choosing", "first-search", "python", "recipes", "resuming", "ui", "your-data")
+    ),
+}
 PACKAGES = ("data", "regsearch", "search", "tracking")
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")

@@ -65,6 +65,7 @@ def test_another_search_is_announced_and_tagged(small_config, result, recording,
     assert run.data.tags["differs_from"] == result.search_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uses", [{"trials": 15}, {}])
 def test_a_search_that_is_continued_is_not_announced(small_config, result, capsys, uses):
     capsys.readouterr()

@@ -24,6 +24,7 @@ def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
     assert str(registry.champion(store, "small").version) == promotion.version
 
 
+@pytest.mark.slow
 def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_the_figures_were_lost(small_config):
     searched = run_search(small_config, promote=False, progress=False)
     run = SearchRun.find(open_store(), searched.search_id)
@@ -55,6 +56,7 @@ def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(small_con
         promote(search_id)
 
 
+@pytest.mark.slow
 def test_another_winner_of_the_same_rows_is_not_scored_on_them_unless_asked(small_config, result, workspace):
     narrower = SearchConfig.from_toml(small_config.to_toml().replace("0.01,\n    0.1,", "0.02,\n    0.1,"))
     narrower = narrower.model_copy(update={"name": "small-2"})
@@ -68,6 +70,7 @@ def test_another_winner_of_the_same_rows_is_not_scored_on_them_unless_asked(smal
     assert promotion.replaced is None
 
 
+@pytest.mark.slow
 def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, result):
     worse = SearchConfig.from_toml(
         'name = "small"\n[data]\nsource = "small.npz"\n[data.split]\ntrain = [40, 120]\nvalidation = [0, 40]\n'
@@ -111,6 +114,7 @@ def forge_weights(store, run_id):
     store.client.set_tag(run_id, "weights_sha256", hashlib.sha256(file.read_bytes()).hexdigest())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forge", [forge_metric, forge_weights])
 @pytest.mark.parametrize("folds", [None, 3])
 def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_config):
@@ -123,6 +127,7 @@ def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_c
     assert registry.names(open_store()) == []
 
 
+@pytest.mark.slow
 def test_a_model_of_another_target_is_not_replaced_without_saying_so(workspace):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 20))

@@ -80,6 +80,7 @@ def test_a_strength_that_says_too_little_or_too_much_is_refused(strength, says):
         SearchConfig.from_toml(f'name = "x"\n[families.lasso]\nalpha = {strength}\ntrials = 3\n')
 
 
+@pytest.mark.slow
 def test_both_forms_of_a_strength_are_logged_and_a_resumed_search_keeps_its_maxima(workspace, recording):
     config = SearchConfig.from_toml(RELATIVE)
     first = run_search(config, data=recording, promote=False, progress=False)

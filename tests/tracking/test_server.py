@@ -131,6 +131,7 @@ def is_answering(port):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_the_server_does_not_outlive_the_command_nor_its_terminal(number, workspace, port):
     open_store()

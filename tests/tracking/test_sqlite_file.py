@@ -32,6 +32,7 @@ def is_whole(database):
     return (asked(database, "PRAGMA integrity_check"), asked(database, "SELECT count(*) FROM experiments")) == ("ok", 1)
 
 
+@pytest.mark.slow
 def test_a_new_database_is_whole_or_not_there_whenever_its_process_is_killed(tmp_path):
     started = get_context("forkserver")
 
@@ -94,6 +95,7 @@ print(json.dumps(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/it.txt")))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARD_NAMES)
 def test_a_folder_of_any_name_holds_its_own_store_and_the_address_that_is_shown_opens_it(
     name, tmp_path, monkeypatch, empty_database

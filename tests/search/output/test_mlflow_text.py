@@ -28,6 +28,7 @@ def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(smal
     assert "Nothing has read them" not in opened
 
 
+@pytest.mark.slow
 def test_the_story_is_of_the_trials_that_there_are(small_config, result):
     assert "20 trials: the unregularised baseline, ridge (12), lasso (3), elasticnet (4)." in note(result)
     run_search(small_config.updated(trials=14), progress=False)
@@ -49,6 +50,7 @@ def test_what_a_person_wrote_into_a_told_story_stays(small_config, result):
     assert note(result) == "my own words"
 
 
+@pytest.mark.slow
 def test_a_winner_at_the_end_of_its_range_is_said_to_be(small_config):
     weak = small_config.to_toml().replace("high = 100.0", "high = 0.02").partition("[families.lasso]")[0]
     result = run_search(SearchConfig.from_toml(weak), promote=False, progress=False)
@@ -114,6 +116,7 @@ def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(
     assert {(chart.x, chart.y) for chart in views["elasticnet"].charts[:-1]} == {("log10_l1_alpha", "log10_l2_alpha")}
 
 
+@pytest.mark.slow
 def test_hundreds_of_ranges_of_rows_leave_room_for_the_scores(workspace, recording):
     np.savez(workspace / "many.npz", X=np.tile(recording.X, (12, 1)), y=np.tile(recording.y, 12))
     blocks = [[4 * block, 4 * block + 3] for block in range(400)]
