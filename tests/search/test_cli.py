@@ -86,6 +86,7 @@ def test_data_describes_a_recording(config, recording, invoke):
     assert described["y_mean"] == pytest.approx(recording.y.mean())
 
 
+@pytest.mark.slow
 def test_quiet_says_the_result_alone(config, invoke):
     code, out, error = invoke("run", config, "--quiet")
     assert (code, error) == (0, "")

@@ -109,6 +109,7 @@ def test_the_same_search_again_does_nothing(small_config, result):
     assert len(registry.versions(open_store(), "small")) == 1
 
 
+@pytest.mark.slow
 def test_more_trials_add_only_the_difference(small_config, result):
     more = run_search(small_config.updated(trials=15), progress=False)
     assert (more.search_id, more.run_id, more.new_trials) == (result.search_id, result.run_id, 3)
@@ -143,6 +144,7 @@ def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
         run_search(small_config.updated(trials=13), progress=False)
 
 
+@pytest.mark.slow
 def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_next_run(small_config, monkeypatch):
     from regsearch.search.solving import evaluate
 
@@ -180,6 +182,7 @@ def test_bad_data_leaves_nothing_behind(small_config, workspace):
     assert sorted(workspace.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_folds_are_pooled_and_the_champion_is_fitted_on_all_of_their_rows(small_config, recording, monkeypatch):
     text = small_config.to_toml().replace("40,\n    120,", "0,\n    120,")
     text = text.replace("120,\n    160,", "125,\n    160,")
@@ -205,6 +208,7 @@ def test_folds_are_pooled_and_the_champion_is_fitted_on_all_of_their_rows(small_
     np.testing.assert_allclose(champion.predict(X), theirs.predict(centred / scale), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_trials_that_miss_the_tolerance_are_marked_and_cannot_win(small_config):
     strict = SearchConfig.from_toml(small_config.to_toml().replace("tolerance = 1e-06", "tolerance = 1e-17"))
     result = run_search(strict, promote=False, progress=False)
@@ -214,6 +218,7 @@ def test_trials_that_miss_the_tolerance_are_marked_and_cannot_win(small_config):
     assert any(f"{len(missed)} trial(s) did not reach the duality gap 1e-17" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(small_config, recording):
     frame = pd.DataFrame(recording.X).rename(columns="unit {}".format).assign(speed=recording.y)
     given = data.from_frame(frame, target="speed")

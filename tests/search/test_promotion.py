@@ -93,6 +93,7 @@ def unrelated(seed=1):
     return from_arrays(rng.standard_normal((120, 40)), rng.standard_normal(120))
 
 
+@pytest.mark.slow
 def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forced(workspace):
     result = run_search("default", data=unrelated(), name="chance", progress=False)
     assert result.promotion is None

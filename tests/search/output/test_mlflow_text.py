@@ -17,6 +17,7 @@ def note(result):
     return open_store().client.get_run(result.run_id).data.tags["mlflow.note.content"]
 
 
+@pytest.mark.slow
 def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(small_config):
     searched = run_search(small_config, promote=False, progress=False)
     sealed = note(searched)
