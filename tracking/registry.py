@@ -76,7 +76,8 @@ def register(
         return known
     with TemporaryDirectory() as folder:
         written = write(Path(folder, "model"))
-        store.write(run_id, {str(file.relative_to(folder)): file.read_bytes() for file in _files(Path(folder))})
+        files = {str(file.relative_to(folder)): file.read_bytes() for file in _files(Path(folder))}
+        store.write(store.client.get_run(run_id), files)
     if known is None:
         return store.client.create_model_version(
             name,

@@ -297,9 +297,10 @@ class SearchRun:
         return self._log(record, files, left.info.run_id if left else None)
 
     def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
-        run_id = existing or self._create(record)
+        run = self.store.client.get_run(existing) if existing else self._create(record)
+        run_id = str(run.info.run_id)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
-        now = self._later(run_id, record.metrics if existing else ())
+        now = self._later(run, record.metrics)
         self.store.client.log_batch(
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
@@ -309,17 +310,17 @@ class SearchRun:
                 *(RunTag(_WEIGHTS_SHA256, _sha256(files[name])) for name in files if name == WEIGHTS),
             ],
         )
-        self.store.write(run_id, files)
+        self.store.write(run, files)
         self._end(run_id, "FINISHED")
         return run_id
 
     def fail_trial(self, record: TrialRecord, text: str, existing: str | None = None) -> None:
         """Write the traceback of a trial that raised into the trial's run, and end the run as FAILED."""
-        self._fail(existing or self._create(record), text)
+        self._fail(self.store.client.get_run(existing) if existing else self._create(record), text)
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write artifacts of the search itself."""
-        self.store.write(self.run_id, files)
+        self.store.write(self.run, files)
 
     def keep_environment(self) -> str:
         """Keep what the search is run with as ``environment/1``, and where a later start differs as ``2`` and so on.
@@ -368,22 +369,22 @@ class SearchRun:
     ) -> None:
         """Set metrics and tags of the parent run, or of `run_id`."""
         run_id = run_id or self.run_id
-        now = self._later(run_id, metrics or {})
+        now = self._later(self.store.client.get_run(run_id), metrics) if metrics else 0
         self.store.client.log_batch(
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in (metrics or {}).items()],
             tags=[RunTag(name, value) for name, value in cut_all(tags or {}, limits.TAG).items()],
         )
 
-    def _later(self, run_id: str, names: Iterable[str]) -> int:
+    def _later(self, run: Run, names: Iterable[str]) -> int:
         """Return the time in milliseconds, or if the clock was set back, one after those of a run's metrics so far.
 
         MLflow shows the value with the latest time.
         """
-        now, client = int(time.time() * 1000), self.store.client
-        known = set(names) & client.get_run(run_id).data.metrics.keys() if names else ()
-        times = [metric.timestamp for name in known for metric in client.get_metric_history(run_id, name)]
-        return max([now, *(before + 1 for before in times)])
+        known = set(names) & run.data.metrics.keys()
+        history = self.store.client.get_metric_history
+        times = [metric.timestamp for name in known for metric in history(run.info.run_id, name)]
+        return max([int(time.time() * 1000), *(before + 1 for before in times)])
 
     @contextmanager
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
@@ -409,7 +410,7 @@ class SearchRun:
             raise  # the store itself failed, so the run stays open until the next command closes it
         except BaseException:
             confirm()
-            self._fail(self.run_id, traceback.format_exc())
+            self._fail(self.run, traceback.format_exc())
             raise
         confirm()
         self._end(self.run_id, "FINISHED")
@@ -417,13 +418,13 @@ class SearchRun:
     def _end(self, run_id: str, status: Ending) -> None:
         self.store.client.set_terminated(run_id, status)
 
-    def _fail(self, run_id: str, text: str) -> None:
-        self.store.write(run_id, {"traceback.txt": text.encode()})
-        self.store.client.set_tag(run_id, "error", text.strip().splitlines()[-1][:500])
-        self._end(run_id, "FAILED")
+    def _fail(self, run: Run, text: str) -> None:
+        self.store.write(run, {"traceback.txt": text.encode()})
+        self.store.client.set_tag(run.info.run_id, "error", text.strip().splitlines()[-1][:500])
+        self._end(run.info.run_id, "FAILED")
 
-    def _create(self, record: TrialRecord) -> str:
-        run = self.store.client.create_run(
+    def _create(self, record: TrialRecord) -> Run:
+        return self.store.client.create_run(
             self.experiment_id,
             run_name=cut(record.name, limits.RUN_NAME),
             tags={
@@ -435,7 +436,6 @@ class SearchRun:
                 "trial": str(record.number),
             },
         )
-        return str(run.info.run_id)
 
 
 def runs_with(

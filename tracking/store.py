@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
@@ -80,16 +80,16 @@ class Store:
         """Return whether a run has an artifact of that path, which is not empty."""
         return self.size(run_id, path) > 0
 
-    def write(self, run_id: str, files: Mapping[str, bytes]) -> None:
+    def write(self, run: Run, files: Mapping[str, bytes]) -> None:
         """Write artifacts of a run; on this machine they are on the disk once this returns.
 
         Parameters
         ----------
-        run_id : str
+        run : Run
         files : mapping of str to bytes
             Contents by path.
         """
-        local = local_folder(str(self.client.get_run(run_id).info.artifact_uri))
+        local = local_folder(str(run.info.artifact_uri))
         if local is not None:
             durable.write(local, files)
             return
@@ -98,7 +98,7 @@ class Store:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            self.client.log_artifacts(run_id, folder)
+            self.client.log_artifacts(run.info.run_id, folder)
 
     def size(self, run_id: str, path: str) -> int:
         """Return the bytes of a run's artifact, and zero where there is none."""
