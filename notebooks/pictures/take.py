@@ -25,7 +25,6 @@ from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.tracking import pages
 
 HERE = Path(__file__).parent
-ASSISTANT_SHUT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 UNCLUTTERED = "[data-assistant-ui] { display: none !important }"
 FIGURES = ("elasticnet", "lasso", "trade_off", "weights")
 FIGURE_WIDTH = 1050
@@ -56,7 +55,6 @@ def take(page: Page, name: str, width: int, height: int) -> None:
 def take_all(page: Page, front: str, result: SearchResult) -> None:
     """Visit each page and take its picture."""
     root, experiment_id = front.partition("#")[0], re.search(r"experiments/(\d+)/", front)[1]
-    page.add_init_script(ASSISTANT_SHUT)
     page.goto(front)
     page.get_by_text(f"{len(result.trials)} matching runs").wait_for()
     page.get_by_role("link", name=result.promotion.trial).wait_for()
