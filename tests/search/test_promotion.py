@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, from_arrays, run_search
-from regsearch.errors import PromotionRefusedError
+from regsearch.errors import PromotionRefusedError, SearchNotFoundError
 from regsearch.search.promotion import promote
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun
@@ -47,7 +47,7 @@ def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_t
 
 @pytest.mark.slow
 def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched, workspace, recording):
-    with pytest.raises(PromotionRefusedError, match="no search 'nope'"):
+    with pytest.raises(SearchNotFoundError, match="no search 'nope'"):
         promote("nope")
     np.savez(workspace / "small.npz", X=recording.X + 1, y=recording.y)
     with pytest.raises(PromotionRefusedError, match="no longer holds the values"):
