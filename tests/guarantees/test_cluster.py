@@ -165,6 +165,44 @@ def test_a_trial_that_workers_die_of_stops_the_search(killed, tmp_path_factory, 
             searched(cluster=cluster.address)
 
 
+def test_a_worker_of_another_version_that_joins_later_stops_the_search(killed, launch, tmp_path_factory):
+    older = (
+        "import sys, importlib.metadata as metadata; version = metadata.version;"
+        "metadata.version = lambda name: '0.0.1' if name == 'regsearch' else version(name);"
+        "from dask.__main__ import main; sys.exit(main())"
+    )
+    with started(tmp_path_factory.mktemp("cluster"), workers=1) as cluster:
+        process = launch(*RUN, "--cluster", cluster.address)
+        until(lambda: trials_logged(killed) >= 1, process)
+        process.send_signal(signal.SIGSTOP)
+        cluster.add_worker(sys.executable, "-c", older)
+        until(lambda: len(solvers(cluster.address)) == 2)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 2, process.stderr
+    *_, line = process.stderr.splitlines()
+    assert "on every worker, found regsearch 0.0.1 on tcp://" in line
+    assert trials_logged(killed) < TRIALS
+
+
+def test_a_worker_that_sends_back_garbage_stops_the_search_and_nothing_of_it_is_logged(
+    killed, undisturbed, tmp_path_factory
+):
+    false = (
+        "import sys; from dataclasses import replace; from regsearch.search.solving import evaluate;"
+        "solve = evaluate.Evaluator.__call__;"
+        "evaluate.Evaluator.__call__ = lambda self, proposals: ["
+        "replace(one, fit=replace(one.fit, coef=one.fit.coef * float('nan'))) for one in solve(self, proposals)];"
+        "from dask.__main__ import main; sys.exit(main())"
+    )
+    with started(tmp_path_factory.mktemp("cluster"), workers=0) as cluster:
+        cluster.add_worker(sys.executable, "-c", false)
+        until(lambda: len(solvers(cluster.address)) == 1)
+        with pytest.raises(SearchStoppedError, match="a worker of the cluster sent back numbers that are not finite"):
+            searched(cluster=cluster.address)
+    assert trials_logged(killed) == 0
+    assert_complete(searched(), undisturbed)
+
+
 def test_a_worker_that_hangs_when_the_search_starts_is_given_up(killed, undisturbed, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5s")
     with started(tmp_path_factory.mktemp("cluster")) as cluster:
