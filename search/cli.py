@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
@@ -308,6 +309,27 @@ def models(
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
     }
     _print(shown, terminal.models_text(shown), as_json=as_json)
+
+
+@app.command()
+def figures(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    width: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", min=60, max=400, help="Width in mm: 85 for one column of a journal, 180 for two columns."
+        ),
+    ] = 180,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files (default: ./figures-SEARCH_ID).")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Draw the figures of a search again, as PDF and as PNG at 300 dpi, without reading its data."""
+    from regsearch.search.redrawing import redraw
+
+    for file in redraw(search_id, to or Path(f"figures-{search_id}"), width=width, tracking_uri=tracking_uri):
+        typer.echo(str(file))
 
 
 @app.command()

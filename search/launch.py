@@ -46,7 +46,7 @@ from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.quiet_mlflow import quiet
-from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.runs import SearchRun, elsewhere
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
@@ -135,6 +135,8 @@ def run_search(
         if earlier:
             shown.say(str(earlier))
         is_new = SearchRun.find(store, search_id) is None
+        if is_new and (lies := elsewhere(store, search_id)):
+            shown.say(f"this starts search {search_id} anew: {lies}")
         measured = maxima_of(development) if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start

@@ -27,7 +27,7 @@ from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.runs import SearchRun, suggestion
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def promote(
 
     Raises
     ------
+    SearchNotFoundError
+        If there is no such search.
     PromotionRefusedError
-        If there is no such finished search, the data are not those that were searched, or `again` or `force` is needed.
+        If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
     """
     store = open_store(tracking_uri, storage)
     close_orphans(store)
-    run = SearchRun.find(store, search_id)
-    if run is None:
-        raise PromotionRefusedError(f"no search {search_id!r} in {store.shown}; {suggestion(store, search_id)}")
+    run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())

@@ -46,6 +46,16 @@ class Search:
     choice: Choice
 
     @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.development.target
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return self.development.feature_names
+
+    @property
     def trials(self) -> tuple[Trial, ...]:
         """All finished trials, in order of family and number."""
         return self.choice.trials

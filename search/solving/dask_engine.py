@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from distributed.comm.core import CommClosedError
 
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
+from regsearch.search.solving.arrivals import require_plausible
 from regsearch.search.solving.dask_worker import Shipment, solve
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Engine, Submit
@@ -47,7 +48,7 @@ def connect(address: str) -> Iterator[Engine]:
     with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
         _require_workers(client, address)
         try:
-            yield partial(_engine, client)
+            yield partial(_engine, client, address)
         except KilledWorker as error:
             raise EngineLostError(
                 f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
@@ -95,8 +96,12 @@ def _require_workers(client: Client, address: str) -> None:
             f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
             f"`dask worker {address} --nthreads 1`"
         ) from error
+    _require_our_version(client, address, list(client.nthreads()))
+
+
+def _require_our_version(client: Client, address: str, workers: list[str]) -> None:
     ours = version("regsearch")
-    for worker, theirs in client.run(version, "regsearch", on_error="return").items():
+    for worker, theirs in client.run(version, "regsearch", workers=workers, on_error="return").items():
         if theirs != ours and not isinstance(theirs, OSError):  # a worker out of reach, which Dask gives up
             found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
             raise ConfigError(
@@ -138,7 +143,7 @@ class _Path:
 
 
 @contextmanager
-def _engine(client: Client, task: Task) -> Iterator[Submit]:
+def _engine(client: Client, address: str, task: Task) -> Iterator[Submit]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
@@ -148,24 +153,46 @@ def _engine(client: Client, task: Task) -> Iterator[Submit]:
     shipment = client.scatter(Shipment.of(task), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
+    known = set(client.nthreads())
 
     def submit(proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
         row = _Row.of(proposals[0].penalty)
         workers = list(client.nthreads())
         if not workers:
             raise CancelledError
+        if joined := [worker for worker in workers if worker not in known]:
+            _require_our_version(client, address, joined)
+            known.update(joined)
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
         outcome: Future[list[Solved | Failure]] = executor.submit(
             solve, shipment.key, shipment, proposals, workers=[path.worker]
         )
         outcome.add_done_callback(path.close)
-        return outcome
+        return _checked(outcome, partial(require_plausible, proposals=proposals, development=task.development))
 
     try:
         yield submit
     finally:
         executor.shutdown(wait=False)
+
+
+def _checked(
+    outcome: Future[list[Solved | Failure]], check: Callable[[list[Solved | Failure]], None]
+) -> Future[list[Solved | Failure]]:
+    """Return a future of the same outcome, or of what a check of it raises."""
+    checked: Future[list[Solved | Failure]] = Future()
+
+    def pass_on(done: Future[list[Solved | Failure]]) -> None:
+        try:
+            check(done.result())
+        except BaseException as error:
+            checked.set_exception(error)
+        else:
+            checked.set_result(done.result())
+
+    outcome.add_done_callback(pass_on)
+    return checked
 
 
 def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
