@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
-from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design
-from regsearch.search.solvers.singular import Singular, singular
+from regsearch.search.solvers.singular import Singular
 
 Vector = NDArray[np.float64]
 
@@ -27,33 +24,6 @@ _SHARES = (0.0, 0.0, 0.0, 1e-20, 1e-14, 1e-8)
 _REFINEMENTS = 6
 _PROGRESS = 0.5
 """Refinement goes on while each step shrinks the residual of the ridge system at least to this share."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Eigendecomposition of the smaller of the two Gram matrices of a design.
-
-    Attributes
-    ----------
-    values : ndarray of float64, shape (k,)
-        Eigenvalues of ``A A'`` (``k = n_rows``) or ``A' A`` (``k = n_features``), whichever is smaller, ascending.
-    vectors : ndarray of float64, shape (k, k)
-        Their eigenvectors, one per column.
-    of_rows : bool
-        Whether the matrix is ``A A'``.
-    """
-
-    values: Vector
-    vectors: Vector
-    of_rows: bool
-
-
-def decompose(design: Design) -> Spectrum:
-    """Return the spectrum of a design, at the cost of one Gram matrix and one symmetric eigendecomposition."""
-    of_rows = design.n_rows <= design.n_features
-    gram = gram_of_rows(design.columns) if of_rows else design.gram.copy(order="F")
-    values, vectors = linalg.eigh(gram, lower=True, overwrite_a=True, check_finite=False, driver="evd")
-    return Spectrum(np.maximum(values, 0.0), vectors, of_rows)
 
 
 class RidgeSolver:
@@ -78,13 +48,8 @@ class RidgeSolver:
         self._design = design
 
     @cached_property
-    def spectrum(self) -> Spectrum:
-        """Eigendecomposition of the smaller Gram matrix."""
-        return decompose(self._design)
-
-    @cached_property
     def _singular(self) -> Singular:
-        return singular(self._design.columns, self._design.target, self._design.rank_cutoff)
+        return self._design.matrix.singular(self._design.target)
 
     def solve(self, l2: float) -> Vector:
         """Return the weights that minimise the objective, shape (n_features,).
@@ -95,12 +60,13 @@ class RidgeSolver:
             Strength, at least 0.
         """
         shift = self._design.n_rows * l2
-        values, vectors = self.spectrum.values, self.spectrum.vectors
+        spectrum = self._design.matrix.spectrum
+        values, vectors = spectrum.values, spectrum.vectors
         certain = np.count_nonzero(values > _DOUBTFUL * values[-1])
         if certain >= self._design.largest_rank or shift > _DOUBTFUL * values[-1]:
             kept = values + shift > _DOUBTFUL * values[-1]
             inverse = np.divide(1.0, values + shift, out=np.zeros_like(values), where=kept)
-            solve = self._through_rows if self.spectrum.of_rows else self._through_columns
+            solve = self._through_rows if spectrum.of_rows else self._through_columns
             weights = solve(vectors, inverse, shift)
         else:
             found = self._singular
