@@ -37,8 +37,9 @@ from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
 from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine, Submit, processes, thread
+from regsearch.search.solving.local_engines import Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
+from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal, finished_trials
 from regsearch.search.winner import winner

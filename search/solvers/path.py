@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +62,25 @@ class Fit:
     fitted: NDArray[np.float64]
     duality_gap: float
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Several solved points of the penalty plane, in the recording's own units.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_penalties, n_features)
+    intercept : ndarray of float64, shape (n_penalties,)
+    covariate_coef : ndarray of float64, shape (n_penalties, n_covariates)
+    duality_gap : ndarray of float64, shape (n_penalties,)
+        Certificates on the design that was solved, which for a tall one is the triangle that it was reduced to.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    covariate_coef: NDArray[np.float64]
+    duality_gap: NDArray[np.float64]
 
 
 class Options(TypedDict, total=False):
@@ -185,6 +204,31 @@ class RegularizationPath:
             covariate_coef, fitted = self._design.covariate_coef(coef), self._design.fitted(self._y, residual)
             took = seconds[place] + certifying + time.perf_counter() - started
             yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, took)
+
+    def coefficients(self, penalties: Sequence[Penalty]) -> Coefficients:
+        """Return the fits of all penalties together, without their predictions at the training rows.
+
+        They are those of `solve`, and cost less where many are wanted: ridge fits are made together, and certificates
+        of a tall design do not read its rows.
+        """
+        design, inner = self._solved, [self._solved.inner(penalty) for penalty in penalties]
+        weights = np.empty((len(inner), design.n_features))
+        ridge = [place for place, one in enumerate(inner) if one.l1 == 0]
+        weights[ridge] = self._ridge.solve_all([inner[place].l2 for place in ridge])
+        for place, penalty in enumerate(penalties):
+            if penalty.l1 > 0:
+                weights[place] = self._weights(penalty)
+        gaps = np.array(certify(design, weights, inner)[0])
+        for place in np.flatnonzero(gaps > self._tolerance).tolist():
+            if inner[place].l1 > 0:
+                other = descend(design, inner[place], weights[place], self._tolerance)
+                (gap,), _ = certify(design, other[None], [inner[place]])
+                if gap < gaps[place]:
+                    weights[place], gaps[place] = other, gap
+        found = [self._design.to_units(one) for one in weights]
+        coef = np.array([one for one, _ in found])
+        of_covariates = np.array([self._design.covariate_coef(one) for one in coef])
+        return Coefficients(coef, np.array([intercept for _, intercept in found]), of_covariates, gaps)
 
     def _weights(self, penalty: Penalty) -> Vector:
         inner = self._solved.inner(penalty)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.data import Development, FoldRows, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
+from regsearch.tracking import figures
 
 _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
@@ -45,6 +47,18 @@ class Task:
     development: Development
     tolerance: float
     score: Score = "pooled"
+
+    def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals beside the driver."""
+        return Evaluator(self, processes)
+
+    def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals, and draws their weights so that the driver need not."""
+        return partial(illustrated, Evaluator(self, processes))
+
+    def near(self, work: Sequence[Proposal]) -> Penalty | None:
+        """Return the penalty whose neighbours a solver should have solved to solve a path fast."""
+        return work[0].penalty
 
 
 @dataclass(frozen=True)
@@ -149,6 +163,53 @@ def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> floa
     return float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1.0, 1.0))
 
 
+def validation_score(folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]], score: Score) -> float:
+    """Return R² on the validation rows of all folds; see `Evaluator`.
+
+    Parameters
+    ----------
+    folds : sequence of FoldRows
+        One for a holdout.
+    predicted : sequence of ndarray of float64
+        Predictions at each fold's validation rows.
+    score : {"pooled", "mean"}
+    """
+    if len(folds) == 1 or score == "mean":
+        each = zip(folds, predicted, strict=True)
+        return float(np.mean([r2_score(fold.validation.y, values) for fold, values in each]))
+    errors, deviations = _sums(folds, predicted)
+    return float(1 - errors.sum() / deviations.sum())
+
+
+def validation_error(
+    folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]], score: Score
+) -> tuple[float, tuple[float, ...]]:
+    """Return the standard error of `validation_score`, and the losses of folds or blocks; see `Evaluation`."""
+    if len(folds) == 1:
+        true = folds[0].validation.y
+        shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
+        losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
+        return r2_standard_error(true, predicted[0]), losses
+    errors, deviations = _sums(folds, predicted)
+    losses = tuple((errors / deviations.sum()).tolist())
+    n_folds = len(folds)
+    if score == "mean":
+        scores = [r2_score(fold.validation.y, values) for fold, values in zip(folds, predicted, strict=True)]
+        return float(np.std(scores, ddof=1) / np.sqrt(n_folds)), losses
+    unexplained = errors - errors.sum() / deviations.sum() * deviations
+    error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+    return float(error), losses
+
+
+def _sums(
+    folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each fold's squared validation error, and the squared deviations from the mean of its training rows."""
+    errors = [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(folds, predicted, strict=True)]
+    deviations = [np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in folds]
+    return np.array(errors), np.array(deviations)
+
+
 def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
     """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
     support = np.flatnonzero(coef)
@@ -156,6 +217,24 @@ def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[
     for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
         predicted += rows.X[:, support[block]] @ coef[support[block]]
     return predicted
+
+
+def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
+    """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
+
+    Parameters
+    ----------
+    task : Task
+    processes : int
+        How many processes share this machine's memory.
+    """
+    development = task.development
+    folds, model = [fold.train for fold in development.folds], development.model
+    fitted = folds if model is folds[0] else [*folds, model]
+    size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
+    sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
+    paths = paths_for(sets, tolerance=task.tolerance, in_memory=fits_in_memory(size, processes))
+    return paths[: len(folds)], paths[-1]
 
 
 class Evaluator:
@@ -179,17 +258,10 @@ class Evaluator:
     """
 
     def __init__(self, task: Task, processes: int = 1) -> None:
-        development = task.development
-        self._folds = development.folds
+        self._folds = task.development.folds
         self._score = task.score
-        model = development.model
-        self._is_holdout = model is self._folds[0].train
-        fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
-        size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
-        in_memory = fits_in_memory(size, processes)
-        sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
-        paths = paths_for(sets, tolerance=task.tolerance, in_memory=in_memory)
-        self._paths, self._model = paths[: len(self._folds)], paths[-1]
+        self._paths, self._model = paths_of(task, processes)
+        self._is_holdout = self._model is self._paths[0]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -247,27 +319,23 @@ class Evaluator:
             (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, values))
             for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
         )
-        if self._is_holdout:
-            (r2_train, r2_validation), true = folds[0], self._folds[0].validation.y
-            shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
-            losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
-            return _Scores(r2_train, r2_validation, r2_standard_error(true, predicted[0]), (), losses)
-        errors = np.array(
-            [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(self._folds, predicted, strict=True)]
-        )
-        deviations = np.array([np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in self._folds])
-        losses = tuple((errors / deviations.sum()).tolist())
-        if self._score == "mean":
-            r2_train, r2_validation = np.mean(folds, axis=0).tolist()
-            error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
-            return _Scores(r2_train, r2_validation, float(error), folds, losses)
+        r2_validation = validation_score(self._folds, predicted, self._score)
+        error, losses = validation_error(self._folds, predicted, self._score)
         weights = [len(fold.train.y) * fold.train.y.var() for fold in self._folds]
-        lost = errors.sum() / deviations.sum()
-        unexplained = errors - lost * deviations
-        n_folds = len(folds)
-        error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
-        r2_train = float(np.average([train for train, _ in folds], weights=weights))
-        return _Scores(r2_train, float(1 - lost), float(error), folds, losses)
+        r2_train = np.average(
+            [train for train, _ in folds], weights=None if self._is_holdout or self._score == "mean" else weights
+        )
+        return _Scores(float(r2_train), r2_validation, error, () if self._is_holdout else folds, losses)
+
+
+def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+    """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    return [
+        replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
+        if isinstance(outcome, Solved)
+        else outcome
+        for proposal, outcome in zip(proposals, evaluator(proposals), strict=False)
+    ]
 
 
 @dataclass(frozen=True)

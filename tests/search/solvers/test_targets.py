@@ -71,3 +71,20 @@ def test_the_decomposition_of_the_features_is_made_once(shape, monkeypatch):
     for path in RegularizationPath(X, Y[:, 0]).with_targets(Y):
         list(path.solve([Penalty(0.0, 0.1), Penalty(0.0, 1.0)]))
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("kind", ["normal", "dependent"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_coefficients_of_all_penalties_are_those_of_one_after_another(shape, kind, in_memory):
+    rng = np.random.default_rng(1)
+    X = features(kind, *shape, rng)
+    y, covariates = X[:, 0] - X[:, 3] + rng.standard_normal(shape[0]), rng.standard_normal((shape[0], 2))
+    options = {"covariates": covariates, "weights": rng.uniform(1, 2, shape[0]), "in_memory": in_memory}
+    path = RegularizationPath(X, y, **options)
+    penalties = [Penalty(share * path.largest_l1, l2) for share, l2 in [*PLANE, (0.0, 1e-9), (0.0, 10.0)]]
+    found = path.coefficients(penalties)
+    for place, fit in enumerate(RegularizationPath(X, y, **options).solve(penalties)):
+        predicted = X @ found.coef[place] + found.intercept[place] + covariates @ found.covariate_coef[place]
+        np.testing.assert_allclose(predicted, fit.fitted, atol=1e-6 * np.abs(y).max())
+        assert found.duality_gap[place] <= 1e-6
