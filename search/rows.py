@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest, Split
 from regsearch.data.split import Block
@@ -30,6 +33,17 @@ def read_rows(
         config.data.source, config.data.target, features=config.data.features, progress=progress
     )
     return data.seal(recording, split_of(config, len(recording.y)))
+
+
+def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
+    """Return the target of another recording, by the name that it has in a configuration, shape (n_rows,).
+
+    Raises
+    ------
+    data.DataError
+        If there is no such recording, or it has no such target.
+    """
+    return data.load(source, config.data.target, features=config.data.features, progress=False).y
 
 
 def split_of(config: SearchConfig, n_rows: int) -> Split:

@@ -42,6 +42,11 @@ class NullDistribution:
         return len(self.null)
 
     @property
+    def rows(self) -> str:
+        """Which rows the scores are of: ``"validation"`` or ``"test"``."""
+        return "test" if self.is_test else "validation"
+
+    @property
     def p(self) -> float:
         r"""Probability, at most, of such a score by chance.
 
@@ -84,11 +89,11 @@ class NullDistribution:
         }
 
     def __str__(self) -> str:
-        rows = "test" if self.is_test else "validation"
-        approximate = f" (about {self.p_approximate:.2g})" if self.kind == "shift" else ""
+        approximate = f" (about {self.p_approximate:.3g})" if self.kind == "shift" else ""
         return (
-            f"p {'=' if self.p > self.smallest_p else '≤'} {self.p:.2g}{approximate}: R² {rows} {self.score:.4f} on a "
-            f"fixed grid, and {max(self.null):.4f} at best on {in_words(self.kind, self.n)}"
+            f"p = {self.p:.3g}{approximate}, by {in_words(self.kind, self.n)}; the smallest possible is "
+            f"{self.smallest_p:.3g}. On the same fixed grid the real target scores R² {self.rows} {self.score:.4f}, "
+            f"the best null target {max(self.null):.4f}"
         )
 
 

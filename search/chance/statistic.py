@@ -19,7 +19,7 @@ from regsearch.search.solvers.lagged import Lagged
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
 from regsearch.search.solving.evaluate import Task, paths_of, r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
-from regsearch.search.trial import Proposal, Trial
+from regsearch.search.trial import Candidate, Trial
 from regsearch.search.winner import winner
 
 Vector = NDArray[np.float64]
@@ -112,8 +112,8 @@ class Statistic:
 
     def _score(self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath) -> float:
         folds = self._folds(y)
-        proposals = candidates(self._config, self._maxima(model), self._model.n_rows)
-        penalties = [proposal.penalty for proposal in proposals]
+        every = candidates(self._config, self._maxima(model), self._model.n_rows)
+        penalties = [one.penalty for one in every]
         keep_l1 = self._task.task.score == "mean"
         found = [
             path.coefficients(
@@ -126,7 +126,7 @@ class Statistic:
         gaps = np.max([of.duality_gap for of in (*found, own)], axis=0)
         losses: dict[int, tuple[float, ...]] = {}
         trials = []
-        for place, proposal in enumerate(proposals):
+        for place, one in enumerate(every):
             of_one = [values[:, place] for values in predicted]
             metrics = {
                 "r2_validation": validation_score(folds, of_one, self._task.task.score),
@@ -136,7 +136,7 @@ class Statistic:
             if self._config.select != "best":
                 error, losses[place] = validation_error(folds, of_one, self._task.task.score)
                 metrics["r2_validation_se"] = error
-            trials.append(Trial(proposal.family, place, proposal.parameters, proposal.penalty, metrics, ""))
+            trials.append(Trial(one.family, place, one.parameters, one.penalty, metrics, ""))
         chosen = winner(
             trials, self._config.tolerance, self._config.select, lambda trial: np.array(losses[trial.number])
         )
@@ -158,7 +158,7 @@ class Statistic:
         return np.searchsorted(self._rows, rows.index)
 
 
-def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: int) -> list[Proposal]:
+def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: int) -> list[Candidate]:
     """Return the fixed grid: the baseline, and for every family as many points as it had trials.
 
     Exact grids are taken as they are. A range becomes points that are evenly spaced on a log scale, both ends included;
@@ -176,7 +176,7 @@ def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: int) -> list
     for family, settings in absolute(config, maxima).families.searched.items():
         points += [(family, point) for point in grid_points(settings)]
     return [
-        Proposal(family, number, point, penalty_of(family, point, n_rows))
+        Candidate(family, number, point, penalty_of(family, point, n_rows))
         for number, (family, point) in enumerate(points)
     ]
 

@@ -32,15 +32,16 @@ def figure_files(search: Search) -> dict[str, bytes]:
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)
-    return _drawn(drawings)
+    return drawn(drawings)
 
 
 def tested_files(search: Search, test: Rows) -> dict[str, bytes]:
     """Return the figure of the winner's predictions with the opened test rows, as files by name."""
-    return _drawn({"predictions": partial(_predictions, search, test)})
+    return drawn({"predictions": partial(_predictions, search, test)})
 
 
-def _drawn(drawings: Drawings) -> dict[str, bytes]:
+def drawn(drawings: Drawings) -> dict[str, bytes]:
+    """Return figures as files by name, without those that cannot be drawn."""
     files: dict[str, bytes] = {}
     for name, draw in drawings.items():
         files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw)) or {}
