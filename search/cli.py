@@ -102,6 +102,17 @@ Covariates = Annotated[
 ]
 Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -165,17 +176,8 @@ def run(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same trials."),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; change nothing.")] = False,
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry as it is.")
@@ -276,6 +278,60 @@ def promote(
 
     promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
     _print(terminal.promotion_json(promotion), terminal.promotion_text(promotion), as_json=as_json)
+
+
+@app.command()
+def null(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    n: Annotated[
+        int | None,
+        typer.Option("--n", metavar="N", min=1, help="Number of null targets (default: 100, or all impostors)."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
+            "are impostors, else shift).",
+        ),
+    ] = None,
+    impostors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(metavar="P", help="The p that should be possible (default: 0.05).")
+    ] = None,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Score on the opened test rows, which counts as another use of them."),
+    ] = False,
+    tracking_uri: TrackingUri = None,
+    storage: SharedStorage = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a finished search with chance: score its whole choice on targets that nothing ties to the features."""
+    from regsearch.search.chance.distribution import Kind
+    from regsearch.search.null import null_distribution
+    from regsearch.search.output import terminal
+
+    found = null_distribution(
+        search_id,
+        n=n,
+        kind=cast(Kind | None, kind),
+        impostors=impostors or (),
+        level=level,
+        test=test,
+        tracking_uri=tracking_uri,
+        storage=storage,
+        workers=workers,
+        cluster=cluster,
+        progress=not quiet,
+    )
+    _print(found.as_json(), terminal.null_text(found), as_json=as_json)
 
 
 @app.command()

@@ -55,6 +55,37 @@ class DataKeys(TypedDict, total=False):
     rows: Literal["time", "independent"] | None
 
 
+class NullConfig(Section):
+    """Null targets to compare the search with: targets that only chance could tie to the features."""
+
+    kind: Annotated[
+        Literal["shift", "session", "impostor", "permutation"] | None,
+        Field(
+            description="where null targets come from: shift moves the target in time; session exchanges the targets "
+            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
+            "out: impostor if there are impostors, else shift"
+        ),
+    ] = None
+    n: Annotated[
+        int | None,
+        Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
+    ] = None
+    impostors: Annotated[
+        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
+    ] = ()
+    level: Annotated[
+        float, Field(gt=0, le=1, description="the p that should be possible: too few null targets are refused")
+    ] = 0.05
+
+    @model_validator(mode="after")
+    def _impostors_are_used(self) -> Self:
+        if self.kind == "impostor" and not self.impostors:
+            raise ValueError("kind = impostor needs impostors: other recordings with a target of the same quantity")
+        if self.impostors and self.kind not in (None, "impostor"):
+            raise ValueError(f"impostors are of kind impostor, found kind = {self.kind}; leave one of them out")
+        return self
+
+
 class SearchConfig(Section):
     """A whole search.
 
@@ -95,6 +126,9 @@ class SearchConfig(Section):
     ] = "best"
     data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
     families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
+    null: Annotated[
+        NullConfig | None, Field(description="null targets to compare the search with at its end (default: none)")
+    ] = None
 
     @model_validator(mode="after")
     def _grids_are_square_and_whole(self) -> Self:
@@ -126,8 +160,8 @@ class SearchConfig(Section):
     def search_id(self, data_sha256: str) -> str:
         """Return the search's identity: a hash of the data's values and of every key that decides the trials.
 
-        The data's source, the number of trials, `patience` and `select` do not decide them: a moved file is the same
-        search, and more trials continue it.
+        The data's source, the number of trials, `patience`, `select` and `null` do not decide them: a moved file is
+        the same search, and more trials continue it.
         """
         text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -140,7 +174,9 @@ class SearchConfig(Section):
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
-        decisive = self.model_dump(mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True})
+        decisive = self.model_dump(
+            mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True, "null": True}
+        )
         data, untouched = decisive["data"], DataConfig()
         for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
             if getattr(self.data, key) == getattr(untouched, key):
@@ -375,11 +411,14 @@ class SearchConfig(Section):
         return values
 
     def _beside(self, path: Path) -> Self:
-        """Return a copy whose relative source starts at the folder of a configuration's file."""
-        if not is_path(self.data.source):
-            return self
-        source = str(path.parent / self.data.source)
-        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+        """Return a copy whose relative paths start at the folder of a configuration's file."""
+        changed: dict[str, Any] = {}
+        if is_path(self.data.source):
+            changed["data"] = self.data.model_copy(update={"source": str(path.parent / self.data.source)})
+        if self.null and self.null.impostors:
+            files = tuple(str(path.parent / file) if is_path(file) else file for file in self.null.impostors)
+            changed["null"] = self.null.model_copy(update={"impostors": files})
+        return self.model_copy(update=changed)
 
     @classmethod
     def _checked(cls, values: Mapping[str, Any], source: str) -> Self:

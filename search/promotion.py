@@ -70,6 +70,25 @@ def promote(
     """
     store = open_store(tracking_uri, storage)
     close_orphans(store)
+    search, sealed = read_search(store, search_id, data)
+    return promote_winner(search, sealed, again=again, force=force)
+
+
+def read_search(store: Store, search_id: str, data: Recording | None = None) -> tuple[Search, SealedTest]:
+    """Return a finished search with its rows, and its sealed test rows.
+
+    Parameters
+    ----------
+    store : Store
+    search_id : str
+    data : Recording or None
+        The searched data, if their source has moved or cannot be read again.
+
+    Raises
+    ------
+    PromotionRefusedError
+        If there is no such finished search, or the data are not those that were searched.
+    """
     run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
@@ -78,7 +97,7 @@ def promote(
     if config.search_id(development.data_sha256) != search_id:
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
-    return promote_winner(Search(run, config, development, choose(run, config)), sealed, again=again, force=force)
+    return Search(run, config, development, choose(run, config)), sealed
 
 
 def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from regsearch.data import Development
+    from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
     from regsearch.tracking.runs import SearchRun
@@ -142,6 +143,8 @@ class SearchResult:
         ``None`` if promotion was not wanted or was refused; `notes` then says why.
     notes : tuple of str
         What a person should know, such as a winner at the edge of its range or a refused promotion.
+    null : NullDistribution or None
+        What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
     """
 
     search_id: str
@@ -151,6 +154,7 @@ class SearchResult:
     new_trials: int
     promotion: Promotion | None
     notes: tuple[str, ...]
+    null: NullDistribution | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:

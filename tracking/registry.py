@@ -91,6 +91,13 @@ def register(
     return store.client.get_model_version(name, known.version)
 
 
+def redescribe(store: Store, run_id: str, change: Callable[[str], str]) -> None:
+    """Change the description of the version that was registered from a run, if there is one."""
+    for version in listed(store.client.search_model_versions, f"run_id='{run_id}'"):
+        text = cut(change(version.description or ""), REGISTERED)
+        store.client.update_model_version(version.name, str(version.version), text)
+
+
 def is_intact(store: Store, version: ModelVersion) -> bool:
     """Return whether the run that a version was registered from still has the model, and it is what was registered."""
     try:

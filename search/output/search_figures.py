@@ -141,15 +141,16 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)
-    return _drawn(drawings, kinds)
+    return drawn(drawings, kinds)
 
 
 def predictions_files(search: Shown, predicted: Predicted) -> dict[str, bytes]:
     """Return the figure of the winner's predictions, as files by name."""
-    return _drawn({"predictions": partial(_predictions, search, predicted)}, KINDS)
+    return drawn({"predictions": partial(_predictions, search, predicted)})
 
 
-def _drawn(drawings: Drawings, kinds: Collection[str]) -> dict[str, bytes]:
+def drawn(drawings: Drawings, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
+    """Return figures as files by name, without those that cannot be drawn."""
     files: dict[str, bytes] = {}
     for name, draw in drawings.items():
         files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw, kinds)) or {}

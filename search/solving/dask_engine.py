@@ -10,18 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm.core import CommClosedError
 
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
-from regsearch.search.solving.arrivals import require_plausible
 from regsearch.search.solving.dask_worker import Shipment, solve
-from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine, Submit
 from regsearch.search.solving.spawning import without_main
-from regsearch.search.trial import Proposal
+from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.tracking.errors import reason
 from regsearch.tracking.quiet_mlflow import quiet
 
@@ -131,32 +129,33 @@ class _Row:
 
 @dataclass(eq=False)
 class _Path:
-    """A path that was sent to a worker.  `is_open` is true while it is being solved."""
+    """Work that was sent to a worker, a path of trials if it has a row.  `is_open` is true while it is being solved."""
 
-    row: _Row
+    row: _Row | None
     worker: str
     is_open: bool = True
 
-    def close(self, _outcome: Future[list[Solved | Failure]]) -> None:
-        """Note that the path is solved."""
+    def close(self, _outcome: Future[Any]) -> None:
+        """Note that it is solved."""
         self.is_open = False
 
 
 @contextmanager
-def _engine(client: Client, address: str, task: Task) -> Iterator[Submit]:
+def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
     workers keep the rows.  Dask's active memory manager would leave them to one worker, so it is stopped.
     """
     client.amm.stop()
-    shipment = client.scatter(Shipment.of(task), broadcast=True, hash=False)
+    shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
     known = set(client.nthreads())
 
-    def submit(proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
-        row = _Row.of(proposals[0].penalty)
+    def submit(work: W) -> Future[R]:
+        near = workload.near(work)
+        row = _Row.of(near) if near else None
         workers = list(client.nthreads())
         if not workers:
             raise CancelledError
@@ -165,11 +164,9 @@ def _engine(client: Client, address: str, task: Task) -> Iterator[Submit]:
             known.update(joined)
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
-        outcome: Future[list[Solved | Failure]] = executor.submit(
-            solve, shipment.key, shipment, proposals, workers=[path.worker]
-        )
+        outcome: Future[R] = executor.submit(solve, shipment.key, shipment, work, workers=[path.worker])
         outcome.add_done_callback(path.close)
-        return _checked(outcome, partial(require_plausible, proposals=proposals, development=task.development))
+        return _checked(outcome, partial(workload.check, work))
 
     try:
         yield submit
@@ -177,13 +174,11 @@ def _engine(client: Client, address: str, task: Task) -> Iterator[Submit]:
         executor.shutdown(wait=False)
 
 
-def _checked(
-    outcome: Future[list[Solved | Failure]], check: Callable[[list[Solved | Failure]], None]
-) -> Future[list[Solved | Failure]]:
+def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:
     """Return a future of the same outcome, or of what a check of it raises."""
-    checked: Future[list[Solved | Failure]] = Future()
+    checked: Future[R] = Future()
 
-    def pass_on(done: Future[list[Solved | Failure]]) -> None:
+    def pass_on(done: Future[R]) -> None:
         try:
             check(done.result())
         except BaseException as error:
@@ -195,12 +190,13 @@ def _checked(
     return checked
 
 
-def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
+def _place(row: _Row | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:
     """Return the worker that solved this row, or else, of the least busy workers, the one that solved the nearest."""
     nearest = dict.fromkeys(workers, 3.0)
     busy = dict.fromkeys(workers, 0)
     for path in sent:
         if path.worker in nearest:
-            nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
+            if row and path.row:
+                nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
             busy[path.worker] += path.is_open
     return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))

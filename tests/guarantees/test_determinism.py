@@ -37,7 +37,7 @@ def test_any_order_of_completion_makes_the_same_table(seed, killed, undisturbed,
 
         yield submit
 
-    monkeypatch.setattr("regsearch.search.launch.thread", disorderly)
+    monkeypatch.setattr("regsearch.search.running.thread", disorderly)
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
