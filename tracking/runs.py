@@ -260,20 +260,8 @@ class SearchRun:
 
     def finished(self) -> list[TrialRecord]:
         """Return the finished trials, in order of family and number."""
-        return [
-            TrialRecord(
-                family=family,
-                number=number,
-                params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
-                metrics=dict(run.data.metrics),
-                name=str(run.info.run_name),
-                description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
-                certified=run.data.tags.get("certified") == "true",
-                run_id=run.info.run_id,
-            )
-            for (family, number), run in sorted(self.trial_runs().items(), key=lambda item: item[0])
-            if run.info.status == "FINISHED"
-        ]
+        runs = self.trial_runs()
+        return [record_of(key, runs[key]) for key in sorted(runs) if runs[key].info.status == "FINISHED"]
 
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
@@ -364,6 +352,15 @@ class SearchRun:
         logged = self.store.client.get_run(run_id).data.tags.get(_WEIGHTS_SHA256)
         return _sha256(weights) == logged if logged else _is_readable(weights)
 
+    def report(self, step: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Add a point to curves of the parent run and set tags of it, in one request."""
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, step) for name, value in metrics.items()],
+            tags=[RunTag(name, value) for name, value in cut_all(tags, limits.TAG).items()],
+        )
+
     def annotate(
         self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
     ) -> None:
@@ -436,6 +433,21 @@ class SearchRun:
                 "trial": str(record.number),
             },
         )
+
+
+def record_of(trial: tuple[str, int], run: Run) -> TrialRecord:
+    """Return what a trial's run recorded; `trial` is the trial's family and number."""
+    family, number = trial
+    return TrialRecord(
+        family=family,
+        number=number,
+        params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
+        metrics=dict(run.data.metrics),
+        name=str(run.info.run_name),
+        description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
+        certified=run.data.tags.get("certified") == "true",
+        run_id=run.info.run_id,
+    )
 
 
 def runs_with(
