@@ -66,6 +66,17 @@ def test_the_parent_tells_the_search(small_config, result):
     assert parent.data.metrics["best_r2_test"] == result.promotion.r2_test
 
 
+def test_the_parent_has_curves_that_end_at_the_best_of_all_trials(result):
+    history = open_store().client.get_metric_history
+    done = [(point.step, point.value) for point in history(result.run_id, "trials_done")]
+    assert all(step == value for step, value in done)
+    assert [step for step, _ in done] == sorted({step for step, _ in done})
+    assert done[-1] == (20, 20)
+    best = [point.value for point in history(result.run_id, "best_r2_validation_so_far")]
+    assert best == sorted(best)
+    assert best[-1] == result.trials["r2_validation"].max()
+
+
 def test_children_hold_their_weights_and_a_stem_plot(result):
     store = open_store()
     run = SearchRun.find(store, result.search_id)
