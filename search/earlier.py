@@ -64,7 +64,9 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
     said = [*notes(trials, best, wanted), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(said))
+    return SearchResult(
+        run.search_id, run.run_id, trials, best, 0, promotion, tuple(said), config, run.experiment_id, store.shown
+    )
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,18 @@ def run_search(
             describe(search)
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, trials, chosen, new_trials, promotion, tuple(said))
+    return SearchResult(
+        search_id,
+        run.run_id,
+        trials,
+        chosen,
+        new_trials,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+    )
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:

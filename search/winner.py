@@ -60,6 +60,15 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losse
     return min(best, key=_most_regularised_first)
 
 
+def by_both_rules(trials: Iterable[Trial], tolerance: float) -> tuple[Trial, Trial] | None:
+    """Return the winners by ``"best"`` and by ``"one-se"``, or ``None`` if no trial may win."""
+    trials = list(trials)
+    try:
+        return winner(trials, tolerance), winner(trials, tolerance, "one-se")
+    except NoWinnerError:
+        return None
+
+
 def _paired_error(differences: NDArray[np.float64]) -> float:
     k = len(differences)
     return float(np.sqrt(k / (k - 1) * np.sum(np.square(differences - differences.mean())))) if k > 1 else 0.0

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data import Development, Rows
-from regsearch.errors import NoWinnerError
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.output.trial_files import Weights, read_weights
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
-from regsearch.search.winner import winner
+from regsearch.search.winner import by_both_rules
 from regsearch.tracking import figures
 
 if TYPE_CHECKING:
@@ -153,12 +152,8 @@ def _of_family(search: Search, family: Family) -> list[Trial]:
 
 def _choices(trials: Sequence[Trial], search: Search) -> figures.Choices | None:
     """Return the positions of the trials that the two rules choose, or ``None`` if none may be chosen."""
-    tolerance = search.config.tolerance
-    try:
-        best, one_se = winner(trials, tolerance), winner(trials, tolerance, "one-se")
-    except NoWinnerError:
-        return None
-    return figures.Choices(trials.index(best), trials.index(one_se))
+    chosen = by_both_rules(trials, search.config.tolerance)
+    return figures.Choices(*map(trials.index, chosen)) if chosen else None
 
 
 def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
