@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
-from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS, MLFLOW_PARENT_RUN_ID
 
 from regsearch.tracking.listing import listed
 from regsearch.tracking.store import Store
@@ -40,10 +40,18 @@ def log(store: Store, run: Run, files: Mapping[str, bytes]) -> LoggedModel:
     if model.model_id not in [output.model_id for output in outputs]:
         store.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     scores = [store.client.get_metric_history(run_id, name)[-1] for name in _SCORES if name in run.data.metrics]
+    of = {"model_id": model.model_id, **_dataset(store, run)}
     store.client.log_batch(  # with the times that the run has, for which it keeps them once
-        run_id, [Metric(one.key, one.value, one.timestamp, one.step, model_id=model.model_id) for one in scores]
+        run_id, [Metric(one.key, one.value, one.timestamp, one.step, **of) for one in scores]
     )
     return store.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def _dataset(store: Store, run: Run) -> dict[str, str]:
+    """Return the dataset of the search that a trial's run belongs to, as a metric names it."""
+    parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+    inputs = store.client.get_run(parent).inputs.dataset_inputs if parent else []
+    return {"dataset_name": inputs[0].dataset.name, "dataset_digest": inputs[0].dataset.digest} if inputs else {}
 
 
 def link(store: Store, model_id: str, name: str, version: str) -> None:

@@ -24,6 +24,7 @@ from regsearch.tracking.limits import REGISTERED, cut
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
 from regsearch.tracking.model import is_saved
+from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import Store
 
 CHAMPION = "champion"
@@ -117,7 +118,8 @@ def download(store: Store, version: ModelVersion, folder: str) -> Path:
     if model_id := version.tags.get(LOGGED_MODEL):
         model = store.client.get_logged_model(model_id)
         if model.source_run_id == version.run_id and version.source in (model.artifact_location, _in_run(version)):
-            return Path(download_artifacts(model.artifact_location, dst_path=folder, tracking_uri=store.uri))
+            with settled():
+                return Path(download_artifacts(model.artifact_location, dst_path=folder, tracking_uri=store.uri))
         raise strange
     if version.source != _in_run(version):
         raise strange
