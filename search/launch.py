@@ -150,7 +150,7 @@ def run_search(
                 shown.say(kept)
             recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
             with engine(Task(development, config.tolerance, run.score)) as submit:
-                ahead = partial(_import_what_ends_a_search, config, promote=promote)
+                ahead = _import_what_saves_a_model if promote else (lambda: None)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             trials = finished_trials(run)
             chosen = winner(trials, config.tolerance, config.select, partial(read_losses, run))
@@ -240,11 +240,9 @@ def _resumable() -> Iterator[None]:
         ) from error
 
 
-def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
+def _import_what_saves_a_model() -> None:
     """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
-    for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
-    for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
-    for name in (*for_figures, *for_the_model):
+    for name in ("mlflow.sklearn", "skops.io"):
         import_module(name)
 
 

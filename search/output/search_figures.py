@@ -13,6 +13,7 @@ from regsearch.data import Development, Rows
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.output.trial_files import Weights, read_weights
 from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.proposals.samplers import distributions
 from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
@@ -137,7 +138,8 @@ def _of_two_strengths(search: Search, family: Family) -> Drawings:
     r2_validation = _column(trials, "r2_validation")
 
     def importance() -> Figure | None:
-        shares = strength_importance(strengths, r2_validation)
+        space = distributions(search.absolute.families.searched[family])
+        shares = strength_importance(space, strengths, r2_validation)
         return figures.importance(strengths, r2_validation, shares, choices) if shares else None
 
     return {

@@ -52,7 +52,7 @@ def importance():
     step = np.arange(12.0)
     strengths = {"l1_alpha": 10 ** (step % 5 - 4), "l2_alpha": 10 ** (step % 7 - 3)}
     return figures.importance(
-        strengths, step / 12 - 0.6, {"l1_alpha": 0.6, "l2_alpha": 0.3}, figures.Choices(best=11, one_se=8)
+        strengths, step / 12 - 0.6, {"l1_alpha": 0.6, "l2_alpha": 0.4}, figures.Choices(best=11, one_se=8)
     )
 
 
