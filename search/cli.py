@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
-from regsearch.search.config import PRESETS, Rule
+from regsearch.search.config import PRESETS, AtMost, Rule
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -61,12 +61,18 @@ SharedStorage = Annotated[
         help="Optuna storage URL; if PostgreSQL, its locks work across machines (default: $REGSEARCH_STORAGE).",
     ),
 ]
+
+
+def _presets(incomplete: str) -> list[str]:
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 Config = Annotated[
     str,
     typer.Argument(
         metavar="[CONFIG]",
         help="A TOML file, or a preset: default, tutorial or own-data.",
-        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+        autocompletion=_presets,
     ),
 ]
 ConfigOrData = Annotated[
@@ -74,7 +80,7 @@ ConfigOrData = Annotated[
     typer.Argument(
         metavar="[CONFIG]",
         help="A TOML file, a preset (default, tutorial or own-data), or a recording.",
-        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+        autocompletion=_presets,
     ),
 ]
 Features = Annotated[
@@ -120,7 +126,12 @@ def run(
         int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="RULE", help="Rule that chooses the winner: best, one-se or one-se-paired.")
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Rule that chooses the winner: best, one-se, one-se-paired, or at-most:N, the best with at most N "
+            "non-zero weights.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
@@ -164,7 +175,7 @@ def run(
         target=target,
         features=features,
         name=name,
-        select=cast(Rule | None, select),
+        select=_rule(select) if select else None,
         families=cast(Sequence[Family], family or ()),
         folds=folds,
         alpha=_ends(alpha) if alpha else None,
@@ -188,6 +199,15 @@ def run(
         progress=TrialLines() if verbose else not quiet,
     )
     _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
+
+
+def _rule(text: str) -> Rule:
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return cast(Rule, text)
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
 
 
 def _ends(text: str) -> tuple[float, float]:

@@ -50,8 +50,11 @@ def log(store: Store, run: Run, files: Mapping[str, bytes]) -> LoggedModel:
 def _dataset(store: Store, run: Run) -> dict[str, str]:
     """Return the dataset of the search that a trial's run belongs to, as a metric names it."""
     parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
-    inputs = store.client.get_run(parent).inputs.dataset_inputs if parent else []
-    return {"dataset_name": inputs[0].dataset.name, "dataset_digest": inputs[0].dataset.digest} if inputs else {}
+    inputs = store.client.get_run(parent).inputs if parent else None
+    if inputs is None or not inputs.dataset_inputs:
+        return {}
+    dataset = inputs.dataset_inputs[0].dataset
+    return {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
 
 
 def link(store: Store, model_id: str, name: str, version: str) -> None:

@@ -1,8 +1,10 @@
 import io
+import json
 import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -145,6 +147,18 @@ def test_a_lost_tracking_database_is_filled_again_from_the_studies(small_config,
     columns = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
     pd.testing.assert_frame_equal(again.trials[columns], result.trials[columns])
     np.testing.assert_allclose(again.trials["r2_validation"], result.trials["r2_validation"], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_limit_of_weights_chooses_anew_among_the_trials_that_are_there(small_config, result, invoke):
+    Path("small.toml").write_text(small_config.to_toml())
+    most = result.trials["n_nonzero"].min()
+    code, printed, _ = invoke("run", "small.toml", "--select", f"at-most:{most}", "--no-promote", "--json")
+    chosen = json.loads(printed)
+    allowed = result.trials[result.trials["n_nonzero"] <= most]
+    assert (code, chosen["new_trials"]) == (0, 0)
+    assert chosen["best"]["r2_validation"] == allowed["r2_validation"].max()
+    assert chosen["best"]["run_id"] != result.best["run_id"]
 
 
 def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
