@@ -248,7 +248,6 @@ class SearchRun:
         """
         if run.info.status != "FINISHED":
             return False
-        logged = run.data.tags.get(_WEIGHTS_SHA256)
         folder = local_folder(str(run.info.artifact_uri))
         if folder is None:
             return self.store.size(run.info.run_id, WEIGHTS) > 0
@@ -256,7 +255,7 @@ class SearchRun:
             content = (folder / WEIGHTS).read_bytes()
         except OSError:
             return False
-        return _sha256(content) == logged if logged else _is_readable(content)
+        return _is_as_logged(run, content)
 
     def finished(self) -> list[TrialRecord]:
         """Return the finished trials, in order of family and number."""
@@ -339,18 +338,19 @@ class SearchRun:
             If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
             solves it again.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
-        if name == WEIGHTS and not self._agrees(run_id, content):
+        run = self.store.client.get_run(run_id)
+        local = local_folder(str(run.info.artifact_uri))
+        if local:
+            content = (local / name).read_bytes()
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        if name == WEIGHTS and not _is_as_logged(run, content):
             self._end(run_id, "FAILED")
             raise SearchStoppedError(
                 f"{WEIGHTS} of run {run_id} is damaged; the same `regsearch run` solves that trial again"
             )
         return content
-
-    def _agrees(self, run_id: str, weights: bytes) -> bool:
-        logged = self.store.client.get_run(run_id).data.tags.get(_WEIGHTS_SHA256)
-        return _sha256(weights) == logged if logged else _is_readable(weights)
 
     def report(self, step: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Add a point to curves of the parent run and set tags of it, in one request."""
@@ -550,6 +550,11 @@ def _trial_key(run: Run) -> tuple[str, int] | None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _is_as_logged(run: Run, weights: bytes) -> bool:
+    logged = run.data.tags.get(_WEIGHTS_SHA256)
+    return _sha256(weights) == logged if logged else _is_readable(weights)
 
 
 def _is_readable(archive: bytes) -> bool:

@@ -36,8 +36,8 @@ def figure_files(search: Search) -> dict[str, bytes]:
 
 
 def tested_files(search: Search, test: Rows) -> dict[str, bytes]:
-    """Return the figure of the winner's predictions with the opened test rows, as files by name."""
-    return _drawn({"predictions": partial(_predictions, search, test)})
+    """Return the figures of the winner's predictions with the opened test rows, as files by name."""
+    return _drawn(_of_predictions(search, test))
 
 
 def _drawn(drawings: Drawings) -> dict[str, bytes]:
@@ -67,8 +67,12 @@ def _of_the_winner(search: Search) -> Drawings:
             development.target,
             development.feature_names,
         ),
-        "predictions": partial(_predictions, search),
+        **_of_predictions(search),
     }
+
+
+def _of_predictions(search: Search, test: Rows | None = None) -> Drawings:
+    return {"predictions": partial(_predictions, search, test), "residuals": partial(_residuals, search, test)}
 
 
 def _predictions(search: Search, test: Rows | None = None) -> Figure:
@@ -80,6 +84,16 @@ def _predictions(search: Search, test: Rows | None = None) -> Figure:
         development.target,
         search.winner.name,
         _predicted(test, weights) if test else None,
+    )
+
+
+def _residuals(search: Search, test: Rows | None = None) -> Figure:
+    development = search.development
+    return figures.residuals(
+        _validated(development, search.weights),
+        development.target,
+        search.winner.name,
+        _predicted(test, search.weights) if test else None,
     )
 
 
@@ -128,9 +142,18 @@ def _of_one_strength(search: Search, family: Family) -> Drawings:
         _column(trials, "r2_train"),
         _column(trials, "r2_validation"),
         _column(trials, "r2_validation_se"),
+        _folds(trials),
     )
     levels = (unregularised.r2_train, unregularised.r2_validation)
     return {family: lambda: figures.r2_against_alpha(family, curve, levels, _choices(trials, search))}
+
+
+def _folds(trials: Sequence[Trial]) -> NDArray[np.float64] | None:
+    """Return the validation scores of each fold, one row a fold; ``None`` without folds."""
+    count = sum(name.startswith("fold_") and name.endswith("_r2_validation") for name in trials[0].metrics)
+    if not count:
+        return None
+    return np.stack([_column(trials, f"fold_{fold}_r2_validation") for fold in range(1, count + 1)])
 
 
 def _of_two_strengths(search: Search, family: Family) -> Drawings:

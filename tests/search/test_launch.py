@@ -58,6 +58,7 @@ def test_the_parent_tells_the_search(small_config, result):
         "trade_off",
         "weights",
         "predictions",
+        "residuals",
     )
     assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
     run = SearchRun.find(store, result.search_id)

@@ -40,12 +40,15 @@ class Curve:
     ----------
     alpha, r2_train, r2_validation, r2_validation_se : ndarray of float, shape (n_trials,)
         Strengths, scores, and the standard errors of the validation scores.
+    folds : ndarray of float, shape (n_folds, n_trials), or None
+        The validation score of each fold; ``None`` without folds.
     """
 
     alpha: Floats
     r2_train: Floats
     r2_validation: Floats
     r2_validation_se: Floats
+    folds: Floats | None = None
 
 
 @house_style
@@ -77,6 +80,9 @@ def r2_against_alpha(family: str, curve: Curve, baseline: tuple[float, float], c
         linewidth=0,
         label="validation ± one standard error",
     )
+    if curve.folds is not None:
+        lines = axes.plot(alpha[order], curve.folds[:, order].T, color=VALIDATION, linewidth=0.6, alpha=0.6, zorder=1.9)
+        lines[0].set_label("validation, each fold")
     axes.set_xscale("log")
     label_strengths(axes.xaxis)
     r2_axis(axes, np.tile(alpha, 2), np.concatenate([curve.r2_train, curve.r2_validation]), baseline)
