@@ -19,7 +19,7 @@ import typer
 
 from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
-from regsearch.search.config import PRESETS, Rule
+from regsearch.search.config import PRESETS, AtMost, Rule
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -171,7 +171,12 @@ def run(
         int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="RULE", help="Rule that chooses the winner: best, one-se or one-se-paired.")
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Rule that chooses the winner: best, one-se, one-se-paired, or at-most:N, the best with at most N "
+            "non-zero weights.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
@@ -213,7 +218,7 @@ def run(
         scale=cast(Scale | None, scale),
         rows="independent" if independent else None,
         name=name,
-        select=cast(Rule | None, select),
+        select=_rule(select) if select else None,
         families=cast(Sequence[Family], family or ()),
         folds=folds,
         alpha=_ends(alpha) if alpha else None,
@@ -248,6 +253,15 @@ def _lags(text: str) -> list[int]:
         return [int(lag) for lag in text.split(",")]
     except ValueError:
         raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
+
+
+def _rule(text: str) -> Rule:
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return cast(Rule, text)
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
 
 
 def _ends(text: str) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from regsearch.data import Scale, is_example, is_path
 from regsearch.errors import ConfigError
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
-Rule = Literal["best", "one-se", "one-se-paired"]
+
+
+class AtMost(Section):
+    """The best score among the models with few weights."""
+
+    at_most: Annotated[int, Field(ge=1, strict=True, description="largest number of weights that are not zero")]
+
+
+Rule = Literal["best", "one-se", "one-se-paired"] | AtMost
 """How the winner is chosen; see `search.winner.winner`."""
 
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
@@ -118,10 +126,12 @@ class SearchConfig(Section):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Rule,
+        Annotated[Literal["best", "one-se", "one-se-paired"], Tag("rule")] | Annotated[AtMost, Tag("limit")],
+        Discriminator(lambda value: "limit" if isinstance(value, AtMost | dict) else "rule"),
         Field(
             description="rule that chooses the winner: best takes the best score; one-se the sparsest trial within one "
-            "standard error of it; one-se-paired the same with the standard error of the difference"
+            "standard error of it; one-se-paired the same with the standard error of the difference; "
+            "{ at_most = 100 } the best score with at most 100 weights that are not zero"
         ),
     ] = "best"
     data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
@@ -261,7 +271,7 @@ class SearchConfig(Section):
         seed: int | None = None,
         trials: int | None = None,
         name: str | None = None,
-        select: Rule | None = None,
+        select: Rule | Mapping[str, int] | None = None,
         families: Sequence[Family] = (),
         folds: int | None = None,
         alpha: tuple[float, float] | None = None,
@@ -276,7 +286,7 @@ class SearchConfig(Section):
             Trials wanted in all, of each family searched by range.
         name : str or None
             Name of the experiment and the model.
-        select : {"best", "one-se", "one-se-paired"} or None
+        select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int} or None
         families : sequence of str
             Families to keep; all if empty.
         folds : int or None
@@ -501,7 +511,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
 
 
-_UNION_TAGS = {"range", "points", "grid", "one", "several", *ROW_TAGS}
+_UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

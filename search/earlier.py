@@ -59,7 +59,19 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
     if config.null and null is None:
         return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, chosen.trials, best, 0, promotion, tuple(said), null)
+    return SearchResult(
+        run.search_id,
+        run.run_id,
+        chosen.trials,
+        best,
+        0,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+        null,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 from mlflow.entities import Run
 
-from regsearch.data import Recording
+from regsearch.data import Development, Recording
 from regsearch.errors import (
     PromotionRefusedError,
 )
@@ -17,6 +17,8 @@ from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.earlier import predecessor, recall, remember, request_of
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare
+from regsearch.search.output import mlflow_text
+from regsearch.search.output.live_run import LiveRun
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
@@ -34,7 +36,7 @@ from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
 from regsearch.tracking.locks import Held
-from regsearch.tracking.runs import SearchRun, elsewhere
+from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import is_there, open_store, storage_url
 
@@ -133,16 +135,9 @@ def run_search(
             run.write({"config.toml": config.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
-            recorder = _Recorder(
-                run,
-                held,
-                shown,
-                tolerance=config.tolerance,
-                maxima=maxima,
-                feature_names=development.feature_names,
-            )
+            recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
             with engine(Task(development, config.tolerance, run.score)) as submit:
-                ahead = partial(_import_what_ends_a_search, config, promote=promote)
+                ahead = _import_what_saves_a_model if promote else (lambda: None)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             chosen = choose(run, config)
             search = Search(run, config, development, chosen)
@@ -163,7 +158,19 @@ def run_search(
         null = compare(search, config.null, engine, held, shown=shown) if config.null else None
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, chosen.trials, chosen.winner, new_trials, promotion, tuple(said), null)
+    return SearchResult(
+        search_id,
+        run.run_id,
+        chosen.trials,
+        chosen.winner,
+        new_trials,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+        null,
+    )
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
@@ -173,11 +180,9 @@ def _configured(config: SearchConfig | str, data: Recording | None, name: str | 
     return (config.of(data) if data else config).updated(name=name)
 
 
-def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
+def _import_what_saves_a_model() -> None:
     """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
-    for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
-    for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
-    for name in (*for_figures, *for_the_model):
+    for name in ("mlflow.sklearn", "skops.io"):
         import_module(name)
 
 
@@ -190,15 +195,15 @@ class _Recorder:
         held: Held,
         shown: Progress,
         *,
-        tolerance: float,
+        config: SearchConfig,
         maxima: Maxima | None,
-        feature_names: Sequence[str],
+        development: Development,
     ) -> None:
         self._run = run
         self._held = held
-        self._tolerance = tolerance
+        self._config = config
         self._maxima = maxima
-        self._feature_names = feature_names
+        self._development = development
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
@@ -207,18 +212,32 @@ class _Recorder:
         logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
+        live = LiveRun(self._run, self._description, [record_of(key, self._left[key]) for key in sorted(logged)])
+
+        def log(proposal: Proposal, outcome: Solved | Failure) -> None:
+            if record := self._log(proposal, outcome):
+                live.count(record)
+
         with self._shown.trials(most, settled):
-            drive(studies, submit, self._log, logged, meanwhile)
+            drive(studies, submit, log, logged, meanwhile, live.show)
+            live.show(at_once=True)
             self._shown.complete()
         return len(logged) - already
 
-    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> None:
+    def _description(self, done: int, best: TrialRecord | None) -> str:
+        said = mlflow_text.so_far(self._run.search_id, self._run.experiment_id, self._config, done, best)
+        return f"{said}\n\n{mlflow_text.opening(self._config, self._development)}"
+
+    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> TrialRecord | None:
+        """Write a trial's outcome, and return its record unless the trial raised."""
         self._held.confirm()
         left = self._left.get((proposal.family, proposal.number))
         run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self._tolerance, self._maxima)
+        record = trial_record(proposal, outcome, self._config.tolerance, self._maxima)
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
-            return
-        self._run.log_trial(record, trial_files(record, outcome, self._feature_names), run_id)
+            return None
+        files = trial_files(record, outcome, self._development.feature_names)
+        run_id = self._run.log_trial(record, files, run_id)
         self._shown.count(record)
+        return replace(record, run_id=run_id)

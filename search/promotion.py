@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import row_blocks
-from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
+from regsearch.errors import PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.objections import command, known_as, require_no_objection
@@ -204,12 +204,8 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
 
 
 def _load(store: Store, version: ModelVersion) -> Estimator:
-    if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
-        raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
-        return load(
-            Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(registry.SHA256)
-        )
+        return load(registry.download(store, version, folder), version.tags.get(registry.SHA256))
 
 
 def _table(rows: Rows) -> Iterator[tuple[NDArray[np.floating], NDArray[np.float64] | None]]:

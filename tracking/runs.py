@@ -267,7 +267,6 @@ class SearchRun:
         """
         if run.info.status != "FINISHED":
             return False
-        logged = run.data.tags.get(_WEIGHTS_SHA256)
         folder = local_folder(str(run.info.artifact_uri))
         if folder is None:
             return self.store.size(run.info.run_id, WEIGHTS) > 0
@@ -275,24 +274,12 @@ class SearchRun:
             content = (folder / WEIGHTS).read_bytes()
         except OSError:
             return False
-        return _sha256(content) == logged if logged else _is_readable(content)
+        return _is_as_logged(run, content)
 
     def finished(self) -> list[TrialRecord]:
         """Return the finished trials, in order of family and number."""
-        return [
-            TrialRecord(
-                family=family,
-                number=number,
-                params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
-                metrics=dict(run.data.metrics),
-                name=str(run.info.run_name),
-                description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
-                certified=run.data.tags.get("certified") == "true",
-                run_id=run.info.run_id,
-            )
-            for (family, number), run in sorted(self.trial_runs().items(), key=lambda item: item[0])
-            if run.info.status == "FINISHED"
-        ]
+        runs = self.trial_runs()
+        return [record_of(key, runs[key]) for key in sorted(runs) if runs[key].info.status == "FINISHED"]
 
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
@@ -370,18 +357,28 @@ class SearchRun:
             If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
             solves it again.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
-        if name == WEIGHTS and not self._agrees(run_id, content):
+        run = self.store.client.get_run(run_id)
+        local = local_folder(str(run.info.artifact_uri))
+        if local:
+            content = (local / name).read_bytes()
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        if name == WEIGHTS and not _is_as_logged(run, content):
             self._end(run_id, "FAILED")
             raise SearchStoppedError(
                 f"{WEIGHTS} of run {run_id} is damaged; the same `regsearch run` solves that trial again"
             )
         return content
 
-    def _agrees(self, run_id: str, weights: bytes) -> bool:
-        logged = self.store.client.get_run(run_id).data.tags.get(_WEIGHTS_SHA256)
-        return _sha256(weights) == logged if logged else _is_readable(weights)
+    def report(self, step: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Add a point to curves of the parent run and set tags of it, in one request."""
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, step) for name, value in metrics.items()],
+            tags=[RunTag(name, value) for name, value in cut_all(tags, limits.TAG).items()],
+        )
 
     def annotate(
         self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
@@ -455,6 +452,21 @@ class SearchRun:
                 "trial": str(record.number),
             },
         )
+
+
+def record_of(trial: tuple[str, int], run: Run) -> TrialRecord:
+    """Return what a trial's run recorded; `trial` is the trial's family and number."""
+    family, number = trial
+    return TrialRecord(
+        family=family,
+        number=number,
+        params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
+        metrics=dict(run.data.metrics),
+        name=str(run.info.run_name),
+        description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
+        certified=run.data.tags.get("certified") == "true",
+        run_id=run.info.run_id,
+    )
 
 
 def runs_with(
@@ -580,6 +592,11 @@ def _trial_key(run: Run) -> tuple[str, int] | None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _is_as_logged(run: Run, weights: bytes) -> bool:
+    logged = run.data.tags.get(_WEIGHTS_SHA256)
+    return _sha256(weights) == logged if logged else _is_readable(weights)
 
 
 def _is_readable(archive: bytes) -> bool:

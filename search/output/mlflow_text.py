@@ -16,6 +16,7 @@ from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
+from regsearch.tracking.runs import TrialRecord
 
 _OBJECTIVE = (
     "Columns are {scaled} over the training rows; the objective is "
@@ -116,6 +117,16 @@ def opening(config: SearchConfig, development: Development) -> str:
     return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), _objective(development), UNITS)
 
 
+def so_far(search_id: str, experiment_id: str, config: SearchConfig, done: int, best: TrialRecord | None) -> str:
+    """Return what stands above the `opening` while a search runs; `best` is the best certified trial so far."""
+    most = f"{'up to ' if config.may_stop_early else ''}{config.n_trials}"
+    score = ""
+    if best:
+        trial = _link(best.name, pages.run(experiment_id, best.run_id))
+        score = f" Best validation R² so far: {best.metrics['r2_validation']:.4f}, {trial}."
+    return f"{_look(search_id, experiment_id, config)}<br>**{done} of {most} trials are done.**{score}"
+
+
 def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
     """Return the description of a finished search.
 
@@ -152,7 +163,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
     text = _paragraphs(
-        f"{_look(search)}<br>{', '.join(outcome)}.",
+        f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
         f"{_trials(config)}.",
@@ -321,11 +332,11 @@ def _rows(development: Development) -> dict[str, str]:
     return cut_all(development.split.shown, _LONGEST_ROWS)
 
 
-def _look(search: Search) -> str:
-    experiment_id, suffix = search.run.experiment_id, _of(search.run.search_id)
+def _look(search_id: str, experiment_id: str, config: SearchConfig) -> str:
+    suffix = _of(search_id)
     families = [
         _link(_chart_title(family), pages.view(experiment_id, family + suffix, charts=True))
-        for family in search.config.families.searched
+        for family in config.families.searched
     ]
     table = _link("all trials, best first", pages.view(experiment_id, pages.BEST_FIRST + suffix))
     return f"Look at: {' · '.join([table, *families])}"

@@ -19,6 +19,8 @@ PREDICTIONS = "predictions.csv"
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 _TESTED = ", with the test rows"
+STORY_OF = "story_of"
+"""Tag of a search's run: which trials, winner and version its description tells of; empty while the search runs."""
 
 
 def is_summarised(search: Search) -> bool:
@@ -68,10 +70,10 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         Version of the registered model that the winner became, or empty.
     """
     told_of = f"{_state(search)}, version {version or 'none'}"
-    if search.run.run.data.tags.get("story_of") == told_of:
+    if search.run.run.data.tags.get(STORY_OF) == told_of:
         return
     text = mlflow_text.story(search, tested, version)
-    search.run.annotate(tags={MLFLOW_RUN_NOTE: text, "story_of": told_of})
+    search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 
 def _state(search: Search) -> str:

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data import Rows
-from regsearch.errors import NoWinnerError
+from regsearch.search.choice import Choice
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.proposals.samplers import distributions
 from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
-from regsearch.search.winner import winner
+from regsearch.search.winner import by_both_rules
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun
 
@@ -61,6 +62,10 @@ class Shown(Protocol):
 
     @property
     def winner(self) -> Trial:  # noqa: D102
+        ...
+
+    @property
+    def choice(self) -> Choice:  # noqa: D102
         ...
 
     @property
@@ -145,8 +150,8 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
 
 
 def predictions_files(search: Shown, predicted: Predicted) -> dict[str, bytes]:
-    """Return the figure of the winner's predictions, as files by name."""
-    return drawn({"predictions": partial(_predictions, search, predicted)})
+    """Return the figures of the winner's predictions, as files by name."""
+    return drawn(_of_predictions(search, predicted))
 
 
 def drawn(drawings: Drawings, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
@@ -175,8 +180,19 @@ def _of_the_winner(search: Shown) -> Drawings:
     }
 
 
+def _of_predictions(search: Shown, predicted: Predicted) -> Drawings:
+    return {
+        "predictions": partial(_predictions, search, predicted),
+        "residuals": partial(_residuals, search, predicted),
+    }
+
+
 def _predictions(search: Shown, predicted: Predicted) -> Figure:
     return figures.predictions(predicted.train, predicted.validation, search.target, search.winner.name, predicted.test)
+
+
+def _residuals(search: Shown, predicted: Predicted) -> Figure:
+    return figures.residuals(predicted.validation, search.target, search.winner.name, predicted.test)
 
 
 def _path_of_the_lasso(search: Shown) -> Drawings:
@@ -224,9 +240,18 @@ def _of_one_strength(search: Shown, family: Family) -> Drawings:
         _column(trials, "r2_train"),
         _column(trials, "r2_validation"),
         _column(trials, "r2_validation_se"),
+        _folds(trials),
     )
     levels = (unregularised.r2_train, unregularised.r2_validation)
     return {family: lambda: figures.r2_against_alpha(family, curve, levels, _choices(trials, search))}
+
+
+def _folds(trials: Sequence[Trial]) -> NDArray[np.float64] | None:
+    """Return the validation scores of each fold, one row a fold; ``None`` without folds."""
+    count = sum(name.startswith("fold_") and name.endswith("_r2_validation") for name in trials[0].metrics)
+    if not count:
+        return None
+    return np.stack([_column(trials, f"fold_{fold}_r2_validation") for fold in range(1, count + 1)])
 
 
 def _of_two_strengths(search: Shown, family: Family) -> Drawings:
@@ -236,7 +261,8 @@ def _of_two_strengths(search: Shown, family: Family) -> Drawings:
     r2_validation = _column(trials, "r2_validation")
 
     def importance() -> Figure | None:
-        shares = strength_importance(strengths, r2_validation)
+        space = distributions(search.choice.absolute.families.searched[family])
+        shares = strength_importance(space, strengths, r2_validation)
         return figures.importance(strengths, r2_validation, shares, choices) if shares else None
 
     return {
@@ -251,12 +277,8 @@ def _of_family(search: Shown, family: Family) -> list[Trial]:
 
 def _choices(trials: Sequence[Trial], search: Shown) -> figures.Choices | None:
     """Return the positions of the trials that the two rules choose, or ``None`` if none may be chosen."""
-    tolerance = search.config.tolerance
-    try:
-        best, one_se = winner(trials, tolerance), winner(trials, tolerance, "one-se")
-    except NoWinnerError:
-        return None
-    return figures.Choices(trials.index(best), trials.index(one_se))
+    chosen = by_both_rules(trials, search.config.tolerance)
+    return figures.Choices(*map(trials.index, chosen)) if chosen else None
 
 
 def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:

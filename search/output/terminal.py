@@ -20,7 +20,7 @@ from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
-from regsearch.search.trial import Trial, best_of_each_family
+from regsearch.search.trial import best_and_winner
 
 _SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
@@ -116,7 +116,7 @@ def as_text(result: SearchResult) -> str:
     table.add_column("")
     for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    for trial in _shown_trials(result):
+    for trial in best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
@@ -150,15 +150,6 @@ def null_text(found: NullDistribution) -> str:
     scores = (found.search_score, found.score, middle, high, max(found.null))
     table.add_row("", *(f"{score:.4f}" for score in scores))
     return _rendered(Text(f"search {found.search_id}: {found}"), table)
-
-
-def _shown_trials(result: SearchResult) -> list[Trial]:
-    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
-    shown = best_of_each_family(result.finished, _SHOWN_PER_FAMILY)
-    if result.winner in shown:
-        return shown
-    last = max((at for at, trial in enumerate(shown) if trial.family == result.winner.family), default=len(shown) - 1)
-    return [*shown[: last + 1], result.winner, *shown[last + 1 :]]
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:

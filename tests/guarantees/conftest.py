@@ -93,8 +93,11 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert sorted(run.data.tags["role"] for run in runs) == ["search"] + ["trial"] * TRIALS
     assert len({(run.data.tags.get("family"), run.data.tags.get("trial")) for run in runs}) == TRIALS + 1
     figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
-    names = ("ridge", "elasticnet", "importance", "history", "trade_off", "weights", "predictions")
+    names = ("ridge", "elasticnet", "importance", "history", "trade_off", "weights", "predictions", "residuals")
     assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
+    steps = [point.step for point in store.client.get_metric_history(result.run_id, "trials_done")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == TRIALS
     (version,) = registry.versions(store, "killed")
     assert registry.champion(store, "killed").version == version.version
     assert version.tags["test_evaluations"] == "1"

@@ -8,7 +8,7 @@ from regsearch.tracking.figures.paths import coefficient_path
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
 from regsearch.tracking.figures.style import DOUBLE, SINGLE, column, to_pdf, to_png, to_svg
-from regsearch.tracking.figures.traces import Trace, predictions
+from regsearch.tracking.figures.traces import Trace, predictions, residuals
 from regsearch.tracking.figures.trials import history, trade_off
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "null_scores",
     "predictions",
     "r2_against_alpha",
+    "residuals",
     "to_pdf",
     "to_png",
     "to_svg",
