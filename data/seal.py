@@ -27,11 +27,14 @@ class Rows:
     y : ndarray of float64, shape (n_rows,)
     index : ndarray of int, shape (n_rows,)
         Places of the rows in the recording.
+    weights : ndarray of float64, shape (n_rows,), or None
+        One positive weight per row; ``None`` if all weigh the same.
     """
 
     X: Columnwise
     y: NDArray[np.float64]
     index: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

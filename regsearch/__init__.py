@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from regsearch.data import Recording, from_arrays, from_frame
     from regsearch.search.config import SearchConfig
     from regsearch.search.launch import run_search
+    from regsearch.search.penalty_search import PenaltySearchCV
     from regsearch.search.promotion import load_champion, promote
     from regsearch.search.result import Promotion, SearchResult
+    from regsearch.search.solvers.penalized_path import PenalizedPath, penalized_path
 
 __all__ = [
     "ConfigError",
@@ -40,6 +42,8 @@ __all__ = [
     "LostError",
     "ModelRejectedError",
     "NoWinnerError",
+    "PenalizedPath",
+    "PenaltySearchCV",
     "Promotion",
     "PromotionRefusedError",
     "Recording",
@@ -54,6 +58,7 @@ __all__ = [
     "from_arrays",
     "from_frame",
     "load_champion",
+    "penalized_path",
     "promote",
     "run_search",
 ]
@@ -62,8 +67,10 @@ _HOMES = {
     "regsearch.data": ("Recording", "from_arrays", "from_frame"),
     "regsearch.search.config": ("SearchConfig",),
     "regsearch.search.launch": ("run_search",),
+    "regsearch.search.penalty_search": ("PenaltySearchCV",),
     "regsearch.search.promotion": ("load_champion", "promote"),
     "regsearch.search.result": ("Promotion", "SearchResult"),
+    "regsearch.search.solvers.penalized_path": ("PenalizedPath", "penalized_path"),
 }
 
 

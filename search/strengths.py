@@ -26,6 +26,7 @@ from regsearch.search.families import Points, Range
 from regsearch.search.penalty import Family
 from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design, normalise
+from regsearch.search.solvers.normalisation import Scale
 
 _L1_LOW_WIDE, _L1_LOW_TALL = 0.01, 1e-4
 _L2_LOWEST = 1e-8  # of the maximum: below it, ridge is least squares to any eye
@@ -73,17 +74,17 @@ class Maxima:
         }
 
 
-def maxima_of(development: Development) -> Maxima:
-    """Return the maxima of the rows that a trial's own model is fitted on."""
+def maxima_of(development: Development, scale: Scale = "unit-norm") -> Maxima:
+    """Return the maxima of the rows that a trial's own model is fitted on, for columns as `scale` has them."""
     model = development.model
     n_rows, n_features = model.X.shape
-    design = _design(model)
-    l1_max = float(np.abs(design.correlation).max()) / n_rows or 1.0  # 1 if no column says anything of the target
-    high, low = _ridge_ends(_eigenvalues(model, design))
+    design = _design(model, scale)
+    l1_max = design.largest_l1 or 1.0  # 1 if no column says anything of the target
+    high, low = _ridge_ends(_eigenvalues(model, design, scale))
     return Maxima(
         _rounded_up(l1_max),
         _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL,
-        _rounded_up(high),
+        _rounded_up(high / design.unit**2),
         _rounded_up(max(low / high, _L2_LOWEST)),
     )
 
@@ -125,17 +126,19 @@ def _absolute(
     return Range(low=low, high=high)
 
 
-def _design(rows: Rows) -> Design:
-    return normalise(rows.X, rows.y, in_memory=fits_in_memory(8 * math.prod(rows.X.shape)))
+def _design(rows: Rows, scale: Scale) -> Design:
+    in_memory = fits_in_memory(8 * math.prod(rows.X.shape))
+    return normalise(rows.X, rows.y, scale=scale, weights=rows.weights, in_memory=in_memory)
 
 
-def _eigenvalues(model: Rows, design: Design) -> NDArray[np.float64]:
+def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float64]:
     """Return the eigenvalues of ``A A'`` that are not zero; for very many rows and columns, of some of the rows."""
     n_rows, n_features = model.X.shape
     if min(n_rows, n_features) > _MOST_ROWS:
         chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
-        design = normalise(part, model.y[chosen])
+        weights = None if model.weights is None else model.weights[chosen]
+        design = normalise(part, model.y[chosen], scale=scale, weights=weights)
         n_rows = _MOST_ROWS
     gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)

@@ -14,6 +14,7 @@ from regsearch.data import Development, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.folds import TrainingRows, paths_for
+from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
@@ -40,11 +41,14 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
+    scale : {"unit-norm", "standard", "none"}
+        What a centred column is divided by.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
+    scale: Scale = "unit-norm"
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,19 @@ class Failure:
     traceback: str
 
 
-def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return the coefficient of determination, ``1 - ||true - predicted||² / ||true - mean(true)||²``."""
-    residual = true - predicted
-    centred = true - true.mean()
-    return float(1 - (residual @ residual) / (centred @ centred))
+def r2_score(
+    true: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> float:
+    """Return the coefficient of determination, ``1 - ||true - predicted||² / ||true - mean(true)||²``.
+
+    With weights, mean and squares are weighted. It is NaN if the target does not vary.
+    """
+    deviations = _squares(true - np.average(true, weights=weights), weights)
+    return 1 - _squares(true - predicted, weights) / deviations if deviations > 0 else float("nan")
+
+
+def _squares(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+    return float(values @ values if weights is None else values**2 @ weights)
 
 
 def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
@@ -182,13 +194,14 @@ class Evaluator:
         development = task.development
         self._folds = development.folds
         self._score = task.score
+        self._scale = task.scale
         model = development.model
         self._is_holdout = model is self._folds[0].train
         fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
         size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
         in_memory = fits_in_memory(size, processes)
-        sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
-        paths = paths_for(sets, tolerance=task.tolerance, in_memory=in_memory)
+        sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights) for rows in fitted]
+        paths = paths_for(sets, tolerance=task.tolerance, scale=task.scale, in_memory=in_memory)
         self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
@@ -206,13 +219,15 @@ class Evaluator:
         return outcomes
 
     def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
-        n_rows, keep_l1 = self._model.n_rows, self._score == "mean"
-        of_folds = [
-            _solve(path, [penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1) for penalty in penalties])
-            for path in self._paths
-        ]
+        of_folds = [_solve(path, [self._on(path, penalty) for penalty in penalties]) for path in self._paths]
         models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
         return [self._evaluated(fits, model) for *fits, model in zip(*of_folds, models, strict=True)]
+
+    def _on(self, path: RegularizationPath, penalty: Penalty) -> Penalty:
+        """Return the penalty that means the same on a fold's rows; columns whose norm does not grow have the same."""
+        if self._scale != "unit-norm":
+            return penalty
+        return penalty.on(path.total_weight, instead_of=self._model.total_weight, keep_l1=self._score == "mean")
 
     def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
@@ -244,7 +259,10 @@ class Evaluator:
 
     def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
         folds = tuple(
-            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, values))
+            (
+                r2_score(fold.train.y, fit.fitted, fold.train.weights),
+                r2_score(fold.validation.y, values, fold.validation.weights),
+            )
             for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
         )
         if self._is_holdout:
@@ -253,20 +271,34 @@ class Evaluator:
             losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
             return _Scores(r2_train, r2_validation, r2_standard_error(true, predicted[0]), (), losses)
         errors = np.array(
-            [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(self._folds, predicted, strict=True)]
+            [
+                _squares(fold.validation.y - values, fold.validation.weights)
+                for fold, values in zip(self._folds, predicted, strict=True)
+            ]
         )
-        deviations = np.array([np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in self._folds])
+        deviations = np.array(
+            [
+                _squares(
+                    fold.validation.y - np.average(fold.train.y, weights=fold.train.weights), fold.validation.weights
+                )
+                for fold in self._folds
+            ]
+        )
         losses = tuple((errors / deviations.sum()).tolist())
         if self._score == "mean":
             r2_train, r2_validation = np.mean(folds, axis=0).tolist()
             error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
             return _Scores(r2_train, r2_validation, float(error), folds, losses)
-        weights = [len(fold.train.y) * fold.train.y.var() for fold in self._folds]
+        weights = [_variation(fold.train) for fold in self._folds]
         lost = errors.sum() / deviations.sum()
         unexplained = errors - lost * deviations
         n_folds = len(folds)
-        error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
-        r2_train = float(np.average([train for train, _ in folds], weights=weights))
+        if n_folds == 1:
+            error = r2_standard_error(self._folds[0].validation.y, predicted[0])
+        else:
+            error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+        explained = [train for (train, _), weight in zip(folds, weights, strict=True) if weight > 0]
+        r2_train = float(np.average(explained, weights=[weight for weight in weights if weight > 0]))
         return _Scores(r2_train, float(1 - lost), float(error), folds, losses)
 
 
@@ -277,6 +309,11 @@ class _Scores:
     r2_validation_se: float
     folds: tuple[tuple[float, float], ...]
     losses: tuple[float, ...]
+
+
+def _variation(rows: Rows) -> float:
+    """Return the sum of squared deviations of the target from its mean."""
+    return _squares(rows.y - np.average(rows.y, weights=rows.weights), rows.weights)
 
 
 def _solve(path: RegularizationPath, penalties: Sequence[Penalty]) -> list[Fit]:

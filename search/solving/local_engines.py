@@ -18,10 +18,11 @@ from regsearch.errors import EngineLostError
 from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
 from regsearch.search.solving.spawning import without_main
 from regsearch.search.trial import Proposal
-from regsearch.tracking import figures
 
 Submit = Callable[[Sequence[Proposal]], Future[list[Solved | Failure]]]
 """Has a path of proposals solved, and returns the future of their outcomes."""
+Solve = Callable[[Sequence[Proposal]], list[Solved | Failure]]
+"""Solves a path of proposals, in the process that it is called in."""
 Engine = Callable[[Task], AbstractContextManager[Submit]]
 """Takes a task; returns a context in which paths can be submitted."""
 
@@ -34,11 +35,18 @@ def thread(task: Task) -> Iterator[Submit]:
         yield lambda proposals: executor.submit(evaluator, proposals)
 
 
-def processes(workers: int) -> Engine:
+def processes(workers: int, *, pictures: bool = True) -> Engine:
     """Return an engine of `workers` processes; each has a copy of the rows and its share of the cores.
 
     A process ends when its parent ends, in whichever way.
+
+    Parameters
+    ----------
+    workers : int
+    pictures : bool
+        Whether a process also draws the weights that it found.
     """
+    solve = _solve_and_draw_here if pictures else _solve_here
 
     @contextmanager
     def engine(task: Task) -> Iterator[Submit]:
@@ -50,7 +58,7 @@ def processes(workers: int) -> Engine:
         )
         try:
             with _abandoned_on_error(pool) as executor:
-                yield partial(_submit, executor)
+                yield partial(_submit, executor, solve)
         except BrokenExecutor as error:
             raise EngineLostError(
                 "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
@@ -59,13 +67,15 @@ def processes(workers: int) -> Engine:
     return engine
 
 
-def _submit(pool: Executor, proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
+def _submit(pool: Executor, solve: Solve, proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
     with without_main():  # the pool starts its processes when it is given work
-        return pool.submit(_solve_here, proposals)
+        return pool.submit(solve, proposals)
 
 
 def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    from regsearch.tracking import figures  # matplotlib, which a search without tracking does not need
+
     return [
         replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
         if isinstance(outcome, Solved)
@@ -106,5 +116,10 @@ def _end_with_parent() -> None:
 
 
 def _solve_here(proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+    assert _here is not None, "the worker was not initialised"  # noqa: S101
+    return _here(proposals)
+
+
+def _solve_and_draw_here(proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     assert _here is not None, "the worker was not initialised"  # noqa: S101
     return illustrated(_here, proposals)
