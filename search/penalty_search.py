@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -20,7 +20,7 @@ from regsearch.data import Development, FoldRows, Rows, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.config import Rule, SearchConfig
-from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.local_engines import processes, thread
@@ -102,7 +102,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
     'lasso'
     """
 
-    __metadata_request__fit = {"groups": UNUSED}  # they go to the splitter, and need not be requested
+    __metadata_request__fit: ClassVar = {"groups": UNUSED}  # they go to the splitter, and need not be requested
 
     def __init__(
         self,
@@ -155,15 +155,15 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         NoWinnerError
             If no fit reached the tolerance.
         """
-        X, y = validate_data(
-            self, X, y, dtype=list(_TYPES), order=None, multi_output=True, y_numeric=True, ensure_min_samples=2
+        values, given = validate_data(
+            self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
         if self.scale not in get_args(Scale):
             raise ConfigError(f"scale: expected one of {', '.join(get_args(Scale))}, found {self.scale!r}")
         config = self._config()
-        rows = _Table(X, _weights(sample_weight, len(X)))
-        splits = list(_checked(self._splits(X, y, groups), rows))
-        targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1).T
+        rows = _Table(values, _weights(sample_weight, len(values)))
+        splits = list(_checked(self._splits(values, given, groups), rows))
+        targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
         workers = effective_n_jobs(self.n_jobs)
         engine = thread if workers == 1 else processes(workers, pictures=False)
         searched = [
@@ -171,7 +171,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             for target in targets
         ]
         self.n_splits_ = len(splits)
-        self._keep(searched, is_single=y.ndim == 1)
+        self._keep(searched, is_single=given.ndim == 1)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -219,22 +219,22 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         )
 
     def _keep(self, searched: Sequence[Searched], *, is_single: bool) -> None:
-        places = [one.place_of_the_winner for one in searched]
+        places = np.array([one.place_of_the_winner for one in searched])
         coef = np.array([[solved.fit.coef for solved in one.solved] for one in searched])
         intercept = np.array([[solved.fit.intercept for solved in one.solved] for one in searched])
         every = np.arange(len(searched))
-        params = [{"family": one.winner.family, **one.winner.parameters} for one in searched]
-        results = [_results(one, self.n_splits_) for one in searched]
-        if is_single:
-            self.best_params_, self.best_index_, self.cv_results_ = params[0], places[0], results[0]
-            self.best_score_ = searched[0].winner.r2_validation
-            self.coef_path_, self.intercept_path_ = coef[0], intercept[0]
-            self.coef_, self.intercept_ = coef[0, places[0]].copy(), float(intercept[0, places[0]])
-        else:
-            self.best_params_, self.best_index_, self.cv_results_ = params, np.array(places), results
-            self.best_score_ = np.array([one.winner.r2_validation for one in searched])
-            self.coef_path_, self.intercept_path_ = coef, intercept
-            self.coef_, self.intercept_ = coef[every, places], intercept[every, places]
+        kept: dict[str, Any] = {
+            "best_params_": [{"family": one.winner.family, **one.winner.parameters} for one in searched],
+            "best_score_": np.array([one.winner.r2_validation for one in searched]),
+            "best_index_": places,
+            "cv_results_": [_results(one, self.n_splits_) for one in searched],
+            "coef_path_": coef,
+            "intercept_path_": intercept,
+            "coef_": coef[every, places],
+            "intercept_": intercept[every, places],
+        }
+        for name, of_targets in kept.items():
+            setattr(self, name, of_targets[0] if is_single else of_targets)
 
 
 def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:
@@ -248,8 +248,8 @@ def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:
     try:
         grid = np.atleast_1d(np.asarray(given, dtype=np.float64))
     except (TypeError, ValueError):
-        grid = np.empty((0, 0))
-    if grid.ndim != 1:
+        grid = None
+    if given is None or grid is None or grid.ndim != 1:
         raise ConfigError(
             f"{name}: expected True, False, an array of strengths, or a range as a tuple (low, high), found {given!r}"
         )
@@ -346,8 +346,8 @@ def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> It
         train, validation = train[counting[train]], validation[counting[validation]]
         if len(train) < 2 or not len(validation):
             raise DataError(
-                f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found {len(train)} and "
-                f"{len(validation)} with a weight; give fewer or larger folds"
+                f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found "
+                f"{len(train)} and {len(validation)} with a weight; give fewer or larger folds"
             )
         yield train, validation
 
