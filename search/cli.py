@@ -61,12 +61,18 @@ SharedStorage = Annotated[
         help="Optuna storage URL; if PostgreSQL, its locks work across machines (default: $REGSEARCH_STORAGE).",
     ),
 ]
+
+
+def _presets(incomplete: str) -> list[str]:
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 Config = Annotated[
     str,
     typer.Argument(
         metavar="[CONFIG]",
         help="A TOML file, or a preset: default, tutorial or own-data.",
-        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+        autocompletion=_presets,
     ),
 ]
 ConfigOrData = Annotated[
@@ -74,7 +80,7 @@ ConfigOrData = Annotated[
     typer.Argument(
         metavar="[CONFIG]",
         help="A TOML file, a preset (default, tutorial or own-data), or a recording.",
-        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+        autocompletion=_presets,
     ),
 ]
 Features = Annotated[

@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import partial
 
 from mlflow.exceptions import MlflowException
 
 from regsearch import data
 from regsearch.data import Recording
 from regsearch.errors import ConfigError
+from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
-from regsearch.search.output.trial_files import read_losses
 from regsearch.search.result import Promotion, SearchResult
-from regsearch.search.strengths import Maxima, absolute
-from regsearch.search.trial import finished_trials
-from regsearch.search.winner import winner
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import Store
@@ -33,13 +29,10 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
     or the SHA-256 of values that were given.
     """
-    state = given.sha256 if given else _fingerprint(config)
+    source = config.data
+    state = given.sha256 if given else data.fingerprint(source.source, source.target, features=source.features)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
-
-
-def _fingerprint(config: SearchConfig) -> str | None:
-    return data.fingerprint(config.data.source, config.data.target, features=config.data.features)
 
 
 def remember(run: SearchRun, request: str) -> None:
@@ -54,17 +47,16 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         return None
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
         return None
-    trials = finished_trials(run)
-    best = winner(trials, config.tolerance, config.select, partial(read_losses, run))
-    wanted = absolute(config, Maxima.of_params(run.run.data.params))
+    chosen = choose(run, config)
+    best = chosen.winner
     promotion = None
     if promote:
         champion = registry.champion(store, config.name)
         if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
-    said = [*notes(trials, best, wanted), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, trials, best, 0, promotion, tuple(said))
+    said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
+    return SearchResult(run.search_id, run.run_id, chosen.trials, best, 0, promotion, tuple(said))
 
 
 @dataclass(frozen=True)
@@ -105,12 +97,8 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
         tags = run.data.tags
         try:
             earlier = SearchConfig.from_toml(SearchRun.of(store, run).read(run.info.run_id, "config.toml").decode())
-        except (
-            ConfigError,
-            MlflowException,
-            OSError,
-        ):  # it never wrote one, or a newer version did
-            continue
+        except (ConfigError, MlflowException, OSError):
+            continue  # it never wrote one, or a newer version did
         changes = config.differences(earlier)
         if tags["data_sha256"] != data_sha256:
             changes.insert(0, f"the data's values ({_sources(earlier.data.source, config.data.source)})")

@@ -23,13 +23,14 @@ from regsearch.errors import (
     SearchBusyError,
     SearchStoppedError,
 )
+from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.earlier import predecessor, recall, remember, request_of
 from regsearch.search.notes import invitation, notes
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
-from regsearch.search.output.trial_files import read_losses, trial_files
+from regsearch.search.output.trial_files import trial_files
 from regsearch.search.promotion import promote_winner
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
@@ -40,8 +41,7 @@ from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Engine, Submit, processes, thread
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
-from regsearch.search.trial import Proposal, finished_trials
-from regsearch.search.winner import winner
+from regsearch.search.trial import Proposal
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
 from regsearch.tracking.orphans import close_orphans
@@ -134,7 +134,8 @@ def run_search(
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
-        measured = maxima_of(development) if config.families.is_relative else None
+        is_new = SearchRun.find(store, search_id) is None
+        measured = maxima_of(development) if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         wanted = absolute(config, maxima)
@@ -156,13 +157,12 @@ def run_search(
             with engine(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import_what_ends_a_search, config, promote=promote)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
-            trials = finished_trials(run)
-            chosen = winner(trials, config.tolerance, config.select, partial(read_losses, run))
-            search = Search(run, config, wanted, development, trials, chosen)
+            chosen = choose(run, config)
+            search = Search(run, config, development, chosen)
             if not is_summarised(search):
                 shown.say("drawing the figures …")
                 summarise(search)
-        promotion, said = None, [*development.notes, *notes(trials, chosen, wanted)]
+        promotion, said = None, [*development.notes, *notes(chosen.trials, chosen.winner, chosen.absolute)]
         if promote:
             shown.say("promoting the winner …")
             try:
@@ -175,7 +175,7 @@ def run_search(
             describe(search)
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, trials, chosen, new_trials, promotion, tuple(said))
+    return SearchResult(search_id, run.run_id, chosen.trials, chosen.winner, new_trials, promotion, tuple(said))
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,19 +13,16 @@ from mlflow.entities.model_registry import ModelVersion
 from regsearch.data import Recording, SealedTest
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
+from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
-from regsearch.search.output.trial_files import read_losses, read_weights
 from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
-from regsearch.search.strengths import Maxima, absolute
-from regsearch.search.trial import finished_trials
 from regsearch.search.verification import require_agreement
-from regsearch.search.winner import winner
 from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
@@ -81,10 +77,7 @@ def promote(
     if config.search_id(development.data_sha256) != search_id:
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
-    trials = finished_trials(run)
-    chosen = winner(trials, config.tolerance, config.select, partial(read_losses, run))
-    wanted = absolute(config, Maxima.of_params(run.run.data.params))
-    return promote_winner(Search(run, config, wanted, development, trials, chosen), sealed, again=again, force=force)
+    return promote_winner(Search(run, config, development, choose(run, config)), sealed, again=again, force=force)
 
 
 def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:
@@ -102,7 +95,6 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         require_agreement(search)
         tested, count = _score_once(search, sealed, opened)
         scored = mlflow_text.Tested(**tested, openings=count)
-        weights = read_weights(run, winner.run_id)
         scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
 
         def write(folder: Path) -> dict[str, str]:
@@ -111,8 +103,8 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
             X = development.model.X
             penalty = search.penalty_of_the_winner
             model = fitted(
-                weights.coef,
-                weights.intercept,
+                search.weights.coef,
+                search.weights.intercept,
                 (X[block, :] for block in row_blocks(X)),
                 l1=penalty.l1,
                 l2=penalty.l2,
@@ -204,9 +196,8 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
     known = run.store.client.get_run(winner_id).data.metrics
     if known.keys() >= set(_TEST_SCORES) and is_drawn_tested(search):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
-    weights = read_weights(run, winner_id)
     rows = sealed.open()
-    predicted = predict(rows, weights.coef, weights.intercept)
+    predicted = predict(rows, search.weights.coef, search.weights.intercept)
     low, high = np.quantile(resampled_r2(rows.y, predicted, resamples=2000), [0.025, 0.975])
     tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted), float(low), float(high)), strict=True))
     draw_tested(search, rows)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.trial import Trial
+from regsearch.search.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
     from regsearch.data import Development
+    from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
     from regsearch.tracking.runs import SearchRun
 
@@ -32,21 +34,31 @@ class Search:
         The search's parent run in MLflow.
     config : SearchConfig
         The configuration as it was given.
-    absolute : SearchConfig
-        The same with absolute strengths; see `search.strengths`.
     development : Development
         The rows that the search may read.
-    trials : tuple of Trial
-        All finished trials, in order of family and number.
-    winner : Trial
+    choice : Choice
+        Its trials and the winner.
     """
 
     run: SearchRun
     config: SearchConfig
-    absolute: SearchConfig
     development: Development
-    trials: tuple[Trial, ...]
-    winner: Trial
+    choice: Choice
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All finished trials, in order of family and number."""
+        return self.choice.trials
+
+    @property
+    def winner(self) -> Trial:
+        """The trial that was chosen."""
+        return self.choice.winner
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The winner's weights, as its run holds them; they are read once."""
+        return read_weights(self.run, self.winner.run_id)
 
     @property
     def penalty_of_the_winner(self) -> Penalty:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A trial to be solved.
+class Candidate:
+    """A point of the penalty plane, as a family proposes it.
 
     Attributes
     ----------
@@ -25,45 +25,46 @@ class Proposal:
         The family's hyperparameters; see `penalty.PARAMETERS`.
     penalty : Penalty
         The penalty of the trial's own model, on the rows that the model is fitted on.
-    told : bool
-        Whether Optuna already has the trial's value, so that only its run is missing.
     """
 
     family: Family
     number: int
     parameters: Mapping[str, float]
     penalty: Penalty
-    told: bool = False
 
     @property
     def name(self) -> str:
-        """The trial's name for people."""
-        return trial_name(self.family, self.parameters)
+        """The trial's name for people: its family and strengths."""
+        if self.family == "none":
+            return "unregularised"
+        return " ".join([self.family, *(f"{name}={self.parameters[name]:.4g}" for name in PARAMETERS[self.family])])
 
 
 @dataclass(frozen=True)
-class Trial:
+class Proposal(Candidate):
+    """A trial to be solved.
+
+    Attributes
+    ----------
+    told : bool
+        Whether Optuna already has the trial's value, so that only its run is missing.
+    """
+
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Trial(Candidate):
     """A finished trial.
 
     Attributes
     ----------
-    family : {"none", "ridge", "lasso", "elasticnet"}
-    number : int
-        Number of the trial in its family's study.
-    parameters : mapping of str to float
-        The family's hyperparameters; see `penalty.PARAMETERS`.
-    penalty : Penalty
-        The penalty of the trial's own model.
     metrics : mapping of str to float
         Everything measured; see `tracking.runs.METRICS`.
     run_id : str
         Id of the trial's MLflow run.
     """
 
-    family: Family
-    number: int
-    parameters: Mapping[str, float]
-    penalty: Penalty
     metrics: Mapping[str, float]
     run_id: str
 
@@ -79,11 +80,6 @@ class Trial:
             record.metrics,
             record.run_id,
         )
-
-    @property
-    def name(self) -> str:
-        """The trial's name for people."""
-        return trial_name(self.family, self.parameters)
 
     @property
     def r2_train(self) -> float:
@@ -114,13 +110,6 @@ class Trial:
     def duality_gap(self) -> float:
         """The worst certificate among the trial's fits, relative to the objective at zero weights."""
         return self.metrics["duality_gap"]
-
-
-def trial_name(family: Family, parameters: Mapping[str, float]) -> str:
-    """Return a trial's name for people: its family and strengths."""
-    if family == "none":
-        return "unregularised"
-    return " ".join([family, *(f"{name}={parameters[name]:.4g}" for name in PARAMETERS[family])])
 
 
 def finished_trials(run: SearchRun) -> tuple[Trial, ...]:

@@ -10,7 +10,6 @@ import math
 
 from regsearch.data import fits_in_memory
 from regsearch.errors import PromotionRefusedError
-from regsearch.search.output.trial_files import Weights, read_weights
 from regsearch.search.result import Search
 from regsearch.search.solvers.certificate import certify
 from regsearch.search.solvers.design import normalise
@@ -32,19 +31,19 @@ def require_agreement(search: Search) -> None:
     PromotionRefusedError
         If the score differs, or the weights are not certified.
     """
-    winner, weights = search.winner, read_weights(search.run, search.winner.run_id)
-    r2_validation = _score(search, weights)
+    winner = search.winner
+    r2_validation = _score(search)
     if not abs(r2_validation - winner.r2_validation) <= _LARGEST_DIFFERENCE * max(1.0, abs(winner.r2_validation)):
         raise _refusal(
             search, f"R² validation {winner.r2_validation:.6g} was logged, and the data give {r2_validation:.6g}"
         )
-    gap = _gap(search, weights)
+    gap = _gap(search)
     if not gap <= search.config.tolerance:
         raise _refusal(search, f"its weights are not the solution for its penalty (duality gap {gap:.2g})")
 
 
-def _score(search: Search, weights: Weights) -> float:
-    development, winner = search.development, search.winner
+def _score(search: Search) -> float:
+    development, winner, weights = search.development, search.winner, search.weights
     if len(development.folds) == 1:
         rows = development.folds[0].validation
         return r2_score(rows.y, predict(rows, weights.coef, weights.intercept))
@@ -53,8 +52,8 @@ def _score(search: Search, weights: Weights) -> float:
     return math.nan if isinstance(outcome, Failure) else outcome.evaluation.r2_validation
 
 
-def _gap(search: Search, weights: Weights) -> float:
-    model = search.development.model
+def _gap(search: Search) -> float:
+    model, weights = search.development.model, search.weights
     if weights.coef.shape != (model.X.shape[1],):
         return math.inf
     design = normalise(model.X, model.y, in_memory=fits_in_memory(8 * math.prod(model.X.shape)))

@@ -124,7 +124,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         Version of the registered model that the winner became, or empty.
     """
     config, development, winner = search.config, search.development, search.winner
-    remarks = [*edges(winner, search.absolute), *early_stops(search.trials, config)]
+    remarks = [*edges(winner, search.choice.absolute), *early_stops(search.trials, config)]
     outcome = [
         f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
@@ -246,7 +246,7 @@ def _trials(config: SearchConfig) -> str:
 def _strengths(search: Search) -> list[str]:
     lines = []
     given = search.config.families.searched
-    for family, settings in search.absolute.families.searched.items():
+    for family, settings in search.choice.absolute.families.searched.items():
         how = "exact grid" if settings.is_grid else _PROPOSED[search.config.sampler]
         spans = [
             f"{name} {strength.low:.4g} to {strength.high:.4g}"

@@ -12,7 +12,6 @@ from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.search_figures import figure_files, tested_files
-from regsearch.search.output.trial_files import read_weights
 from regsearch.search.result import Search, table
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
@@ -29,11 +28,11 @@ def is_summarised(search: Search) -> bool:
 def summarise(search: Search) -> None:
     """Write the tables of trials and of the winner's weights, the figures and the best scores."""
     run, winner = search.run, search.winner
-    weights = read_weights(run, winner.run_id).table(search.development.feature_names)
+    weights = search.weights.table(search.development.feature_names)
     tables = {"trials.csv": table(search.trials), "weights.csv": weights}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
     run.write(files | figure_files(search))
-    ends = "; ".join(edges(winner, search.absolute))
+    ends = "; ".join(edges(winner, search.choice.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
         tags={"best": winner.name, "best_run_id": winner.run_id, "edges": ends},

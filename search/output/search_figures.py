@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from regsearch.data import Development, Rows
 from regsearch.errors import NoWinnerError
 from regsearch.search.output.importance import strength_importance
-from regsearch.search.output.trial_files import Weights, read_weights
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
+from regsearch.search.weights import Weights, read_weights
 from regsearch.search.winner import winner
 from regsearch.tracking import figures
 
@@ -58,12 +58,14 @@ def _files(name: str, draw: Callable[[], Figure | None]) -> dict[str, bytes]:
 
 def _of_the_winner(search: Search) -> Drawings:
     development = search.development
-    winner, unregularised = (
-        read_weights(search.run, trial.run_id).coef for trial in (search.winner, baseline(search.trials))
-    )
+    unregularised = read_weights(search.run, baseline(search.trials).run_id).coef
     return {
         "weights": lambda: figures.weights_compared(
-            unregularised, winner, search.winner.name, development.target, development.feature_names
+            unregularised,
+            search.weights.coef,
+            search.winner.name,
+            development.target,
+            development.feature_names,
         ),
         "predictions": partial(_predictions, search),
     }
@@ -71,7 +73,7 @@ def _of_the_winner(search: Search) -> Drawings:
 
 def _predictions(search: Search, test: Rows | None = None) -> Figure:
     development = search.development
-    weights = read_weights(search.run, search.winner.run_id)
+    weights = search.weights
     return figures.predictions(
         _predicted(development.model, weights),
         _validated(development, weights),

@@ -16,6 +16,7 @@ from optuna.trial import Trial
 from regsearch import SearchConfig, run_search
 from regsearch.data import SealedTest
 from regsearch.search import launch, promotion
+from regsearch.tracking import openings
 from regsearch.tracking import store as tracking_store
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.orphans import close_orphans
@@ -53,14 +54,14 @@ LATER_BATCHES = {
     "the last trial is told": after(Study, Study.tell, TRIALS - 1),  # the baseline has been told before
 }
 SUMMARY = {
-    "the winner is chosen": after(launch, launch.winner),
+    "the winner is chosen": after(launch, launch.choose),
     "the figures are about to be drawn": before(launch, launch.summarise),
     "the figures are written": after(launch, launch.summarise),
     "the promotion is about to begin": before(launch, launch.promote_winner),
 }
 PROMOTION = {
     "the winner agrees with its run": after(promotion, promotion.require_agreement),
-    "the opening of the test rows is noted": before(promotion, promotion.read_weights),
+    "the opening of the test rows is noted": after(openings, openings.note_opening),
     "the test rows are open": after(SealedTest, SealedTest.open),
     "the registered model is created": after(MlflowClient, MlflowClient.create_registered_model),
     "the model is saved": after(mlflow.sklearn, mlflow.sklearn.save_model),

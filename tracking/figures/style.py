@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import cache, wraps
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
@@ -153,10 +153,14 @@ def _wrap(figure: Figure) -> None:
         figure.suptitle(wrapped(figure.get_suptitle()), x=0.01, ha="left", fontsize="medium")
 
 
+@cache
+def _add_font() -> None:
+    fontManager.addfont(FONT)
+
+
 def _in_house() -> AbstractContextManager[None]:
     """Set matplotlib's parameters to the house style, whatever the user's are."""
-    if FONT not in map(Path, (font.fname for font in fontManager.ttflist)):
-        fontManager.addfont(FONT)
+    _add_font()
     return mpl.rc_context({**_STYLE, **(_NARROW_STYLE if _is_narrow() else {})})
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, promote, run_search
+from regsearch.search.choice import Choice
 from regsearch.search.output import mlflow_text
 from regsearch.search.penalty import Penalty
 from regsearch.search.result import Search
@@ -68,7 +69,7 @@ def search_of(config, development, run_id="w"):
     run = SearchRun(store, "1", "r", {"search_id": "abc"})
     metrics = {"r2_train": 0.51, "r2_validation": 0.42, "n_nonzero": 3.0, "sparsity": 0.9}
     trial = Trial("lasso", 0, {"alpha": 1.0}, Penalty(1.0, 0.0), metrics, run_id)
-    return Search(run, config, config, development, (trial,), trial)
+    return Search(run, config, development, Choice((trial,), trial, config))
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
@@ -93,7 +94,7 @@ def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_r
 def test_a_winner_that_is_not_the_best_of_its_family_is_in_the_table_with_its_star(sealed, small_config):
     search = search_of(small_config, sealed[0])
     better = replace(search.winner, number=1, metrics={**search.winner.metrics, "r2_validation": 0.5}, run_id="b")
-    told = mlflow_text.story(replace(search, trials=(search.winner, better)))
+    told = mlflow_text.story(replace(search, choice=replace(search.choice, trials=(search.winner, better))))
     rows = [line for line in told.splitlines() if line.startswith("| [")]
     assert [("runs/b" in row, "★" in row) for row in rows] == [(True, False), (False, True)]
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from regsearch import SearchConfig, from_frame, run_search
-from regsearch.search.output.trial_files import Weights, read_weights
+from regsearch.search.weights import read_weights
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -44,8 +44,3 @@ def test_the_winner_s_weights_are_a_table_with_the_largest_first(named):
     assert [row["feature"] for row in rows[:2]] == [NAMES[3], NAMES[1]]
     assert [float(row["coefficient"]) for row in rows] == sorted(coef, key=abs, reverse=True)
     assert rows[0]["n_folds"] == "4"
-
-
-def test_weights_of_the_first_version_make_a_table_without_folds():
-    made = Weights(np.array([0.5, 0.0, -2.0]), 1.0, ()).table()
-    assert made.to_dict("list") == {"feature": [2, 0, 1], "coefficient": [-2.0, 0.5, 0.0]}

@@ -1,0 +1,44 @@
+"""The choice of a search: its finished trials, read back from their runs, and the one that wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from regsearch.search.config import SearchConfig
+from regsearch.search.strengths import Maxima, absolute
+from regsearch.search.trial import Trial, finished_trials
+from regsearch.search.weights import read_losses
+from regsearch.search.winner import winner
+from regsearch.tracking.runs import SearchRun
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a search has chosen.
+
+    Attributes
+    ----------
+    trials : tuple of Trial
+        All finished trials, in order of family and number.
+    winner : Trial
+    absolute : SearchConfig
+        The configuration with absolute strengths; see `search.strengths`.
+    """
+
+    trials: tuple[Trial, ...]
+    winner: Trial
+    absolute: SearchConfig
+
+
+def choose(run: SearchRun, config: SearchConfig) -> Choice:
+    """Return the choice by a configuration's rule among the trials that a search has logged.
+
+    Raises
+    ------
+    NoWinnerError
+        If no trial can win.
+    """
+    trials = finished_trials(run)
+    best = winner(trials, config.tolerance, config.select, partial(read_losses, run))
+    return Choice(trials, best, absolute(config, Maxima.of_params(run.run.data.params)))

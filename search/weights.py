@@ -1,0 +1,78 @@
+"""The weights of a trial, and how well they did, as its run keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.errors import NoWinnerError
+from regsearch.search.trial import Trial
+from regsearch.tracking.runs import SearchRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """The model of a trial, as its run keeps it.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_features,)
+    intercept : float
+    predicted : tuple of ndarray of float64
+        Predictions at the validation rows of each fold.
+    selected : ndarray of int16, shape (n_features,), or None
+        In how many of the folds' models each weight is not zero; ``None`` for a trial of the first version.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: float
+    predicted: tuple[NDArray[np.float64], ...]
+    selected: NDArray[np.int16] | None = None
+
+    def table(self, feature_names: Sequence[str] = ()) -> pd.DataFrame:
+        """Return one row per feature, the largest weights first.
+
+        The columns are `feature` (its name, or its number from 0), `coefficient`, and `n_folds`, in how many folds'
+        models it is not zero, unless that was not kept.
+        """
+        import pandas as pd
+
+        order = np.argsort(-np.abs(self.coef), kind="stable")
+        columns: dict[str, Any] = {"feature": feature_names or range(len(self.coef)), "coefficient": self.coef}
+        if self.selected is not None:
+            columns["n_folds"] = self.selected
+        return pd.DataFrame(columns).iloc[order]
+
+
+def read_losses(run: SearchRun, trial: Trial) -> NDArray[np.float64]:
+    """Return a trial's losses: see `solving.evaluate.Evaluation.losses`.
+
+    Raises
+    ------
+    NoWinnerError
+        If the trial is of the first version, which did not keep them.
+    """
+    with np.load(BytesIO(run.read(trial.run_id, "weights.npz")), allow_pickle=False) as archive:
+        if "losses" not in archive.files:
+            raise NoWinnerError(
+                f'{trial.name}: its losses were not kept, so select = "one-se-paired" cannot compare it; use "one-se"'
+            )
+        losses: NDArray[np.float64] = archive["losses"]
+        return losses
+
+
+def read_weights(run: SearchRun, run_id: str) -> Weights:
+    """Return the weights that a trial's run holds."""
+    with np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False) as archive:
+        folds = sum(name.startswith("predicted_fold_") for name in archive.files)
+        predicted = tuple(archive[f"predicted_fold_{number}"] for number in range(1, folds + 1))
+        selected = archive["selected"] if "selected" in archive.files else None
+        return Weights(archive["coef"], float(archive["intercept"]), predicted, selected)
