@@ -32,7 +32,7 @@ SLOW = {
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("choosing", "first-search", "python", "recipes", "resuming", "ui", "your-data")
+        for name in ("choosing", "first-search", "python", "recipes", "resuming", "scikit-learn", "ui", "your-data")
     ),
 }
 PACKAGES = ("data", "regsearch", "search", "tracking")
