@@ -37,8 +37,8 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
     """Linear model whose penalty is found by cross-validation, over ridge, lasso and ElasticNet at once.
 
     It minimises the objective of `regsearch.penalized_path` for every penalty that is tried, on each fold and on all
-    rows. Each fit is certified: a penalty whose relative duality gap is above `tolerance` cannot be chosen. The
-    unregularised model is always tried, too. Folds, proposals, scores and choice are those of `regsearch.run_search`.
+    rows. Each fit is certified: a penalty whose relative duality gap is above `tolerance` cannot be chosen. Proposals,
+    scores and choice are those of `regsearch.run_search` on the same folds, without its unregularised baseline.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class Searched:
     Attributes
     ----------
     trials : tuple of Trial
-        In order of family and number, the unregularised baseline first; they have no run.
+        In order of family and number; they have no run.
     solved : tuple of Solved
         The outcome of each trial, without predictions.
     winner : Trial
@@ -46,7 +46,8 @@ class Searched:
 def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
     """Try what a configuration proposes on some rows, and choose.
 
-    Proposals, scores and choice are those of `regsearch.search.launch.run_search` on the same rows.
+    Proposals, scores and choice are those of `regsearch.search.launch.run_search` on the same rows. The unregularised
+    baseline is left out: whoever asks for a lasso gets one.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
     weights = task.development.model.weights
     n_rows = float(len(task.development.model.y) if weights is None else weights.sum())
     studies = open_studies(absolute(config, measured), "", InMemoryStorage(), n_rows)
+    studies = [study for study in studies if study.family != "none"]
     found: dict[tuple[str, int], tuple[Trial, Solved]] = {}
 
     def keep(proposal: Proposal, outcome: Solved | Failure) -> None:
