@@ -1,6 +1,6 @@
 """PenaltySearchCV beside the estimators that people call now, and R's cv.glmnet: a family, five folds, one model.
 
-    python benchmarks/estimators.py [--shapes 500x5000 2000x2000 50000x200] [--cases lasso ridge] [--solvers regsearch ...]
+    python benchmarks/estimators.py [--shapes 500x5000 2000x2000 50000x200] [--cases lasso ridge] [--solvers regsearch]
 
 Everybody gets the same standardised columns, the same five contiguous folds, and 100 strengths of its own choice, as
 its documentation advises: fit, cross-validation, choice and the model on all rows count. One BLAS thread; processor
