@@ -30,8 +30,8 @@ _STRIDE = 0.5
 """Logarithm of the ratio of successive strengths when a path is followed to reach a penalty."""
 
 _SATURATED = 0.9
-"""Share of the rank from which Newton's method has little room, so that a short search from the nearest solution comes
-before the path is followed."""
+"""Share of the rank from which Newton's method has little room, so that a short search from the nearest solution, if it
+is near, comes before the path is followed."""
 
 _SHORT_SEARCH = 200
 _PRIMAL_STEPS = 60
@@ -133,7 +133,8 @@ class ElasticNetPath:
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
         if not curved or self._dual.expected(penalty, start.residual) <= limit:
             point = self._newton(penalty, self._solved.guess(penalty), limit)
-            if not curved and point is None and start.features.size > _SATURATED * rank:
+            is_near = self._solved.distance(penalty) < _STRIDE
+            if not curved and point is None and is_near and start.features.size > _SATURATED * rank:
                 found = self._search(penalty, start, _SHORT_SEARCH)
                 point = found if found.gap <= self._tolerance else None
             if not curved and point is None:
