@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
 from regsearch.search.config import PRESETS, Rule
 from regsearch.search.penalty import Family
@@ -84,8 +85,22 @@ ConfigOrData = Annotated[
     ),
 ]
 Features = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Array of features in a .npz, a folder or a Zarr (default: X).")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Array of features in a .npz, a folder or a Zarr (default: X); or a column of a table, or a pattern such "
+        "as 'unit_*' (default: all that are nothing else). May be repeated.",
+    ),
 ]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Column that is no feature, or a pattern. May be repeated.")
+]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option("--covariate", metavar="NAME", help="Column that is fitted and never penalised. May be repeated."),
+]
+Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
+Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -100,10 +115,28 @@ def run(
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Array or column to predict (default: the config's; y in a preset)."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Array or column to predict (default: the config's; y in a preset). Given several times, each is "
+            "searched by itself.",
+        ),
     ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
+    lags: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,…", help="Take each feature at so many rows before, never across a group's start."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="SCALE", help="Scale of the columns: unit-norm, standard or none.")
+    ] = None,
+    independent: Annotated[
+        bool, typer.Option("--independent", help="The order of rows means nothing: shuffle them before they are cut.")
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -167,8 +200,15 @@ def run(
     wanted = wanted.updated(
         seed=seed,
         trials=trials,
-        target=target,
-        features=features,
+        target=_one_or_several(target),
+        features=_one_or_several(features),
+        exclude=exclude,
+        covariates=covariates,
+        groups=groups,
+        weights=weights,
+        lags=_lags(lags) if lags else None,
+        scale=cast(Scale | None, scale),
+        rows="independent" if independent else None,
         name=name,
         select=cast(Rule | None, select),
         families=cast(Sequence[Family], family or ()),
@@ -194,6 +234,17 @@ def run(
         progress=TrialLines() if verbose else not quiet,
     )
     _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
+
+
+def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:
+    return names[0] if names and len(names) == 1 else names or None
+
+
+def _lags(text: str) -> list[int]:
+    try:
+        return [int(lag) for lag in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
 
 
 def _ends(text: str) -> tuple[float, float]:
@@ -300,21 +351,40 @@ def data_command(
         str,
         typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
     ] = "twin",
-    target: Annotated[str, typer.Option(metavar="NAME", help="Array or column to predict.")] = "y",
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Array or column to predict (default: y).")
+    ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
+    from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
-    entries = data.contents(source, target, features=features)
+    roles = (
+        SearchConfig.from_preset("own-data")
+        .updated(
+            target=_one_or_several(target),
+            features=_one_or_several(features),
+            exclude=exclude,
+            covariates=covariates,
+            groups=groups,
+            weights=weights,
+        )
+        .data.roles
+    )
+    entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {target!r} to predict; name one of these by --target"
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
-    described = terminal.describe(data.load(source, target, features=features))
+    described = terminal.describe(data.load(source, roles))
     text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
     _print({"contents": listed, **described}, text, as_json=as_json)
 

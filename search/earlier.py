@@ -29,8 +29,7 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
     or the SHA-256 of values that were given.
     """
-    source = config.data
-    state = given.sha256 if given else data.fingerprint(source.source, source.target, features=source.features)
+    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.roles)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 

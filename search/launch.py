@@ -139,7 +139,7 @@ def run_search(
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         wanted = absolute(config, maxima)
-        studies = open_studies(wanted, search_id, opened, len(development.model.y))
+        studies = open_studies(wanted, search_id, opened, development.model.total_weight)
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):

@@ -65,7 +65,7 @@ class Penalty:
         Parameters
         ----------
         n_rows, instead_of : float
-            The other number of rows, and the number that this penalty is for; with weights, the sums of these.
+            The other number of rows, and the number that this penalty is for; with weights their sums.
         keep_l1 : bool
             Whether to leave `l1` as it is, as the first version did.
         """
@@ -85,7 +85,7 @@ def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: float) -
     parameters : mapping of str to float
         The hyperparameters named in `PARAMETERS`.
     n_rows : float
-        Number of training rows; with weights, the sum of these.
+        Number of training rows; with weights their sum.
     """
     match family:
         case "none":

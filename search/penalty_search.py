@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -16,12 +16,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from regsearch.data import Development, FoldRows, Rows, Split
+from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
-from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.local_engines import processes, thread
 from regsearch.search.untracked import Searched, search
@@ -158,16 +157,14 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
-        if self.scale not in get_args(Scale):
-            raise ConfigError(f"scale: expected one of {', '.join(get_args(Scale))}, found {self.scale!r}")
         config = self._config()
-        rows = _Table(values, _weights(sample_weight, len(values)))
+        rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
         workers = effective_n_jobs(self.n_jobs)
         engine = thread if workers == 1 else processes(workers, pictures=False)
         searched = [
-            search(config, Task(rows.development(target, splits), config.tolerance, scale=self.scale), engine)
+            search(config, Task(rows.development(target, splits), config.tolerance), engine)
             for target in targets
         ]
         self.n_splits_ = len(splits)
@@ -213,6 +210,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
                 "sampler": self.sampler,
                 "select": self.select,
                 "tolerance": self.tolerance,
+                "data": {"scale": self.scale},
                 "families": asked,
             },
             source=type(self).__name__,
@@ -298,6 +296,7 @@ class _Table:
 
     X: NDArray[np.floating]
     weights: NDArray[np.float64] | None
+    preparation: Preparation
 
     @property
     def counting(self) -> NDArray[np.bool_]:
@@ -309,12 +308,15 @@ class _Table:
         every = np.flatnonzero(self.counting)
         if y[every].min() == y[every].max():
             raise DataError(f"y: expected values that vary, found {y[every][0]:g} in every row; there is no R² of that")
+        if len(splits) == 1 and np.ptp(y[splits[0][1]]) == 0:
+            raise DataError("cv: expected validation rows whose target varies, found that y does not vary there")
         folds = tuple(FoldRows(self._rows(y, train), self._rows(y, validation)) for train, validation in splits)
-        return Development(folds, self._rows(y, every), "", Split((), (), (0, 0), {}), "memory", "y")
+        split = Split((), (), (), {})
+        return Development(folds, self._rows(y, every), "", split, "memory", "y", preparation=self.preparation)
 
     def _rows(self, y: NDArray[np.float64], index: Indices) -> Rows:
         weights = None if self.weights is None else self.weights[index]
-        return Rows(_taken(self.X, index), y[index], index, weights)
+        return Rows(_taken(self.X, index), y[index], index, weights=weights)
 
 
 class _Taken:

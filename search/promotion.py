@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
+from numpy.typing import NDArray
 
-from regsearch.data import Recording, SealedTest
+from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
@@ -89,26 +90,24 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     run, config, development, winner = search.run, search.config, search.development, search.winner
     store = run.store
     with registry.alone(store) as held:
-        opened = openings.opened(store, test_key(development))
+        opened = openings.opened(store, test_key(development)) if test_key(development) else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         require_no_objection(search, registry.champion(store, config.name), opened, given)
         require_agreement(search)
-        tested, count = _score_once(search, sealed, opened)
-        scored = mlflow_text.Tested(**tested, openings=count)
+        tested, count = _score_once(search, sealed, opened) if test_key(development) else ({}, 0)
+        scored = mlflow_text.Tested(**tested, openings=count) if tested else None
         scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
 
         def write(folder: Path) -> dict[str, str]:
             from regsearch.tracking.estimator import fitted
 
-            X = development.model.X
-            penalty = search.penalty_of_the_winner
             model = fitted(
-                search.weights.coef,
+                np.append(search.weights.coef, search.weights.covariate_coef),
                 search.weights.intercept,
-                (X[block, :] for block in row_blocks(X)),
-                l1=penalty.l1,
-                l2=penalty.l2,
-                feature_names=development.feature_names,
+                _table(development.model),
+                strengths=_strengths(search),
+                feature_names=_column_names(development),
+                is_scaled=development.preparation.scale != "none",
             )
             return {registry.SHA256: save(model, folder)}
 
@@ -139,7 +138,14 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
     describe(search, scored, str(version.version))
-    return Promotion(config.name, str(version.version), replaced, winner.name, **scores, tracking_uri=store.shown)
+    return Promotion(
+        model=config.name,
+        version=str(version.version),
+        replaced=replaced,
+        trial=winner.name,
+        tracking_uri=store.shown,
+        **scores,
+    )
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
@@ -187,6 +193,27 @@ def _load(store: Store, version: ModelVersion) -> Estimator:
         )
 
 
+def _table(rows: Rows) -> Iterator[tuple[NDArray[np.floating], NDArray[np.float64] | None]]:
+    """Yield blocks of rows, covariates after features, and their weights."""
+    for block in row_blocks(rows.X):
+        X = rows.X[block, :]
+        if rows.covariates is not None:
+            X = np.hstack([X, rows.covariates[block]])
+        yield X, None if rows.weights is None else rows.weights[block]
+
+
+def _strengths(search: Search) -> tuple[float, float]:
+    """Return the strengths of the winner for columns that are scaled to unit deviation, or not at all."""
+    penalty, prepared = search.penalty_of_the_winner, search.development.preparation
+    n_rows = search.development.model.total_weight if prepared.scale == "unit-norm" else 1.0
+    return penalty.l1 * float(np.sqrt(n_rows)), penalty.l2 * n_rows
+
+
+def _column_names(development: Development) -> tuple[str, ...]:
+    """Return the names of the columns that the champion takes, or none if the features have none."""
+    return development.feature_names and (*development.feature_names, *development.covariate_names)
+
+
 def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:
     """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
     run, winner_id = search.run, search.winner.run_id
@@ -197,9 +224,11 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
     if known.keys() >= set(_TEST_SCORES) and is_drawn_tested(search):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
     rows = sealed.open()
-    predicted = predict(rows, search.weights.coef, search.weights.intercept)
-    low, high = np.quantile(resampled_r2(rows.y, predicted, resamples=2000), [0.025, 0.975])
-    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted), float(low), float(high)), strict=True))
+    predicted = predict(rows, search.weights)
+    independent = search.development.preparation.independent
+    resampled = resampled_r2(rows.y, predicted, rows.weights, independent=independent, resamples=2000)
+    low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
+    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted, rows.weights), low, high), strict=True))
     draw_tested(search, rows)
     run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
     run.annotate(metrics=tested, run_id=winner_id)

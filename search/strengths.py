@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 from scipy.optimize import brentq
 
-from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.data import Development, Rows, Scale, fits_in_memory
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import Points, Range
 from regsearch.search.penalty import Family
 from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design, normalise
-from regsearch.search.solvers.normalisation import Scale
 
 _L1_LOW_WIDE, _L1_LOW_TALL = 0.01, 1e-4
 _L2_LOWEST = 1e-8  # of the maximum: below it, ridge is least squares to any eye
@@ -74,17 +73,18 @@ class Maxima:
         }
 
 
-def maxima_of(development: Development, scale: Scale = "unit-norm") -> Maxima:
-    """Return the maxima of the rows that a trial's own model is fitted on, for columns as `scale` has them."""
+def maxima_of(development: Development) -> Maxima:
+    """Return the maxima of the rows that a trial's own model is fitted on."""
     model = development.model
     n_rows, n_features = model.X.shape
-    design = _design(model, scale)
+    scale = development.preparation.scale
+    design = design_of(model, scale)
     l1_max = design.largest_l1 or 1.0  # 1 if no column says anything of the target
-    high, low = _ridge_ends(_eigenvalues(model, design, scale))
+    high, low = (end / design.unit**2 for end in _ridge_ends(_eigenvalues(model, design, scale)))
     return Maxima(
         _rounded_up(l1_max),
         _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL,
-        _rounded_up(high / design.unit**2),
+        _rounded_up(high),
         _rounded_up(max(low / high, _L2_LOWEST)),
     )
 
@@ -126,9 +126,16 @@ def _absolute(
     return Range(low=low, high=high)
 
 
-def _design(rows: Rows, scale: Scale) -> Design:
-    in_memory = fits_in_memory(8 * math.prod(rows.X.shape))
-    return normalise(rows.X, rows.y, scale=scale, weights=rows.weights, in_memory=in_memory)
+def design_of(rows: Rows, scale: Scale) -> Design:
+    """Return the design that a penalty on some rows acts on."""
+    return normalise(
+        rows.X,
+        rows.y,
+        scale=scale,
+        weights=rows.weights,
+        covariates=rows.covariates,
+        in_memory=fits_in_memory(8 * math.prod(rows.X.shape)),
+    )
 
 
 def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float64]:
@@ -137,8 +144,7 @@ def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float6
     if min(n_rows, n_features) > _MOST_ROWS:
         chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
-        weights = None if model.weights is None else model.weights[chosen]
-        design = normalise(part, model.y[chosen], scale=scale, weights=weights)
+        design = normalise(part, model.y[chosen], scale=scale)
         n_rows = _MOST_ROWS
     gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)

@@ -66,10 +66,9 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
         If a trial raised.
     """
     require_sampler(config)
-    measured = maxima_of(task.development, task.scale) if config.families.is_relative else None
-    weights = task.development.model.weights
-    n_rows = float(len(task.development.model.y) if weights is None else weights.sum())
-    studies = open_studies(absolute(config, measured), "", InMemoryStorage(), n_rows)
+    measured = maxima_of(task.development) if config.families.is_relative else None
+    total_weight = task.development.model.total_weight
+    studies = open_studies(absolute(config, measured), "", InMemoryStorage(), total_weight)
     studies = [study for study in studies if study.family != "none"]
     found: dict[tuple[str, int], tuple[Trial, Solved]] = {}
 

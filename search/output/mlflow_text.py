@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from regsearch.data import MEMORY, Development
+from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges
@@ -16,10 +16,15 @@ from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
 
-OBJECTIVE = (
-    "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
+_OBJECTIVE = (
+    "Columns are {scaled} over the training rows; the objective is "
     "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
 )
+_SCALED: dict[Scale, str] = {
+    "unit-norm": "centred and scaled to unit Euclidean norm",
+    "standard": "centred and scaled to unit standard deviation",
+    "none": "centred and left in their own units",
+}
 UNITS = (
     "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
     "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
@@ -28,7 +33,7 @@ UNITS = (
 EXPERIMENT = (
     "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists the trials best "
     "first, or by family (there, choose the chart view), and the searches, whose descriptions tell who won and "
-    f"why.\n\n{OBJECTIVE}\n\n{UNITS} `log10_alpha` is there to sort, filter "
+    f"why.\n\n{UNITS} `log10_alpha` is there to sort, filter "
     "and draw by, as MLflow takes parameters for text."
 )
 """The description of an experiment."""
@@ -106,7 +111,7 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
 
 def opening(config: SearchConfig, development: Development) -> str:
     """Return the description of an unfinished search."""
-    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), OBJECTIVE, UNITS)
+    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), _objective(development), UNITS)
 
 
 def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
@@ -131,10 +136,12 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
     if tested:
         model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
         test_rows = (
-            f"Opened for this winner, after it was chosen: R² {tested}, by a bootstrap of contiguous blocks. With "
+            f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
             f"this, they have been opened {_times(tested.openings)}."
         )
         outcome += [str(tested), model]
+    elif not development.split.test:
+        test_rows = f"None were kept: the winner was never tested.{f' It is version {version}.' if version else ''}"
     else:
         promote = (
             f'promote("{search.run.search_id}", data=…)'
@@ -160,7 +167,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         "### To run it again",
         _again(search),
         "### How to read the numbers",
-        OBJECTIVE,
+        _objective(development),
         UNITS,
     )
 
@@ -177,7 +184,7 @@ def model_card(search: Search) -> str:
     )
 
 
-def version_card(search: Search, tested: Tested) -> str:
+def version_card(search: Search, tested: Tested | None) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
@@ -189,10 +196,12 @@ def version_card(search: Search, tested: Tested) -> str:
             [
                 f"R² train {winner.r2_train:.4f}: rows {rows['train']}",
                 f"R² validation {winner.r2_validation:.4f}: rows {rows['validation']}, by which it was chosen",
-                f"R² {tested}: rows {rows['test']}, by a bootstrap of contiguous blocks",
+                *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}.",
+        f"With this, the test rows have been opened {_times(tested.openings)}."
+        if tested
+        else "It was never tested: no rows were kept for a test.",
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -207,10 +216,32 @@ def version_card(search: Search, tested: Tested) -> str:
     )
 
 
+def _objective(development: Development) -> str:
+    return _OBJECTIVE.format(scaled=_SCALED[development.preparation.scale])
+
+
+def _bootstrap(development: Development) -> str:
+    return f"by a bootstrap of {'single rows' if development.preparation.independent else 'contiguous blocks'}"
+
+
 def _purpose(development: Development) -> str:
-    return (
-        f"Predicts `{development.target}` from {development.n_features:,} features of {development.source}, linearly."
-    )
+    return f"Predicts `{development.target}` from {_columns(development)} of {development.source}, linearly."
+
+
+def _columns(development: Development) -> str:
+    """Return what the target is predicted from, in words."""
+    lags, covariates = development.preparation.lags, development.covariate_names
+    columns = f"{development.n_features // len(lags):,} features"
+    if lags != (0,):
+        columns += f" at lags {', '.join(map(str, lags))}"
+    return columns + (f" and {len(covariates)} covariates ({', '.join(covariates)})" if covariates else "")
+
+
+def _taken(development: Development) -> str:
+    """Return the columns that the model takes, in words."""
+    covariates = len(development.covariate_names)
+    columns = f"{development.n_features:,} {'features' if development.preparation.lags == (0,) else 'lagged features'}"
+    return columns + (f", then {covariates} covariates" if covariates else "")
 
 
 def _use(uri: str, search: Search) -> list[str]:
@@ -220,7 +251,7 @@ def _use(uri: str, search: Search) -> list[str]:
         "",
         f'mlflow.set_tracking_uri("{search.run.store.shown}")',
         f'model = mlflow.pyfunc.load_model("{uri}")',
-        f"model.predict(X)  # {development.model.X.dtype}, rows × {development.n_features:,} features",
+        f"model.predict(X)  # {development.model.X.dtype}, rows × {_taken(development)}",
     )
     return [
         "### How to load it",
@@ -261,9 +292,7 @@ def _strengths(search: Search) -> list[str]:
 
 def _data(development: Development) -> str:
     rows = ", ".join(f"{name} {value}" for name, value in _rows(development).items())
-    return (
-        f"Data: {development.source}, {development.n_features:,} features, target `{development.target}`; rows: {rows}."
-    )
+    return f"Data: {development.source}, {_columns(development)}, target `{development.target}`; rows: {rows}."
 
 
 def _rows(development: Development) -> dict[str, str]:

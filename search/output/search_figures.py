@@ -172,7 +172,7 @@ def _strength(trials: Sequence[Trial], name: str) -> NDArray[np.float64]:
 
 
 def _predicted(rows: Rows, weights: Weights) -> figures.Trace:
-    return figures.Trace(rows.index, rows.y, predict(rows, weights.coef, weights.intercept))
+    return figures.Trace(rows.index, rows.y, predict(rows, weights))
 
 
 def _validated(development: Development, weights: Weights) -> figures.Trace:

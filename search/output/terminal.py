@@ -154,10 +154,13 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 def promotion_text(promotion: Promotion) -> str:
     """Return a promotion for people."""
     instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
+    test = ", never tested: no rows were kept for a test"
+    if promotion.r2_test is not None:
+        interval = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
+        test = f", test {promotion.r2_test:.4f} (95 % interval {interval})"
     return (
         f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
-        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
-        f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})\n"
+        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}{test}\n"
         f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
         f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
         f"look:     regsearch ui\n"

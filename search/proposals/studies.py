@@ -31,7 +31,7 @@ class FamilyStudy:
     n_trials : int
         How many trials are wanted in all.
     n_rows : float
-        Number of rows that a trial's own model is fitted on; with weights, the sum of these.
+        Number of rows that a trial's own model is fitted on.
     patience : int or None
         Stop after so many trials without a better score; looked at between batches.
 
@@ -141,7 +141,7 @@ def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_r
     search_id : str
     storage : optuna.storages.BaseStorage
     n_rows : float
-        Number of rows that a trial's own model is fitted on; with weights, the sum of these.
+        Number of rows that a trial's own model is fitted on.
     """
     baseline = _open(config, search_id, storage, "none", GridOrder([{}]))
     studies = [FamilyStudy(baseline, "none", {}, n_trials=1, n_rows=n_rows)]

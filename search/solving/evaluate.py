@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from regsearch.data import Development, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.folds import TrainingRows, paths_for
-from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
+
+Vector = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
@@ -41,14 +42,11 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
-    scale : {"unit-norm", "standard", "none"}
-        What a centred column is divided by.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
-    scale: Scale = "unit-norm"
 
 
 @dataclass(frozen=True)
@@ -138,36 +136,67 @@ class Failure:
     traceback: str
 
 
-def r2_score(
-    true: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.float64] | None = None
-) -> float:
-    """Return the coefficient of determination, ``1 - ||true - predicted||² / ||true - mean(true)||²``.
+def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return the coefficient of determination, ``1 - sum v (true - predicted)² / sum v (true - mean(true))²``.
 
-    With weights, mean and squares are weighted. It is NaN if the target does not vary.
+    Parameters
+    ----------
+    true, predicted : ndarray of float64, shape (n_rows,)
+    weights : ndarray of float64, shape (n_rows,), or None
+        ``v``, which the mean is weighted by, too; ``None`` for 1.
+
+    Returns
+    -------
+    float
+        NaN if the target does not vary, as in a fold of a single row.
     """
-    deviations = _squares(true - np.average(true, weights=weights), weights)
-    return 1 - _squares(true - predicted, weights) / deviations if deviations > 0 else float("nan")
+    deviations = _sum_of_squares(_centred(true, weights), weights)
+    return float(1 - _sum_of_squares(true - predicted, weights) / deviations) if deviations else float("nan")
 
 
-def _squares(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
-    return float(values @ values if weights is None else values**2 @ weights)
-
-
-def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation, and 0 if either does not vary."""
-    x, y = true - true.mean(), predicted - predicted.mean()
+def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return Pearson's correlation, and 0 if either does not vary; see `r2_score`."""
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
-    return float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1.0, 1.0))
+    x, y = _centred(true, weights), _centred(predicted, weights)
+    product = np.sqrt(_sum_of_squares(x, weights)) * np.sqrt(_sum_of_squares(y, weights))
+    return float(np.clip((x @ y if weights is None else x @ (weights * y)) / product, -1.0, 1.0))
 
 
-def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
-    """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
-    support = np.flatnonzero(coef)
-    predicted = np.full(len(rows.y), intercept)
+def _sum_of_squares(values: Vector, weights: Vector | None) -> float:
+    return float(values @ values if weights is None else np.square(values) @ weights)
+
+
+def _centred(values: Vector, weights: Vector | None) -> Vector:
+    centred: Vector = values - (values.mean() if weights is None else np.average(values, weights=weights))
+    return centred
+
+
+def predict(rows: Rows, model: Model) -> Vector:
+    """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
+    support = np.flatnonzero(model.coef)
+    predicted = np.full(len(rows.y), model.intercept)
     for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
-        predicted += rows.X[:, support[block]] @ coef[support[block]]
+        predicted += rows.X[:, support[block]] @ model.coef[support[block]]
+    if rows.covariates is not None:
+        predicted += rows.covariates @ model.covariate_coef
     return predicted
+
+
+class Model(Protocol):
+    """A linear model."""
+
+    @property
+    def coef(self) -> Vector:
+        """Target units per unit of each feature, shape (n_features,)."""
+
+    @property
+    def intercept(self) -> float:
+        """Target units."""
+
+    @property
+    def covariate_coef(self) -> Vector:
+        """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
 class Evaluator:
@@ -194,14 +223,14 @@ class Evaluator:
         development = task.development
         self._folds = development.folds
         self._score = task.score
-        self._scale = task.scale
         model = development.model
         self._is_holdout = model is self._folds[0].train
         fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
         size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
         in_memory = fits_in_memory(size, processes)
-        sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights) for rows in fitted]
-        paths = paths_for(sets, tolerance=task.tolerance, scale=task.scale, in_memory=in_memory)
+        sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights, rows.covariates) for rows in fitted]
+        self._prepared = development.preparation
+        paths = paths_for(sets, tolerance=task.tolerance, scale=self._prepared.scale, in_memory=in_memory)
         self._paths, self._model = paths[: len(self._folds)], paths[-1]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
@@ -224,27 +253,22 @@ class Evaluator:
         return [self._evaluated(fits, model) for *fits, model in zip(*of_folds, models, strict=True)]
 
     def _on(self, path: RegularizationPath, penalty: Penalty) -> Penalty:
-        """Return the penalty that means the same on a fold's rows; columns whose norm does not grow have the same."""
-        if self._scale != "unit-norm":
-            return penalty
-        return penalty.on(path.total_weight, instead_of=self._model.total_weight, keep_l1=self._score == "mean")
+        """Return the penalty that means the same on the rows of a fold."""
+        if self._prepared.scale != "unit-norm":
+            return penalty  # these scales do not change with the number of rows
+        keep_l1 = self._score == "mean"
+        return penalty.on(path.total_weight, instead_of=self._model.total_weight, keep_l1=keep_l1)
 
     def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
-        predicted = tuple(
-            predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
-        )
+        predicted = tuple(predict(fold.validation, fit) for fold, fit in zip(self._folds, fits, strict=True))
         scores = self._scores(fits, predicted)
         n_nonzero = np.count_nonzero(model.coef)
         evaluation = Evaluation(
             r2_train=scores.r2_train,
             r2_validation=scores.r2_validation,
             r2_validation_se=scores.r2_validation_se,
-            r_validation=float(
-                np.mean(
-                    [pearson_r(fold.validation.y, values) for fold, values in zip(self._folds, predicted, strict=True)]
-                )
-            ),
+            r_validation=float(np.mean(self._of_folds(pearson_r, predicted))),
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
@@ -257,49 +281,50 @@ class Evaluator:
         selected = np.count_nonzero([fit.coef for fit in fits], axis=0).astype(np.int16)
         return Solved(evaluation, model, predicted, selected)
 
-    def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
-        folds = tuple(
-            (
-                r2_score(fold.train.y, fit.fitted, fold.train.weights),
-                r2_score(fold.validation.y, values, fold.validation.weights),
-            )
-            for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
-        )
+    def _of_folds(self, measure: Callable[..., float], predicted: Sequence[Vector]) -> list[float]:
+        """Return a measure of true against predicted validation rows, fold by fold."""
+        rows = [fold.validation for fold in self._folds]
+        return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
+
+    def _scores(self, fits: Sequence[Fit], predicted: Sequence[Vector]) -> _Scores:
+        trained = [
+            r2_score(fold.train.y, fit.fitted, fold.train.weights) for fold, fit in zip(self._folds, fits, strict=True)
+        ]
+        folds = tuple(zip(trained, self._of_folds(r2_score, predicted), strict=True))
         if self._is_holdout:
-            (r2_train, r2_validation), true = folds[0], self._folds[0].validation.y
-            shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
-            losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
-            return _Scores(r2_train, r2_validation, r2_standard_error(true, predicted[0]), (), losses)
+            return self._scores_of_holdout(*folds[0], predicted[0])
+        rows = [fold.validation for fold in self._folds]
         errors = np.array(
-            [
-                _squares(fold.validation.y - values, fold.validation.weights)
-                for fold, values in zip(self._folds, predicted, strict=True)
-            ]
+            [_sum_of_squares(one.y - values, one.weights) for one, values in zip(rows, predicted, strict=True)]
         )
         deviations = np.array(
-            [
-                _squares(
-                    fold.validation.y - np.average(fold.train.y, weights=fold.train.weights), fold.validation.weights
-                )
-                for fold in self._folds
-            ]
+            [_sum_of_squares(fold.validation.y - fold.train.mean, fold.validation.weights) for fold in self._folds]
         )
         losses = tuple((errors / deviations.sum()).tolist())
         if self._score == "mean":
             r2_train, r2_validation = np.mean(folds, axis=0).tolist()
             error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
             return _Scores(r2_train, r2_validation, float(error), folds, losses)
-        weights = [_variation(fold.train) for fold in self._folds]
+        shares = [
+            _sum_of_squares(_centred(fold.train.y, fold.train.weights), fold.train.weights) for fold in self._folds
+        ]
         lost = errors.sum() / deviations.sum()
         unexplained = errors - lost * deviations
         n_folds = len(folds)
         if n_folds == 1:
-            error = r2_standard_error(self._folds[0].validation.y, predicted[0])
+            independent = self._prepared.independent
+            error = r2_standard_error(rows[0].y, predicted[0], rows[0].weights, independent=independent)
         else:
             error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
-        explained = [train for (train, _), weight in zip(folds, weights, strict=True) if weight > 0]
-        r2_train = float(np.average(explained, weights=[weight for weight in weights if weight > 0]))
-        return _Scores(r2_train, float(1 - lost), float(error), folds, losses)
+        return _Scores(float(np.average(trained, weights=shares)), float(1 - lost), float(error), folds, losses)
+
+    def _scores_of_holdout(self, r2_train: float, r2_validation: float, predicted: Vector) -> _Scores:
+        rows = self._folds[0].validation
+        squares = np.square(rows.y - predicted) * (1.0 if rows.weights is None else rows.weights)
+        shares = squares / _sum_of_squares(_centred(rows.y, rows.weights), rows.weights)
+        losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
+        error = r2_standard_error(rows.y, predicted, rows.weights, independent=self._prepared.independent)
+        return _Scores(r2_train, r2_validation, error, (), losses)
 
 
 @dataclass(frozen=True)
@@ -309,11 +334,6 @@ class _Scores:
     r2_validation_se: float
     folds: tuple[tuple[float, float], ...]
     losses: tuple[float, ...]
-
-
-def _variation(rows: Rows) -> float:
-    """Return the sum of squared deviations of the target from its mean."""
-    return _squares(rows.y - np.average(rows.y, weights=rows.weights), rows.weights)
 
 
 def _solve(path: RegularizationPath, penalties: Sequence[Penalty]) -> list[Fit]:
