@@ -191,8 +191,9 @@ class SearchConfig(Section):
         for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
             if getattr(self.data, key) == getattr(untouched, key):
                 del data[key]
-        if data["split"] and not data["split"]["share_groups"]:
-            del data["split"]["share_groups"]
+        for key in ("share_groups", "part") if data["split"] else ():
+            if data["split"][key] is None or data["split"][key] is False:
+                del data["split"][key]
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
@@ -406,6 +407,22 @@ class SearchConfig(Section):
             name = f"{self.name}-{_as_name(target)}"
             made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
         return tuple(made)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether there is a search for each part of the rows that is tested, and one on all rows."""
+        split = self.data.split
+        return split is not None and split.is_in_turn and split.part is None
+
+    def for_parts(self, n_parts: int) -> tuple[tuple[Self, ...], Self]:
+        """Return the search that is tested on each part of the rows, and the one on all rows, which is not tested."""
+        assert self.data.split is not None, "the search is nested"  # noqa: S101
+        splits = [self.data.split.model_copy(update={"part": part}) for part in range(n_parts)]
+        *parts, on_all = (
+            self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
+            for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
+        )
+        return tuple(parts), on_all
 
     @property
     def in_experiment(self) -> str:

@@ -133,16 +133,22 @@ class SplitConfig(Section):
             '{ folds = 5 }, { groups = 5 } or { groups = "each" }'
         ),
     ] = None
+    part: Annotated[
+        int | None,
+        Field(ge=0, description="number of the part that this search is tested on, if each is tested in turn"),
+    ] = None
     share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if isinstance(self.train, GroupsConfig) and not self.train.names:
             raise ValueError("train: groups must be names of groups; parts in turn are for validation and test")
+        if self.part is not None and not self.is_in_turn:
+            raise ValueError("part needs a test on each part in turn, such as test = { folds = 5 }")
         return self
 
     @property
-    def is_nested(self) -> bool:
+    def is_in_turn(self) -> bool:
         """Whether every row is a test row once, each part of a search of its own."""
         return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
 
