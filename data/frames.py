@@ -168,7 +168,7 @@ def _recordings(
             annotations=Annotations(
                 groups=_labels(known.get("groups"), "groups"),
                 weights=None if weights is None else _numbers(weights, "weights")[0].astype(np.float64),
-                covariates=None if covariates is None else _table(covariates),
+                covariates=_table(covariates),
                 folds=_labels(known.get("folds"), "folds"),
             ),
             covariate_names=_covariate_names(covariates),
@@ -177,7 +177,9 @@ def _recordings(
         raise DataError(f"{MEMORY}: {str(error).removeprefix(f'{MEMORY}: ')}") from None
 
 
-def _table(values: Any) -> NDArray[np.float64]:
+def _table(values: Any) -> NDArray[np.float64] | None:
+    if values is None or np.shape(values)[1:] == (0,):
+        return None
     numbers = _numbers(values, "covariates")[0].astype(np.float64)
     return numbers[:, None] if numbers.ndim == 1 else numbers
 
