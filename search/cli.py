@@ -169,7 +169,12 @@ def run(
         int | None, typer.Option(metavar="N", help="Total number of trials of each family that is searched by range.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Cross-validate with N contiguous folds; with groups, with N folds of whole groups.",
+        ),
     ] = None,
     select: Annotated[
         str | None,

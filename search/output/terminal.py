@@ -62,7 +62,11 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
     rows, features = plan["recording"]["rows"], plan["recording"]["features"]
     size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
-    split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    split = (
+        plan["rows"]
+        if isinstance(plan["rows"], str)
+        else ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in plan["rows"].items())
+    )
     most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
     takes = "a time that is known once the recording is read"
     if plan["seconds"] is not None:
