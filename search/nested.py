@@ -100,7 +100,7 @@ def _csv(parts: Sequence[Part]) -> bytes:
 def _figure(search: Search, nested: Nested) -> Figure:
     parts = nested.parts
     return figures.nested(
-        [part.rows for part in parts],
+        [part.rows.rpartition("(")[2].rstrip(")") for part in parts],  # the groups alone, where there are any
         np.array([[part.r2_test_low, part.r2_test, part.r2_test_high] for part in parts]),
         [part.winner for part in parts],
         (nested.r2_test, nested.r2_test_se),

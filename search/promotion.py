@@ -16,6 +16,7 @@ from regsearch.data.blocks import row_blocks
 from regsearch.errors import PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
+from regsearch.search.nested import RESULT
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
@@ -107,7 +108,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     a time.  The next promotion completes one that was interrupted.
     """
     run, config, development, winner = search.run, search.config, search.development, search.winner
-    store = run.store
+    store, nested = run.store, run.run.data.tags.get(RESULT, "")
     with registry.alone(store) as held:
         opened = openings.opened(store, test_key(development)) if test_key(development) else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
@@ -145,6 +146,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "target": development.target,
                 "test_key": test_key(development),
                 "test_evaluations": str(count),
+                **({"nested": nested} if nested else {}),
             },
             description=mlflow_text.version_card(search, scored),
             about=mlflow_text.model_card(search),
@@ -163,6 +165,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         replaced=replaced,
         trial=winner.name,
         tracking_uri=store.shown,
+        nested=nested,
         **scores,
     )
 

@@ -98,6 +98,8 @@ class Promotion:
         ``None`` if no rows were kept for a test.
     r2_test_low, r2_test_high : float or None
         95 % interval of the test score, by the bootstrap.
+    nested : str
+        What searches without each part of the rows score on it, in words; empty if no part was tested in turn.
     """
 
     model: str
@@ -110,13 +112,22 @@ class Promotion:
     r2_test: float | None = None
     r2_test_low: float | None = None
     r2_test_high: float | None = None
+    nested: str = ""
 
     @classmethod
     def of(cls, version: ModelVersion, trial: str, tracking_uri: str) -> Promotion:
         """Return the promotion that made a trial's registered version champion."""
         scores = {name: float(version.tags[name]) for name in SCORES if name in version.tags}
         replaced = version.tags.get("replaced") or None
-        return cls(version.name, str(version.version), replaced, trial, tracking_uri=tracking_uri, **scores)
+        return cls(
+            version.name,
+            str(version.version),
+            replaced,
+            trial,
+            tracking_uri=tracking_uri,
+            nested=version.tags.get("nested", ""),
+            **scores,
+        )
 
     @property
     def uri(self) -> str:

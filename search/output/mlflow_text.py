@@ -154,7 +154,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         )
         outcome += [str(tested), *([model] if model else [])]
     elif not development.split.test:
-        test_rows = f"None were kept: the winner was never tested.{f' It is version {version}.' if version else ''}"
+        test_rows = f"{_never_tested(search)}{f' It is version {version}.' if version else ''}"
     else:
         promote = (
             f'promote("{search.run.search_id}", data=…)'
@@ -229,9 +229,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
                 *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}."
-        if tested
-        else "It was never tested: no rows were kept for a test.",
+        f"With this, the test rows have been opened {_times(tested.openings)}." if tested else _never_tested(search),
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -245,6 +243,16 @@ def version_card(search: Search, tested: Tested | None) -> str:
         ),
     )
     return with_chance(text, chance(search.run.run.data.tags))
+
+
+def _never_tested(search: Search) -> str:
+    nested = search.run.run.data.tags.get("nested")
+    if nested:
+        return (
+            f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
+            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, 'nested.csv'))}."
+        )
+    return "It was never tested: no rows were kept for a test."
 
 
 def _objective(development: Development) -> str:

@@ -206,7 +206,7 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 def promotion_text(promotion: Promotion) -> str:
     """Return a promotion for people."""
     instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
-    test = ", never tested: no rows were kept for a test"
+    test = f", nested {promotion.nested}" if promotion.nested else ", never tested: no rows were kept for a test"
     if promotion.r2_test is not None:
         interval = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
         test = f", test {promotion.r2_test:.4f} (95 % interval {interval})"
