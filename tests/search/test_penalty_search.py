@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,8 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV, SearchConfig, from_arrays, run_search
-from regsearch.data import Split
+from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV
 
 TIGHT = {"tol": 1e-11, "max_iter": 1_000_000}
 ALPHAS = np.geomspace(1, 0.05, 6)
@@ -91,29 +91,39 @@ def test_columns_of_unit_deviation_are_what_a_standard_scaler_makes():
     np.testing.assert_allclose(ours.predict(X), theirs.fit(X, y).predict(X), atol=1e-6)
 
 
-FAMILIES = {"ridge": (0.01, 100.0), "lasso": True, "elasticnet": True}
+@pytest.mark.slow
+def test_with_tracking_it_is_the_same_search_with_runs(workspace):
+    X, y = table(80)
+    frame = pd.DataFrame(X, columns=[f"unit_{number}" for number in range(15)])
+    weights = 1.0 + np.arange(80) % 3
+    model = only(ridge=(0.01, 100.0), lasso=True, cv=KFold(4, shuffle=True, random_state=0), n_trials=11)
+    model.set_params(scale="standard", select="one-se-paired", random_state=5)
+    plain = clone(model).fit(frame, y, sample_weight=weights)
+    tracked = clone(model).set_params(tracking="speed").fit(frame, y, sample_weight=weights)
+    assert tracked.best_params_ == plain.best_params_
+    assert tracked.cv_results_["params"] == plain.cv_results_["params"]
+    for name in ("mean_test_score", "split2_test_score", "n_nonzero"):
+        np.testing.assert_allclose(tracked.cv_results_[name], plain.cv_results_[name], atol=1e-9)
+    np.testing.assert_allclose(tracked.coef_path_, plain.coef_path_, atol=1e-8)
+    np.testing.assert_allclose(tracked.predict(frame), plain.predict(frame), atol=1e-8)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("speed").experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == len(tracked.cv_results_["params"]) + 2  # the baseline, and the search's own run
+    again = clone(tracked).fit(frame, y, sample_weight=weights)
+    assert len(client.search_runs([experiment])) == len(runs)
+    np.testing.assert_array_equal(again.coef_path_, tracked.coef_path_)
 
 
 @pytest.mark.slow
-def test_trials_scores_and_winner_are_those_of_a_search_with_the_same_folds(workspace):
-    X, y = table(80)
-    config = SearchConfig.load("own-data").updated(trials=13, folds=4, seed=5, select="one-se-paired")
-    config = config.with_family("ridge", alpha={"low": 0.01, "high": 100.0})
-    searched = run_search(config, data=from_arrays(X, y), name="same", promote=False, progress=False)
-    rows = Split.blocked([(0, 68)], 4, 0, (68, 80)).folds
-    cv = [tuple(np.concatenate([np.arange(*one) for one in part]) for part in (f.train, f.validation)) for f in rows]
-    ours = PenaltySearchCV(**FAMILIES, cv=cv, n_trials=13, random_state=5, select="one-se-paired").fit(X[:68], y[:68])
-    theirs = searched.trials.set_index(["family", "trial"])
-    for place, params in enumerate(ours.cv_results_["params"]):
-        number = sum(one["family"] == params["family"] for one in ours.cv_results_["params"][:place])
-        same = theirs.loc[params["family"], number]
-        for name in {"alpha", "l1_alpha", "l2_alpha"} & params.keys():
-            assert params[name] == same[name]
-        np.testing.assert_allclose(ours.cv_results_["mean_test_score"][place], same["r2_validation"], atol=1e-9)
-    assert len(ours.cv_results_["params"]) == len(theirs) - 1  # without the baseline
-    winner = searched.winner
-    assert ours.best_params_ == {"family": winner.family, **winner.parameters}
-    np.testing.assert_allclose(ours.best_score_, winner.r2_validation, atol=1e-9)
+def test_tracked_targets_have_a_search_each_and_a_single_split_is_refused(workspace):
+    X, y = table()
+    both = only(lasso=[0.1]).set_params(tracking="two").fit(X, pd.DataFrame({"speed": y, "turn": -y}))
+    np.testing.assert_allclose(both.coef_[0], -both.coef_[1], atol=1e-9)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    assert {one.name for one in client.search_experiments()} >= {"two-speed", "two-turn"}
+    with pytest.raises(ConfigError, match="tracking: expected at least 2 splits, found 1"):
+        only(lasso=[0.1]).set_params(tracking="one", cv=[(range(40), range(40, 60))]).fit(X, y)
 
 
 def test_results_have_the_shape_of_scikit_learn_s():
