@@ -20,6 +20,7 @@ from regsearch.errors import (
     RegistryError,
     RegsearchError,
     SearchBusyError,
+    SearchNotFoundError,
     SearchStoppedError,
     StoreError,
     TrialError,
@@ -27,8 +28,10 @@ from regsearch.errors import (
 
 if TYPE_CHECKING:
     from regsearch.data import Recording, from_arrays, from_frame
+    from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.config import SearchConfig
     from regsearch.search.launch import run_search
+    from regsearch.search.null import null_distribution
     from regsearch.search.penalty_search import PenaltySearchCV
     from regsearch.search.promotion import load_champion, promote
     from regsearch.search.result import Promotion, SearchResult
@@ -42,6 +45,7 @@ __all__ = [
     "LostError",
     "ModelRejectedError",
     "NoWinnerError",
+    "NullDistribution",
     "PenalizedPath",
     "PenaltySearchCV",
     "Promotion",
@@ -51,6 +55,7 @@ __all__ = [
     "RegsearchError",
     "SearchBusyError",
     "SearchConfig",
+    "SearchNotFoundError",
     "SearchResult",
     "SearchStoppedError",
     "StoreError",
@@ -58,6 +63,7 @@ __all__ = [
     "from_arrays",
     "from_frame",
     "load_champion",
+    "null_distribution",
     "penalized_path",
     "promote",
     "run_search",
@@ -65,8 +71,10 @@ __all__ = [
 
 _HOMES = {
     "regsearch.data": ("Recording", "from_arrays", "from_frame"),
+    "regsearch.search.chance.distribution": ("NullDistribution",),
     "regsearch.search.config": ("SearchConfig",),
     "regsearch.search.launch": ("run_search",),
+    "regsearch.search.null": ("null_distribution",),
     "regsearch.search.penalty_search": ("PenaltySearchCV",),
     "regsearch.search.promotion": ("load_champion", "promote"),
     "regsearch.search.result": ("Promotion", "SearchResult"),

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
@@ -18,7 +19,7 @@ import typer
 
 from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
-from regsearch.search.config import PRESETS, Rule
+from regsearch.search.config import PRESETS, AtMost, Rule
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -101,6 +102,17 @@ Covariates = Annotated[
 ]
 Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -159,22 +171,18 @@ def run(
         int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="RULE", help="Rule that chooses the winner: best, one-se or one-se-paired.")
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Rule that chooses the winner: best, one-se, one-se-paired, or at-most:N, the best with at most N "
+            "non-zero weights.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same trials."),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; change nothing.")] = False,
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry as it is.")
@@ -210,7 +218,7 @@ def run(
         scale=cast(Scale | None, scale),
         rows="independent" if independent else None,
         name=name,
-        select=cast(Rule | None, select),
+        select=_rule(select) if select else None,
         families=cast(Sequence[Family], family or ()),
         folds=folds,
         alpha=_ends(alpha) if alpha else None,
@@ -247,6 +255,15 @@ def _lags(text: str) -> list[int]:
         raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
 
 
+def _rule(text: str) -> Rule:
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return cast(Rule, text)
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
+
+
 def _ends(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(":"))
@@ -275,6 +292,60 @@ def promote(
 
     promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
     _print(terminal.promotion_json(promotion), terminal.promotion_text(promotion), as_json=as_json)
+
+
+@app.command()
+def null(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    n: Annotated[
+        int | None,
+        typer.Option("--n", metavar="N", min=1, help="Number of null targets (default: 100, or all impostors)."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
+            "are impostors, else shift).",
+        ),
+    ] = None,
+    impostors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(metavar="P", help="The p that should be possible (default: 0.05).")
+    ] = None,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Score on the opened test rows, which counts as another use of them."),
+    ] = False,
+    tracking_uri: TrackingUri = None,
+    storage: SharedStorage = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a finished search with chance: score its whole choice on targets that nothing ties to the features."""
+    from regsearch.search.chance.distribution import Kind
+    from regsearch.search.null import null_distribution
+    from regsearch.search.output import terminal
+
+    found = null_distribution(
+        search_id,
+        n=n,
+        kind=cast(Kind | None, kind),
+        impostors=impostors or (),
+        level=level,
+        test=test,
+        tracking_uri=tracking_uri,
+        storage=storage,
+        workers=workers,
+        cluster=cluster,
+        progress=not quiet,
+    )
+    _print(found.as_json(), terminal.null_text(found), as_json=as_json)
 
 
 @app.command()
@@ -308,6 +379,27 @@ def models(
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
     }
     _print(shown, terminal.models_text(shown), as_json=as_json)
+
+
+@app.command()
+def figures(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    width: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", min=60, max=400, help="Width in mm: 85 for one column of a journal, 180 for two columns."
+        ),
+    ] = 180,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files (default: ./figures-SEARCH_ID).")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Draw the figures of a search again, as PDF and as PNG at 300 dpi, without reading its data."""
+    from regsearch.search.redrawing import redraw
+
+    for file in redraw(search_id, to or Path(f"figures-{search_id}"), width=width, tracking_uri=tracking_uri):
+        typer.echo(str(file))
 
 
 @app.command()

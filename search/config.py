@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from regsearch.data import Scale, is_example, is_path
 from regsearch.errors import ConfigError
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
-Rule = Literal["best", "one-se", "one-se-paired"]
+
+
+class AtMost(Section):
+    """The best score among the models with few weights."""
+
+    at_most: Annotated[int, Field(ge=1, strict=True, description="largest number of weights that are not zero")]
+
+
+Rule = Literal["best", "one-se", "one-se-paired"] | AtMost
 """How the winner is chosen; see `search.winner.winner`."""
 
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
@@ -53,6 +61,37 @@ class DataKeys(TypedDict, total=False):
     lags: Sequence[int] | None
     scale: Scale | None
     rows: Literal["time", "independent"] | None
+
+
+class NullConfig(Section):
+    """Null targets to compare the search with: targets that only chance could tie to the features."""
+
+    kind: Annotated[
+        Literal["shift", "session", "impostor", "permutation"] | None,
+        Field(
+            description="where null targets come from: shift moves the target in time; session exchanges the targets "
+            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
+            "out: impostor if there are impostors, else shift"
+        ),
+    ] = None
+    n: Annotated[
+        int | None,
+        Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
+    ] = None
+    impostors: Annotated[
+        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
+    ] = ()
+    level: Annotated[
+        float, Field(gt=0, le=1, description="the p that should be possible: too few null targets are refused")
+    ] = 0.05
+
+    @model_validator(mode="after")
+    def _impostors_are_used(self) -> Self:
+        if self.kind == "impostor" and not self.impostors:
+            raise ValueError("kind = impostor needs impostors: other recordings with a target of the same quantity")
+        if self.impostors and self.kind not in (None, "impostor"):
+            raise ValueError(f"impostors are of kind impostor, found kind = {self.kind}; leave one of them out")
+        return self
 
 
 class SearchConfig(Section):
@@ -87,14 +126,19 @@ class SearchConfig(Section):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Rule,
+        Annotated[Literal["best", "one-se", "one-se-paired"], Tag("rule")] | Annotated[AtMost, Tag("limit")],
+        Discriminator(lambda value: "limit" if isinstance(value, AtMost | dict) else "rule"),
         Field(
             description="rule that chooses the winner: best takes the best score; one-se the sparsest trial within one "
-            "standard error of it; one-se-paired the same with the standard error of the difference"
+            "standard error of it; one-se-paired the same with the standard error of the difference; "
+            "{ at_most = 100 } the best score with at most 100 weights that are not zero"
         ),
     ] = "best"
     data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
     families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
+    null: Annotated[
+        NullConfig | None, Field(description="null targets to compare the search with at its end (default: none)")
+    ] = None
 
     @model_validator(mode="after")
     def _grids_are_square_and_whole(self) -> Self:
@@ -126,8 +170,8 @@ class SearchConfig(Section):
     def search_id(self, data_sha256: str) -> str:
         """Return the search's identity: a hash of the data's values and of every key that decides the trials.
 
-        The data's source, the number of trials, `patience` and `select` do not decide them: a moved file is the same
-        search, and more trials continue it.
+        The data's source, the number of trials, `patience`, `select` and `null` do not decide them: a moved file is
+        the same search, and more trials continue it.
         """
         text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -140,7 +184,9 @@ class SearchConfig(Section):
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
-        decisive = self.model_dump(mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True})
+        decisive = self.model_dump(
+            mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True, "null": True}
+        )
         data, untouched = decisive["data"], DataConfig()
         for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
             if getattr(self.data, key) == getattr(untouched, key):
@@ -225,7 +271,7 @@ class SearchConfig(Section):
         seed: int | None = None,
         trials: int | None = None,
         name: str | None = None,
-        select: Rule | None = None,
+        select: Rule | Mapping[str, int] | None = None,
         families: Sequence[Family] = (),
         folds: int | None = None,
         alpha: tuple[float, float] | None = None,
@@ -240,7 +286,7 @@ class SearchConfig(Section):
             Trials wanted in all, of each family searched by range.
         name : str or None
             Name of the experiment and the model.
-        select : {"best", "one-se", "one-se-paired"} or None
+        select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int} or None
         families : sequence of str
             Families to keep; all if empty.
         folds : int or None
@@ -375,11 +421,14 @@ class SearchConfig(Section):
         return values
 
     def _beside(self, path: Path) -> Self:
-        """Return a copy whose relative source starts at the folder of a configuration's file."""
-        if not is_path(self.data.source):
-            return self
-        source = str(path.parent / self.data.source)
-        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+        """Return a copy whose relative paths start at the folder of a configuration's file."""
+        changed: dict[str, Any] = {}
+        if is_path(self.data.source):
+            changed["data"] = self.data.model_copy(update={"source": str(path.parent / self.data.source)})
+        if self.null and self.null.impostors:
+            files = tuple(str(path.parent / file) if is_path(file) else file for file in self.null.impostors)
+            changed["null"] = self.null.model_copy(update={"impostors": files})
+        return self.model_copy(update=changed)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -463,7 +512,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
 
 
-_UNION_TAGS = {"range", "points", "grid", "one", "several", *ROW_TAGS}
+_UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from regsearch.errors import ConfigError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
+from regsearch.search.output.null_record import concluded
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
@@ -54,8 +55,23 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
+    null = concluded(run, best)
+    if config.null and null is None:
+        return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, chosen.trials, best, 0, promotion, tuple(said))
+    return SearchResult(
+        run.search_id,
+        run.run_id,
+        chosen.trials,
+        best,
+        0,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+        null,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.data import Recording
+from regsearch.data import Development, Recording
 from regsearch.errors import (
-    MORE_MEMORY,
-    ConfigError,
-    EngineLostError,
-    HeldError,
     PromotionRefusedError,
-    SearchBusyError,
-    SearchStoppedError,
 )
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.earlier import predecessor, recall, remember, request_of
 from regsearch.search.notes import invitation, notes
+from regsearch.search.null import compare
+from regsearch.search.output import mlflow_text
+from regsearch.search.output.live_run import LiveRun
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
@@ -37,21 +29,16 @@ from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
+from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine, Submit, processes, thread
+from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
-from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
-from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.quiet_mlflow import quiet
-from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
-from regsearch.tracking.store import Store, is_there, open_store, storage_url
-
-_BUSY_SECONDS = 1.0
-"""How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
+from regsearch.tracking.store import is_there, open_store, storage_url
 
 
 def run_search(
@@ -109,14 +96,14 @@ def run_search(
         If a trial raised.
     """
     shown = progress_of(progress)
-    connected = _engine(workers, cluster)
+    connected = engine_of(workers, cluster)
     config = _configured(config, data, name)
     request = request_of(config, data, promote=promote)
     store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
-            _close_orphans(store, shown)
+            say_orphans(store, shown)
             return known
     require_sampler(config)
     if not data:
@@ -124,10 +111,10 @@ def run_search(
     development, sealed = read_rows(config, data, progress=shown.is_shown)
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri, storage)
-    _close_orphans(store, shown)
+    say_orphans(store, shown)
     with (
-        _alone(store, search_id) as held,
-        _resumable(),
+        alone(store, search_id) as held,
+        resumable(),
         connected as engine,
         storage_at(storage_url(storage), home(), store.locks) as opened,
     ):
@@ -135,6 +122,8 @@ def run_search(
         if earlier:
             shown.say(str(earlier))
         is_new = SearchRun.find(store, search_id) is None
+        if is_new and (lies := elsewhere(store, search_id)):
+            shown.say(f"this starts search {search_id} anew: {lies}")
         measured = maxima_of(development) if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
@@ -146,16 +135,9 @@ def run_search(
             run.write({"config.toml": config.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
-            recorder = _Recorder(
-                run,
-                held,
-                shown,
-                tolerance=config.tolerance,
-                maxima=maxima,
-                feature_names=development.feature_names,
-            )
+            recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
             with engine(Task(development, config.tolerance, run.score)) as submit:
-                ahead = partial(_import_what_ends_a_search, config, promote=promote)
+                ahead = _import_what_saves_a_model if promote else (lambda: None)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             chosen = choose(run, config)
             search = Search(run, config, development, chosen)
@@ -173,9 +155,22 @@ def run_search(
             said.append(invitation(search_id))
         if promotion is None:
             describe(search)
+        null = compare(search, config.null, engine, held, shown=shown) if config.null else None
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, chosen.trials, chosen.winner, new_trials, promotion, tuple(said))
+    return SearchResult(
+        search_id,
+        run.run_id,
+        chosen.trials,
+        chosen.winner,
+        new_trials,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+        null,
+    )
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
@@ -185,59 +180,9 @@ def _configured(config: SearchConfig | str, data: Recording | None, name: str | 
     return (config.of(data) if data else config).updated(name=name)
 
 
-def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
-    if cluster is None:
-        return nullcontext(thread if workers in (None, 1) else processes(workers))
-    if workers is not None:
-        raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
-    try:
-        from regsearch.search.solving.dask_engine import connect
-    except ImportError as error:
-        raise ConfigError(
-            f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
-        ) from error
-    return connect(cluster)
-
-
-def _close_orphans(store: Store, shown: Progress) -> None:
-    for closed in close_orphans(store):
-        shown.say(f"the process of search {closed} had died; its open runs are closed")
-
-
-@contextmanager
-def _alone(store: Store, search_id: str) -> Iterator[Held]:
-    """Hold the search's lock; it is released if this process dies."""
-    with ExitStack() as stack:
-        try:
-            held = stack.enter_context(store.locks.hold(search_id, _BUSY_SECONDS))
-        except HeldError as error:
-            raise SearchBusyError(
-                f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
-            ) from error
-        yield held
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Turn a failure outside of the search itself into one line that says that the search can be resumed."""
-    try:
-        with quiet("mlflow.store", level=logging.CRITICAL):  # its tracebacks
-            yield
-    except EngineLostError as error:
-        raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
-    except MemoryError as error:
-        raise SearchStoppedError(f"{MORE_MEMORY}; what was logged is kept, and the same command resumes") from error
-    except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
-        raise SearchStoppedError(
-            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
-        ) from error
-
-
-def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
+def _import_what_saves_a_model() -> None:
     """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
-    for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
-    for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
-    for name in (*for_figures, *for_the_model):
+    for name in ("mlflow.sklearn", "skops.io"):
         import_module(name)
 
 
@@ -250,15 +195,15 @@ class _Recorder:
         held: Held,
         shown: Progress,
         *,
-        tolerance: float,
+        config: SearchConfig,
         maxima: Maxima | None,
-        feature_names: Sequence[str],
+        development: Development,
     ) -> None:
         self._run = run
         self._held = held
-        self._tolerance = tolerance
+        self._config = config
         self._maxima = maxima
-        self._feature_names = feature_names
+        self._development = development
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
@@ -267,18 +212,32 @@ class _Recorder:
         logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
+        live = LiveRun(self._run, self._description, [record_of(key, self._left[key]) for key in sorted(logged)])
+
+        def log(proposal: Proposal, outcome: Solved | Failure) -> None:
+            if record := self._log(proposal, outcome):
+                live.count(record)
+
         with self._shown.trials(most, settled):
-            drive(studies, submit, self._log, logged, meanwhile)
+            drive(studies, submit, log, logged, meanwhile, live.show)
+            live.show(at_once=True)
             self._shown.complete()
         return len(logged) - already
 
-    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> None:
+    def _description(self, done: int, best: TrialRecord | None) -> str:
+        said = mlflow_text.so_far(self._run.search_id, self._run.experiment_id, self._config, done, best)
+        return f"{said}\n\n{mlflow_text.opening(self._config, self._development)}"
+
+    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> TrialRecord | None:
+        """Write a trial's outcome, and return its record unless the trial raised."""
         self._held.confirm()
         left = self._left.get((proposal.family, proposal.number))
         run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self._tolerance, self._maxima)
+        record = trial_record(proposal, outcome, self._config.tolerance, self._maxima)
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
-            return
-        self._run.log_trial(record, trial_files(record, outcome, self._feature_names), run_id)
+            return None
+        files = trial_files(record, outcome, self._development.feature_names)
+        run_id = self._run.log_trial(record, files, run_id)
         self._shown.count(record)
+        return replace(record, run_id=run_id)

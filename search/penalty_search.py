@@ -82,7 +82,8 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         Family and strengths that were chosen.
     best_score_ : float or ndarray of float64, shape (n_targets,)
         Score of the chosen penalty, pooled over folds: 1 minus the squared error on all validation rows, as a share of
-        the squared deviations of these rows from the means of their folds' training rows.
+        the squared deviations of these rows from the means of their folds' training rows. With a single split it is R²
+        on its validation rows.
     best_index_ : int or ndarray of int, shape (n_targets,)
         Its place in `cv_results_`.
     cv_results_ : dict, or list of one per target
@@ -187,8 +188,8 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         development = rows.development(target, splits)
         workers = effective_n_jobs(self.n_jobs)
         if self.tracking is None:
-            engine = thread if workers == 1 else processes(workers, pictures=False)
-            return search(config, Task(development, config.tolerance), engine)
+            engine = thread if workers == 1 else processes(workers)
+            return search(config, Task(development, config.tolerance, is_drawn=False), engine)
         from regsearch.search import tracked  # MLflow
 
         features = getattr(self, "feature_names_in_", ())
@@ -416,10 +417,11 @@ def _results(tried: Sequence[Tried], n_splits: int) -> dict[str, Any]:
             np.array(values, dtype=object if name == "family" else np.float64), mask=is_left_out
         )
     results["params"] = params
-    scores = 1 - n_splits * np.array([one.losses for one in tried])
+    mean = np.array([trial.r2_validation for trial in trials])
+    shares = 1 - n_splits * np.array([one.losses for one in tried])
+    scores = shares if n_splits > 1 else mean[:, None]  # the losses of a single split are those of its blocks of rows
     for number in range(n_splits):
         results[f"split{number}_test_score"] = scores[:, number]
-    mean = np.array([trial.r2_validation for trial in trials])
     results |= {
         "mean_test_score": mean,
         "std_test_score": scores.std(axis=1),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import row_blocks
-from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
+from regsearch.errors import PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.objections import command, known_as, require_no_objection
@@ -27,7 +27,7 @@ from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.runs import SearchRun, suggestion
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -63,14 +63,33 @@ def promote(
 
     Raises
     ------
+    SearchNotFoundError
+        If there is no such search.
     PromotionRefusedError
-        If there is no such finished search, the data are not those that were searched, or `again` or `force` is needed.
+        If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
     """
     store = open_store(tracking_uri, storage)
     close_orphans(store)
-    run = SearchRun.find(store, search_id)
-    if run is None:
-        raise PromotionRefusedError(f"no search {search_id!r} in {store.shown}; {suggestion(store, search_id)}")
+    search, sealed = read_search(store, search_id, data)
+    return promote_winner(search, sealed, again=again, force=force)
+
+
+def read_search(store: Store, search_id: str, data: Recording | None = None) -> tuple[Search, SealedTest]:
+    """Return a finished search with its rows, and its sealed test rows.
+
+    Parameters
+    ----------
+    store : Store
+    search_id : str
+    data : Recording or None
+        The searched data, if their source has moved or cannot be read again.
+
+    Raises
+    ------
+    PromotionRefusedError
+        If there is no such finished search, or the data are not those that were searched.
+    """
+    run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
@@ -78,7 +97,7 @@ def promote(
     if config.search_id(development.data_sha256) != search_id:
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
-    return promote_winner(Search(run, config, development, choose(run, config)), sealed, again=again, force=force)
+    return Search(run, config, development, choose(run, config)), sealed
 
 
 def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:
@@ -185,12 +204,8 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
 
 
 def _load(store: Store, version: ModelVersion) -> Estimator:
-    if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
-        raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
-        return load(
-            Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(registry.SHA256)
-        )
+        return load(registry.download(store, version, folder), version.tags.get(registry.SHA256))
 
 
 def _table(rows: Rows) -> Iterator[tuple[NDArray[np.floating], NDArray[np.float64] | None]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from regsearch.data import Development
+    from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
     from regsearch.tracking.runs import SearchRun
@@ -44,6 +45,16 @@ class Search:
     config: SearchConfig
     development: Development
     choice: Choice
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.development.target
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return self.development.feature_names
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -132,6 +143,14 @@ class SearchResult:
         ``None`` if promotion was not wanted or was refused; `notes` then says why.
     notes : tuple of str
         What a person should know, such as a winner at the edge of its range or a refused promotion.
+    config : SearchConfig
+        The configuration that was searched.
+    experiment_id : str
+        Id of the MLflow experiment.
+    tracking_uri : str
+        The tracking store, without user and password.
+    null : NullDistribution or None
+        What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
     """
 
     search_id: str
@@ -141,6 +160,10 @@ class SearchResult:
     new_trials: int
     promotion: Promotion | None
     notes: tuple[str, ...]
+    config: SearchConfig = field(repr=False)
+    experiment_id: str = field(repr=False)
+    tracking_uri: str = field(repr=False)
+    null: NullDistribution | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -151,6 +174,12 @@ class SearchResult:
     def best(self) -> pd.Series:
         """The winner's row of `trials`."""
         return self.trials.iloc[self.finished.index(self.winner)]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from regsearch.search.notebook import as_html
+
+        return as_html(self)
 
 
 def table(trials: Sequence[Trial]) -> pd.DataFrame:

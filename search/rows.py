@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import ConfigError
@@ -71,6 +74,17 @@ def cut(
     first = recordings[0]
     split = split_of(config, len(first.y), first.annotations, part=part)
     return data.seal_targets(recordings, split, config.data.preparation)
+
+
+def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
+    """Return the target of another recording, by the name that it has in a configuration, shape (n_rows,).
+
+    Raises
+    ------
+    data.DataError
+        If there is no such recording, or it has no such target.
+    """
+    return data.load(source, config.data.roles, progress=False).y
 
 
 def test_key(development: Development) -> str:

@@ -146,7 +146,7 @@ def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float6
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
         design = normalise(part, model.y[chosen], scale=scale)
         n_rows = _MOST_ROWS
-    gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.gram
+    gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.matrix.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)
     is_positive = values > max(values[-1], 0.0) * len(values) * np.finfo(float).eps
     positive: NDArray[np.float64] = values[is_positive]

@@ -12,9 +12,9 @@ from regsearch.errors import TrialError
 from regsearch.search.config import SearchConfig
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import open_studies
-from regsearch.search.solving.evaluate import Evaluation, Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine
+from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.loop import drive
+from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import absolute, maxima_of
 from regsearch.search.trial import Proposal, Trial
 from regsearch.search.winner import winner
@@ -75,7 +75,7 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
     def keep(proposal: Proposal, outcome: Solved | Failure) -> None:
         if isinstance(outcome, Failure):
             raise TrialError(f"{proposal.name}: {outcome.traceback.strip().splitlines()[-1]}")
-        found[proposal.family, proposal.number] = _tried(proposal, outcome.evaluation, outcome)
+        found[proposal.family, proposal.number] = _tried(proposal, outcome)
 
     with engine(task) as submit:
         drive(studies, submit, keep, set())
@@ -83,11 +83,10 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
     return [found[key] for key in order if key in found]
 
 
-def _tried(proposal: Proposal, evaluation: Evaluation, solved: Solved) -> Tried:
-    trial = Trial(
-        proposal.family, proposal.number, proposal.parameters, proposal.penalty, evaluation.metrics(), run_id=""
-    )
-    return Tried(trial, np.array(evaluation.losses), solved.fit.coef, solved.fit.intercept)
+def _tried(proposal: Proposal, solved: Solved) -> Tried:
+    metrics = solved.evaluation.metrics()
+    trial = Trial(proposal.family, proposal.number, proposal.parameters, proposal.penalty, metrics, run_id="")
+    return Tried(trial, np.array(solved.evaluation.losses), solved.fit.coef, solved.fit.intercept)
 
 
 def place_of_the_winner(tried: list[Tried], config: SearchConfig) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from regsearch.data import MEMORY, Development, Scale
+from regsearch.search.chance.distribution import NullDistribution, in_words
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges
@@ -15,6 +16,7 @@ from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
+from regsearch.tracking.runs import TrialRecord
 
 _OBJECTIVE = (
     "Columns are {scaled} over the training rows; the objective is "
@@ -54,6 +56,7 @@ _PROPOSED = {
     "nsgaii": "proposed by NSGA-II",
 }
 _LONGEST_ROWS = 300
+_CHANCE = "**Better than chance?** "
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -114,6 +117,16 @@ def opening(config: SearchConfig, development: Development) -> str:
     return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), _objective(development), UNITS)
 
 
+def so_far(search_id: str, experiment_id: str, config: SearchConfig, done: int, best: TrialRecord | None) -> str:
+    """Return what stands above the `opening` while a search runs; `best` is the best certified trial so far."""
+    most = f"{'up to ' if config.may_stop_early else ''}{config.n_trials}"
+    score = ""
+    if best:
+        trial = _link(best.name, pages.run(experiment_id, best.run_id))
+        score = f" Best validation R² so far: {best.metrics['r2_validation']:.4f}, {trial}."
+    return f"{_look(search_id, experiment_id, config)}<br>**{done} of {most} trials are done.**{score}"
+
+
 def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
     """Return the description of a finished search.
 
@@ -149,8 +162,8 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
             else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
-    return _paragraphs(
-        f"{_look(search)}<br>{', '.join(outcome)}.",
+    text = _paragraphs(
+        f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
         f"{_trials(config)}.",
@@ -170,6 +183,24 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         _objective(development),
         UNITS,
     )
+    return with_chance(text, chance(search.run.run.data.tags))
+
+
+def chance(tags: Mapping[str, str]) -> str:
+    """Return what a search's null distributions came to, from the tags of its run; empty without any."""
+    results = [tags[name] for name in ("null_result", "null_test_result") if name in tags]
+    return f"{_CHANCE}{'. '.join(results)}." if results else ""
+
+
+def with_chance(text: str, line: str) -> str:
+    """Return a description with that line as its second paragraph, instead of an earlier such line."""
+    paragraphs = [one for one in text.split("\n\n") if not one.startswith(_CHANCE)]
+    return _paragraphs(*paragraphs[:1], *([line] if line else []), *paragraphs[1:])
+
+
+def chance_title(found: NullDistribution) -> str:
+    """Return the title of a null distribution's figure."""
+    return f"p = {found.p:.3g}, by {in_words(found.kind, found.n)}; the smallest possible is {found.smallest_p:.3g}"
 
 
 def model_card(search: Search) -> str:
@@ -188,7 +219,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
-    return _paragraphs(
+    text = _paragraphs(
         f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
         "### Scores",
@@ -214,6 +245,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
             ]
         ),
     )
+    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def _objective(development: Development) -> str:
@@ -300,11 +332,11 @@ def _rows(development: Development) -> dict[str, str]:
     return cut_all(development.split.shown, _LONGEST_ROWS)
 
 
-def _look(search: Search) -> str:
-    experiment_id, suffix = search.run.experiment_id, _of(search.run.search_id)
+def _look(search_id: str, experiment_id: str, config: SearchConfig) -> str:
+    suffix = _of(search_id)
     families = [
         _link(_chart_title(family), pages.view(experiment_id, family + suffix, charts=True))
-        for family in search.config.families.searched
+        for family in config.families.searched
     ]
     table = _link("all trials, best first", pages.view(experiment_id, pages.BEST_FIRST + suffix))
     return f"Look at: {' · '.join([table, *families])}"

@@ -16,10 +16,11 @@ from rich.text import Text
 from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
+from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
-from regsearch.search.trial import Trial, best_of_each_family
+from regsearch.search.trial import best_and_winner
 
 _SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
@@ -105,6 +106,7 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "best": {key: _plain(value) for key, value in result.best.items() if value == value},
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
+        **({"null": result.null.as_json()} if result.null else {}),
     }
 
 
@@ -114,7 +116,7 @@ def as_text(result: SearchResult) -> str:
     table.add_column("")
     for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    for trial in _shown_trials(result):
+    for trial in best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
@@ -133,17 +135,21 @@ def as_text(result: SearchResult) -> str:
         lines.append(Text(promotion_text(result.promotion), end=""))
     else:
         lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
+    if result.null:
+        lines.append(Text(f"better than chance? {result.null}"))
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
 
 
-def _shown_trials(result: SearchResult) -> list[Trial]:
-    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
-    shown = best_of_each_family(result.finished, _SHOWN_PER_FAMILY)
-    if result.winner in shown:
-        return shown
-    last = max((at for at, trial in enumerate(shown) if trial.family == result.winner.family), default=len(shown) - 1)
-    return [*shown[: last + 1], result.winner, *shown[last + 1 :]]
+def null_text(found: NullDistribution) -> str:
+    """Return a null distribution for people."""
+    table = Table(box=SIMPLE)
+    for heading in (f"R² {found.rows}", "search", "real target", "null: median", "95 %", "highest"):
+        table.add_column(heading, justify="right" if heading != f"R² {found.rows}" else "left")
+    middle, high = np.quantile(found.null, [0.5, 0.95])
+    scores = (found.search_score, found.score, middle, high, max(found.null))
+    table.add_row("", *(f"{score:.4f}" for score in scores))
+    return _rendered(Text(f"search {found.search_id}: {found}"), table)
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.data import Development, FoldRows, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.folds import TrainingRows, paths_for
@@ -42,11 +43,33 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
+    is_drawn : bool
+        Whether workers also draw the weights that they find.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
+    is_drawn: bool = True
+
+    def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals beside the driver."""
+        return Evaluator(self, processes)
+
+    def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals, and draws their weights so that the driver need not."""
+        evaluator = Evaluator(self, processes)
+        return partial(illustrated, evaluator) if self.is_drawn else evaluator
+
+    def check(self, work: Sequence[Proposal], result: object) -> None:
+        """Refuse outcomes that no solver of these proposals can have; see `search.solving.arrivals`."""
+        from regsearch.search.solving.arrivals import require_plausible
+
+        require_plausible(result, work, self.development)
+
+    def near(self, work: Sequence[Proposal]) -> Penalty | None:
+        """Return the penalty whose neighbours a solver should have solved to solve a path fast."""
+        return work[0].penalty
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,57 @@ def _centred(values: Vector, weights: Vector | None) -> Vector:
     return centred
 
 
+def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score) -> float:
+    """Return R² on the validation rows of all folds; see `Evaluator`.
+
+    Parameters
+    ----------
+    folds : sequence of FoldRows
+        One for a holdout.
+    predicted : sequence of ndarray of float64
+        Predictions at each fold's validation rows.
+    score : {"pooled", "mean"}
+    """
+    if len(folds) == 1 or score == "mean":
+        return float(np.mean(of_folds(r2_score, folds, predicted)))
+    errors, deviations = _sums(folds, predicted)
+    return float(1 - errors.sum() / deviations.sum())
+
+
+def validation_error(
+    folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score, *, independent: bool = False
+) -> tuple[float, tuple[float, ...]]:
+    """Return the standard error of `validation_score`, and the losses of folds or blocks; see `Evaluation`."""
+    if len(folds) == 1:
+        rows = folds[0].validation
+        squares = np.square(rows.y - predicted[0]) * (1.0 if rows.weights is None else rows.weights)
+        shares = squares / _sum_of_squares(_centred(rows.y, rows.weights), rows.weights)
+        losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
+        return r2_standard_error(rows.y, predicted[0], rows.weights, independent=independent), losses
+    errors, deviations = _sums(folds, predicted)
+    losses = tuple((errors / deviations.sum()).tolist())
+    n_folds = len(folds)
+    if score == "mean":
+        return float(np.std(of_folds(r2_score, folds, predicted), ddof=1) / np.sqrt(n_folds)), losses
+    unexplained = errors - errors.sum() / deviations.sum() * deviations
+    error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+    return float(error), losses
+
+
+def of_folds(measure: Callable[..., float], folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> list[float]:
+    """Return a measure of true against predicted validation rows, such as `r2_score`, fold by fold."""
+    rows = [fold.validation for fold in folds]
+    return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
+
+
+def _sums(folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> tuple[Vector, Vector]:
+    """Return each fold's squared validation error, and the squared deviations from the mean of its training rows."""
+    both = [(fold.validation, fold.train.mean) for fold in folds]
+    errors = [_sum_of_squares(rows.y - values, rows.weights) for (rows, _), values in zip(both, predicted, strict=True)]
+    deviations = [_sum_of_squares(rows.y - mean, rows.weights) for rows, mean in both]
+    return np.array(errors), np.array(deviations)
+
+
 def predict(rows: Rows, model: Model) -> Vector:
     """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
     support = np.flatnonzero(model.coef)
@@ -199,6 +273,36 @@ class Model(Protocol):
         """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
+def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
+    """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
+
+    Parameters
+    ----------
+    task : Task
+    processes : int
+        How many processes share this machine's memory.
+    """
+    development = task.development
+    folds, model = [fold.train for fold in development.folds], development.model
+    fitted = folds if model is folds[0] else [*folds, model]
+    size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
+    sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights, rows.covariates) for rows in fitted]
+    paths = paths_for(
+        sets,
+        tolerance=task.tolerance,
+        scale=development.preparation.scale,
+        in_memory=fits_in_memory(size, processes),
+    )
+    return paths[: len(folds)], paths[-1]
+
+
+def on_rows_of(path: RegularizationPath, penalty: Penalty, model: RegularizationPath, task: Task) -> Penalty:
+    """Return the penalty that means the same on the rows of a fold as another on those of the trial's own model."""
+    if task.development.preparation.scale != "unit-norm":
+        return penalty  # on these scales weights do not change with the number of rows
+    return penalty.on(path.total_weight, instead_of=model.total_weight, keep_l1=task.score == "mean")
+
+
 class Evaluator:
     r"""Solves and evaluates trials on one recording, remembering what it has solved.
 
@@ -220,18 +324,10 @@ class Evaluator:
     """
 
     def __init__(self, task: Task, processes: int = 1) -> None:
-        development = task.development
-        self._folds = development.folds
-        self._score = task.score
-        model = development.model
-        self._is_holdout = model is self._folds[0].train
-        fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
-        size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
-        in_memory = fits_in_memory(size, processes)
-        sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights, rows.covariates) for rows in fitted]
-        self._prepared = development.preparation
-        paths = paths_for(sets, tolerance=task.tolerance, scale=self._prepared.scale, in_memory=in_memory)
-        self._paths, self._model = paths[: len(self._folds)], paths[-1]
+        self._folds = task.development.folds
+        self._task = task
+        self._paths, self._model = paths_of(task, processes)
+        self._is_holdout = self._model is self._paths[0]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -248,16 +344,12 @@ class Evaluator:
         return outcomes
 
     def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
-        of_folds = [_solve(path, [self._on(path, penalty) for penalty in penalties]) for path in self._paths]
+        of_folds = [
+            _solve(path, [on_rows_of(path, penalty, self._model, self._task) for penalty in penalties])
+            for path in self._paths
+        ]
         models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
         return [self._evaluated(fits, model) for *fits, model in zip(*of_folds, models, strict=True)]
-
-    def _on(self, path: RegularizationPath, penalty: Penalty) -> Penalty:
-        """Return the penalty that means the same on the rows of a fold."""
-        if self._prepared.scale != "unit-norm":
-            return penalty  # these scales do not change with the number of rows
-        keep_l1 = self._score == "mean"
-        return penalty.on(path.total_weight, instead_of=self._model.total_weight, keep_l1=keep_l1)
 
     def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
@@ -268,7 +360,7 @@ class Evaluator:
             r2_train=scores.r2_train,
             r2_validation=scores.r2_validation,
             r2_validation_se=scores.r2_validation_se,
-            r_validation=float(np.mean(self._of_folds(pearson_r, predicted))),
+            r_validation=float(np.mean(of_folds(pearson_r, self._folds, predicted))),
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
@@ -281,50 +373,29 @@ class Evaluator:
         selected = np.count_nonzero([fit.coef for fit in fits], axis=0).astype(np.int16)
         return Solved(evaluation, model, predicted, selected)
 
-    def _of_folds(self, measure: Callable[..., float], predicted: Sequence[Vector]) -> list[float]:
-        """Return a measure of true against predicted validation rows, fold by fold."""
-        rows = [fold.validation for fold in self._folds]
-        return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
-
     def _scores(self, fits: Sequence[Fit], predicted: Sequence[Vector]) -> _Scores:
-        trained = [
-            r2_score(fold.train.y, fit.fitted, fold.train.weights) for fold, fit in zip(self._folds, fits, strict=True)
-        ]
-        folds = tuple(zip(trained, self._of_folds(r2_score, predicted), strict=True))
-        if self._is_holdout:
-            return self._scores_of_holdout(*folds[0], predicted[0])
-        rows = [fold.validation for fold in self._folds]
-        errors = np.array(
-            [_sum_of_squares(one.y - values, one.weights) for one, values in zip(rows, predicted, strict=True)]
-        )
-        deviations = np.array(
-            [_sum_of_squares(fold.validation.y - fold.train.mean, fold.validation.weights) for fold in self._folds]
-        )
-        losses = tuple((errors / deviations.sum()).tolist())
-        if self._score == "mean":
-            r2_train, r2_validation = np.mean(folds, axis=0).tolist()
-            error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
-            return _Scores(r2_train, r2_validation, float(error), folds, losses)
-        shares = [
-            _sum_of_squares(_centred(fold.train.y, fold.train.weights), fold.train.weights) for fold in self._folds
-        ]
-        lost = errors.sum() / deviations.sum()
-        unexplained = errors - lost * deviations
-        n_folds = len(folds)
-        if n_folds == 1:
-            independent = self._prepared.independent
-            error = r2_standard_error(rows[0].y, predicted[0], rows[0].weights, independent=independent)
-        else:
-            error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
-        return _Scores(float(np.average(trained, weights=shares)), float(1 - lost), float(error), folds, losses)
+        trained = [fold.train for fold in self._folds]
+        r2_trained = [r2_score(rows.y, fit.fitted, rows.weights) for rows, fit in zip(trained, fits, strict=True)]
+        folds = tuple(zip(r2_trained, of_folds(r2_score, self._folds, predicted), strict=True))
+        independent = self._task.development.preparation.independent
+        r2_validation = validation_score(self._folds, predicted, self._task.score)
+        error, losses = validation_error(self._folds, predicted, self._task.score, independent=independent)
+        shares = [_sum_of_squares(_centred(rows.y, rows.weights), rows.weights) for rows in trained]
+        alike = self._is_holdout or self._task.score == "mean"
+        r2_train = float(np.average(r2_trained, weights=None if alike else shares))
+        return _Scores(r2_train, r2_validation, error, () if self._is_holdout else folds, losses)
 
-    def _scores_of_holdout(self, r2_train: float, r2_validation: float, predicted: Vector) -> _Scores:
-        rows = self._folds[0].validation
-        squares = np.square(rows.y - predicted) * (1.0 if rows.weights is None else rows.weights)
-        shares = squares / _sum_of_squares(_centred(rows.y, rows.weights), rows.weights)
-        losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
-        error = r2_standard_error(rows.y, predicted, rows.weights, independent=self._prepared.independent)
-        return _Scores(r2_train, r2_validation, error, (), losses)
+
+def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+    """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    from regsearch.tracking import figures  # matplotlib, which a search without tracking does not need
+
+    return [
+        replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
+        if isinstance(outcome, Solved)
+        else outcome
+        for proposal, outcome in zip(proposals, evaluator(proposals), strict=False)
+    ]
 
 
 @dataclass(frozen=True)

@@ -212,11 +212,21 @@ def test_one_family_is_changed_or_added_without_rebuilding_the_others():
         changed.with_family("lasso", trials=None)
 
 
+def test_a_limit_of_weights_is_written_as_it_is_read_and_does_not_decide_the_trials():
+    default = SearchConfig.from_preset("default")
+    limited = default.updated(select={"at_most": 100})
+    assert limited.select.at_most == 100
+    assert SearchConfig.from_toml(limited.to_toml()) == limited == default.updated(select=limited.select)
+    assert limited.search_id("f" * 64) == default.search_id("f" * 64)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"families": ["lass"]}, "--family lass: the configuration has ridge, lasso, elasticnet"),
         ({"select": "worst"}, "select: Input should be 'best', 'one-se' or 'one-se-paired', found 'worst'"),
+        ({"select": {"at_most": 0}}, "select.at_most: Input should be greater than or equal to 1, found 0"),
+        ({"select": {"most": 5}}, "unknown key 'select.most'; did you mean 'at_most'?"),
         ({"alpha": (1.0, 0.1)}, "low must be below high"),
         ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and the lasso have an alpha"),
         ({"folds": 1}, "folds: Input should be greater than or equal to 2"),

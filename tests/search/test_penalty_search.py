@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.linear_model import ElasticNetCV, LassoCV, Ridge, RidgeCV
+from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -89,6 +91,36 @@ def test_columns_of_unit_deviation_are_what_a_standard_scaler_makes():
     ours = only(lasso=ALPHAS).set_params(scale="standard").fit(X, y)
     theirs = make_pipeline(StandardScaler(), only(lasso=[ours.best_params_["alpha"]]).set_params(scale="none"))
     np.testing.assert_allclose(ours.predict(X), theirs.fit(X, y).predict(X), atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    alphas=st.tuples(st.floats(0.003, 0.1), st.floats(0.1, 10)),
+    scale=st.sampled_from(["unit-norm", "standard", "none"]),
+    cv=st.sampled_from([KFold(3), ShuffleSplit(2, random_state=1), GroupKFold(4)]),
+    is_weighted=st.booleans(),
+    is_wide=st.booleans(),
+)
+def test_a_score_is_that_of_folds_fitted_by_scikit_learn(alphas, scale, cv, is_weighted, is_wide):
+    X, y = table(40, 60 if is_wide else 5)
+    groups = np.arange(40) // 7 if isinstance(cv, GroupKFold) else None
+    weights = np.arange(40) % 4 + 0.5 if is_weighted else np.ones(40)
+    model = only(elasticnet=([alphas[0]], [alphas[1]])).set_params(scale=scale, cv=cv)
+    model.fit(X, y, groups=groups, sample_weight=weights if is_weighted else None)
+    total = weights.sum()
+    errors, deviations = 0.0, 0.0
+    for train, test in cv.split(X, y, groups):
+        v = weights[train]
+        share = total / v.sum() if scale == "unit-norm" else 1.0
+        l1, l2 = alphas[0] * np.sqrt(share), alphas[1] / total * share
+        mean, spread = np.average(X[train], axis=0, weights=v), np.ones(X.shape[1])
+        if scale != "none":
+            spread = np.sqrt(v @ (X[train] - mean) ** 2 / (v.sum() if scale == "standard" else 1.0))
+        fitted = ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-10, max_iter=100_000)
+        fitted.fit((X[train] - mean) / spread, y[train], sample_weight=v)
+        errors += weights[test] @ (y[test] - fitted.predict((X[test] - mean) / spread)) ** 2
+        deviations += weights[test] @ (y[test] - np.average(y[train], weights=v)) ** 2
+    np.testing.assert_allclose(model.best_score_, 1 - errors / deviations, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -184,8 +216,10 @@ def test_any_splitter_scores_as_the_folds_fitted_by_hand(cv):
         mean, norm = X[train].mean(axis=0), np.linalg.norm(X[train] - X[train].mean(axis=0), axis=0)
         fitted = Ridge(1.0).fit((X[train] - mean) / norm, y[train])
         errors += np.sum((y[test] - fitted.predict((X[test] - mean) / norm)) ** 2)
-        deviations += np.sum((y[test] - y[train].mean()) ** 2)
+        deviations += np.sum((y[test] - y[train if ours.n_splits_ > 1 else test].mean()) ** 2)
     np.testing.assert_allclose(ours.cv_results_["mean_test_score"][0], 1 - errors / deviations, rtol=1e-8)
+    splits = [ours.cv_results_[f"split{number}_test_score"][0] for number in range(ours.n_splits_)]
+    np.testing.assert_allclose(np.mean(splits), ours.best_score_)
 
 
 @pytest.mark.parametrize("select", ["one-se", "one-se-paired"])
