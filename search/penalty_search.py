@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ from regsearch.data.blocks import Columnwise
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
-from regsearch.search.solving.evaluate import Task
+from regsearch.search.solving.evaluate import Evaluator, Task
 from regsearch.search.solving.local_engines import processes, thread
 from regsearch.search.trial import Trial
 from regsearch.search.untracked import Tried, place_of_the_winner, search
@@ -169,33 +169,22 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
-        names = _target_names(y, len(targets), is_single=given.ndim == 1)
-        searched = [
-            self._search(config, rows, target, splits, name) for target, name in zip(targets, names, strict=True)
-        ]
+        developments = [rows.development(target, splits) for target in targets]
+        workers = effective_n_jobs(self.n_jobs)
+        if self.tracking is None:
+            searched = _untracked(config, developments, workers)
+        else:
+            from regsearch.search import tracked  # MLflow
+
+            features = getattr(self, "feature_names_in_", ())
+            searched = []
+            for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
+                recording = tracked.recording(values, target, rows.weights, feature_names=features, target=name or "y")
+                named = config.updated(name=f"{config.name}-{name}" if name else None)
+                searched.append(tracked.search(named, recording, splits, workers=workers))
         self.n_splits_ = len(splits)
         self._keep(searched, config, is_single=given.ndim == 1)
         return self
-
-    def _search(
-        self,
-        config: SearchConfig,
-        rows: _Table,
-        target: NDArray[np.float64],
-        splits: Sequence[tuple[Indices, Indices]],
-        name: str,
-    ) -> list[Tried]:
-        development = rows.development(target, splits)
-        workers = effective_n_jobs(self.n_jobs)
-        if self.tracking is None:
-            engine = thread if workers == 1 else processes(workers)
-            return search(config, Task(development, config.tolerance, is_drawn=False), engine)
-        from regsearch.search import tracked  # MLflow
-
-        features = getattr(self, "feature_names_in_", ())
-        recording = tracked.recording(rows.X, target, rows.weights, feature_names=features, target=name or "y")
-        named = config.updated(name=f"{config.name}-{name}" if name else None)
-        return tracked.search(named, recording, splits, workers=workers)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the predictions of the chosen model, shape (n_rows,) or (n_rows, n_targets), in target units."""
@@ -390,6 +379,28 @@ def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
     if len(twice):
         raise DataError(f"{where}: expected each row once, found row {twice[0]} again; give a weight instead")
     return index
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared(Task):
+    """A task whose evaluator is there already."""
+
+    evaluator: Evaluator | None = None
+
+    def solver(self, processes: int = 1) -> Evaluator:
+        return self.evaluator or Evaluator(self, processes)
+
+
+def _untracked(config: SearchConfig, developments: Sequence[Development], workers: int) -> list[list[Tried]]:
+    """Search each target; in one process, all share what depends on the features alone."""
+    tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    if workers > 1:
+        return [search(config, task, processes(workers)) for task in tasks]
+    first = Evaluator(tasks[0])
+    searched = [search(config, replace(tasks[0], evaluator=first), thread)]
+    for task in tasks[1:]:
+        searched.append(search(config, replace(task, evaluator=first.of(task.development)), thread))
+    return searched
 
 
 def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:
