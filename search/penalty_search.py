@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,9 +21,10 @@ from regsearch.data.blocks import Columnwise
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
-from regsearch.search.solving.evaluate import Task
+from regsearch.search.solving.evaluate import Evaluator, Task
 from regsearch.search.solving.local_engines import processes, thread
-from regsearch.search.untracked import Searched, search
+from regsearch.search.trial import Trial
+from regsearch.search.untracked import Tried, place_of_the_winner, search
 
 _TYPES = (np.float64, np.float32)
 _MIXED = {"of": "max", "points": 5}
@@ -63,6 +64,10 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         Number of penalties to try for each family that has a range.
     random_state : int, RandomState or None, default=0
         Seed of the proposals.
+    tracking : str or None, default=None
+        Name of an experiment in MLflow. Then the search is `regsearch.run_search` on the same folds: each trial becomes
+        a run, and the same fit again resumes the search or reads its result. With several targets, the name of each
+        is added. ``None`` writes nothing and imports nothing of MLflow.
     n_jobs : int or None, default=None
         Number of processes that solve; the result is the same with any number.
     tolerance : float, default=1e-6
@@ -77,7 +82,8 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         Family and strengths that were chosen.
     best_score_ : float or ndarray of float64, shape (n_targets,)
         Score of the chosen penalty, pooled over folds: 1 minus the squared error on all validation rows, as a share of
-        the squared deviations of these rows from the means of their folds' training rows.
+        the squared deviations of these rows from the means of their folds' training rows. With a single split it is R²
+        on its validation rows.
     best_index_ : int or ndarray of int, shape (n_targets,)
         Its place in `cv_results_`.
     cv_results_ : dict, or list of one per target
@@ -114,6 +120,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         select: Rule = "best",
         sampler: str = "tpe",
         n_trials: int = 30,
+        tracking: str | None = None,
         random_state: Any = 0,
         n_jobs: int | None = None,
         tolerance: float = 1e-6,
@@ -126,6 +133,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         self.select = select
         self.sampler = sampler
         self.n_trials = n_trials
+        self.tracking = tracking
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.tolerance = tolerance
@@ -161,14 +169,21 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
+        developments = [rows.development(target, splits) for target in targets]
         workers = effective_n_jobs(self.n_jobs)
-        engine = thread if workers == 1 else processes(workers)
-        searched = [
-            search(config, Task(rows.development(target, splits), config.tolerance, is_drawn=False), engine)
-            for target in targets
-        ]
+        if self.tracking is None:
+            searched = _untracked(config, developments, workers)
+        else:
+            from regsearch.search import tracked  # MLflow
+
+            features = getattr(self, "feature_names_in_", ())
+            searched = []
+            for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
+                recording = tracked.recording(values, target, rows.weights, feature_names=features, target=name or "y")
+                named = config.updated(name=f"{config.name}-{name}" if name else None)
+                searched.append(tracked.search(named, recording, splits, workers=workers))
         self.n_splits_ = len(splits)
-        self._keep(searched, is_single=given.ndim == 1)
+        self._keep(searched, config, is_single=given.ndim == 1)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -205,7 +220,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             seed = check_random_state(seed).randint(2**31 - 1)
         return SearchConfig.from_values(
             {
-                "name": type(self).__name__,
+                "name": type(self).__name__ if self.tracking is None else self.tracking,
                 "seed": int(seed),
                 "sampler": self.sampler,
                 "select": self.select,
@@ -216,14 +231,15 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             source=type(self).__name__,
         )
 
-    def _keep(self, searched: Sequence[Searched], *, is_single: bool) -> None:
-        places = np.array([one.place_of_the_winner for one in searched])
-        coef = np.array([[solved.fit.coef for solved in one.solved] for one in searched])
-        intercept = np.array([[solved.fit.intercept for solved in one.solved] for one in searched])
+    def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
+        places = np.array([place_of_the_winner(tried, config) for tried in searched])
+        winners = [tried[place].trial for tried, place in zip(searched, places, strict=True)]
+        coef = np.array([[one.coef for one in tried] for tried in searched])
+        intercept = np.array([[one.intercept for one in tried] for tried in searched])
         every = np.arange(len(searched))
         kept: dict[str, Any] = {
-            "best_params_": [{"family": one.winner.family, **one.winner.parameters} for one in searched],
-            "best_score_": np.array([one.winner.r2_validation for one in searched]),
+            "best_params_": [_params(trial) for trial in winners],
+            "best_score_": np.array([trial.r2_validation for trial in winners]),
             "best_index_": places,
             "cv_results_": [_results(one, self.n_splits_) for one in searched],
             "coef_path_": coef,
@@ -365,12 +381,45 @@ def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
     return index
 
 
-def _results(searched: Searched, n_splits: int) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _Prepared(Task):
+    """A task whose evaluator is there already."""
+
+    evaluator: Evaluator | None = None
+
+    def solver(self, processes: int = 1) -> Evaluator:
+        return self.evaluator or Evaluator(self, processes)
+
+
+def _untracked(config: SearchConfig, developments: Sequence[Development], workers: int) -> list[list[Tried]]:
+    """Search each target; in one process, all share what depends on the features alone."""
+    tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    if workers > 1:
+        return [search(config, task, processes(workers)) for task in tasks]
+    first = Evaluator(tasks[0])
+    searched = [search(config, replace(tasks[0], evaluator=first), thread)]
+    for task in tasks[1:]:
+        searched.append(search(config, replace(task, evaluator=first.of(task.development)), thread))
+    return searched
+
+
+def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:
+    """Return what is added to the name of each target's search: the names of a table's columns, or numbers from 0."""
+    if is_single:
+        return [""]
+    return [str(name) for name in getattr(y, "columns", range(n_targets))]
+
+
+def _params(trial: Trial) -> dict[str, Any]:
+    return {"family": trial.family, **trial.parameters}
+
+
+def _results(tried: Sequence[Tried], n_splits: int) -> dict[str, Any]:
     """Return a search in the shape of scikit-learn's ``cv_results_``."""
-    trials, evaluations = searched.trials, [solved.evaluation for solved in searched.solved]
-    params = [{"family": trial.family, **trial.parameters} for trial in trials]
+    trials = [one.trial for one in tried]
+    params = [_params(trial) for trial in trials]
     results: dict[str, Any] = {
-        "mean_fit_time": np.array([evaluation.fit_seconds for evaluation in evaluations]) / (n_splits + 1)
+        "mean_fit_time": np.array([trial.metrics["fit_seconds"] for trial in trials]) / (n_splits + 1)
     }
     for name in dict.fromkeys(name for one in params for name in one):
         is_left_out = [name not in one for one in params]
@@ -379,15 +428,16 @@ def _results(searched: Searched, n_splits: int) -> dict[str, Any]:
             np.array(values, dtype=object if name == "family" else np.float64), mask=is_left_out
         )
     results["params"] = params
-    scores = 1 - n_splits * np.array([evaluation.losses for evaluation in evaluations])
+    mean = np.array([trial.r2_validation for trial in trials])
+    shares = 1 - n_splits * np.array([one.losses for one in tried])
+    scores = shares if n_splits > 1 else mean[:, None]  # the losses of a single split are those of its blocks of rows
     for number in range(n_splits):
         results[f"split{number}_test_score"] = scores[:, number]
-    mean = np.array([evaluation.r2_validation for evaluation in evaluations])
     results |= {
         "mean_test_score": mean,
         "std_test_score": scores.std(axis=1),
         "rank_test_score": 1 + np.sum(mean > mean[:, None], axis=1, dtype=np.int32),
-        "duality_gap": np.array([evaluation.duality_gap for evaluation in evaluations]),
-        "n_nonzero": np.array([int(evaluation.n_nonzero) for evaluation in evaluations]),
+        "duality_gap": np.array([trial.duality_gap for trial in trials]),
+        "n_nonzero": np.array([trial.n_nonzero for trial in trials]),
     }
     return results

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.storages import InMemoryStorage
 
 from regsearch.errors import TrialError
@@ -21,33 +21,30 @@ from regsearch.search.winner import winner
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
-    """A search that is over.
+class Tried:
+    """A trial, and the model on all rows that it came to.
 
     Attributes
     ----------
-    trials : tuple of Trial
-        In order of family and number; they have no run.
-    solved : tuple of Solved
-        The outcome of each trial, without predictions.
-    winner : Trial
+    trial : Trial
+    losses : ndarray of float64, shape (n_folds,)
+        See `solving.evaluate.Evaluation.losses`.
+    coef : ndarray of float64, shape (n_features,)
+        Target units per unit of each feature.
+    intercept : float
     """
 
-    trials: tuple[Trial, ...]
-    solved: tuple[Solved, ...]
-    winner: Trial
-
-    @property
-    def place_of_the_winner(self) -> int:
-        """Index of the winner among the trials."""
-        return self.trials.index(self.winner)
+    trial: Trial
+    losses: NDArray[np.float64]
+    coef: NDArray[np.float64]
+    intercept: float
 
 
-def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
-    """Try what a configuration proposes on some rows, and choose.
+def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
+    """Try what a configuration proposes on some rows.
 
-    Proposals, scores and choice are those of `regsearch.search.launch.run_search` on the same rows. The unregularised
-    baseline is left out: whoever asks for a lasso gets one.
+    Proposals and scores are those of `regsearch.search.launch.run_search` on the same rows. The unregularised baseline
+    is left out: whoever asks for a lasso gets one.
 
     Parameters
     ----------
@@ -56,12 +53,15 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
     task : Task
     engine : Engine
 
+    Returns
+    -------
+    list of Tried
+        In order of family and number; the trials have no run.
+
     Raises
     ------
     ConfigError
         If the sampler is not installed.
-    NoWinnerError
-        If no trial reached the tolerance.
     TrialError
         If a trial raised.
     """
@@ -70,22 +70,37 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> Searched:
     total_weight = task.development.model.total_weight
     studies = open_studies(absolute(config, measured), "", InMemoryStorage(), total_weight)
     studies = [study for study in studies if study.family != "none"]
-    found: dict[tuple[str, int], tuple[Trial, Solved]] = {}
+    found: dict[tuple[str, int], Tried] = {}
 
     def keep(proposal: Proposal, outcome: Solved | Failure) -> None:
         if isinstance(outcome, Failure):
             raise TrialError(f"{proposal.name}: {outcome.traceback.strip().splitlines()[-1]}")
-        metrics: Mapping[str, float] = outcome.evaluation.metrics()
-        trial = Trial(proposal.family, proposal.number, proposal.parameters, proposal.penalty, metrics, "")
-        lean = replace(outcome, fit=replace(outcome.fit, fitted=np.empty(0)), predicted=())
-        found[trial.family, trial.number] = (trial, lean)
+        found[proposal.family, proposal.number] = _tried(proposal, outcome)
 
     with engine(task) as submit:
         drive(studies, submit, keep, set())
     order = [(study.family, number) for study in studies for number in range(study.n_trials)]
-    trials, solved = zip(*(found[key] for key in order if key in found), strict=True)
+    return [found[key] for key in order if key in found]
 
-    def losses(trial: Trial) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.array(found[trial.family, trial.number][1].evaluation.losses)
 
-    return Searched(trials, solved, winner(trials, config.tolerance, config.select, losses))
+def _tried(proposal: Proposal, solved: Solved) -> Tried:
+    metrics = solved.evaluation.metrics()
+    trial = Trial(proposal.family, proposal.number, proposal.parameters, proposal.penalty, metrics, run_id="")
+    return Tried(trial, np.array(solved.evaluation.losses), solved.fit.coef, solved.fit.intercept)
+
+
+def place_of_the_winner(tried: list[Tried], config: SearchConfig) -> int:
+    """Return which of some trials a configuration's rule chooses.
+
+    Raises
+    ------
+    NoWinnerError
+        If no trial reached the tolerance.
+    """
+    places = {(one.trial.family, one.trial.number): place for place, one in enumerate(tried)}
+
+    def place(trial: Trial) -> int:
+        return places[trial.family, trial.number]
+
+    trials = [one.trial for one in tried]
+    return place(winner(trials, config.tolerance, config.select, lambda trial: tried[place(trial)].losses))

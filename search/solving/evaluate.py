@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Literal, Protocol
@@ -334,6 +335,16 @@ class Evaluator:
         self._task = task
         self._paths, self._model = paths or paths_of(task, processes)
         self._is_holdout = self._model is self._paths[0]
+
+    def of(self, development: Development) -> Evaluator:
+        """Return the evaluator of another target on the same rows, which shares all that features alone decide."""
+        other = copy(self)
+        other._folds, other._task = development.folds, replace(self._task, development=development)
+        other._paths = [
+            path.with_target(fold.train.y) for path, fold in zip(self._paths, development.folds, strict=True)
+        ]
+        other._model = other._paths[0] if self._is_holdout else self._model.with_target(development.model.y)
+        return other
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""

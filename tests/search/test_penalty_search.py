@@ -1,12 +1,15 @@
 import subprocess
 import sys
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.linear_model import ElasticNetCV, LassoCV, Ridge, RidgeCV
+from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -21,8 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV, SearchConfig, from_arrays, run_search
-from regsearch.data import Split
+from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV
 
 TIGHT = {"tol": 1e-11, "max_iter": 1_000_000}
 ALPHAS = np.geomspace(1, 0.05, 6)
@@ -91,29 +93,69 @@ def test_columns_of_unit_deviation_are_what_a_standard_scaler_makes():
     np.testing.assert_allclose(ours.predict(X), theirs.fit(X, y).predict(X), atol=1e-6)
 
 
-FAMILIES = {"ridge": (0.01, 100.0), "lasso": True, "elasticnet": True}
+@settings(max_examples=20, deadline=None)
+@given(
+    alphas=st.tuples(st.floats(0.003, 0.1), st.floats(0.1, 10)),
+    scale=st.sampled_from(["unit-norm", "standard", "none"]),
+    cv=st.sampled_from([KFold(3), ShuffleSplit(2, random_state=1), GroupKFold(4)]),
+    is_weighted=st.booleans(),
+    is_wide=st.booleans(),
+)
+def test_a_score_is_that_of_folds_fitted_by_scikit_learn(alphas, scale, cv, is_weighted, is_wide):
+    X, y = table(40, 60 if is_wide else 5)
+    groups = np.arange(40) // 7 if isinstance(cv, GroupKFold) else None
+    weights = np.arange(40) % 4 + 0.5 if is_weighted else np.ones(40)
+    model = only(elasticnet=([alphas[0]], [alphas[1]])).set_params(scale=scale, cv=cv)
+    model.fit(X, y, groups=groups, sample_weight=weights if is_weighted else None)
+    total = weights.sum()
+    errors, deviations = 0.0, 0.0
+    for train, test in cv.split(X, y, groups):
+        v = weights[train]
+        share = total / v.sum() if scale == "unit-norm" else 1.0
+        l1, l2 = alphas[0] * np.sqrt(share), alphas[1] / total * share
+        mean, spread = np.average(X[train], axis=0, weights=v), np.ones(X.shape[1])
+        if scale != "none":
+            spread = np.sqrt(v @ (X[train] - mean) ** 2 / (v.sum() if scale == "standard" else 1.0))
+        fitted = ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-10, max_iter=100_000)
+        fitted.fit((X[train] - mean) / spread, y[train], sample_weight=v)
+        errors += weights[test] @ (y[test] - fitted.predict((X[test] - mean) / spread)) ** 2
+        deviations += weights[test] @ (y[test] - np.average(y[train], weights=v)) ** 2
+    np.testing.assert_allclose(model.best_score_, 1 - errors / deviations, atol=1e-4)
 
 
 @pytest.mark.slow
-def test_trials_scores_and_winner_are_those_of_a_search_with_the_same_folds(workspace):
+def test_with_tracking_it_is_the_same_search_with_runs(workspace):
     X, y = table(80)
-    config = SearchConfig.load("own-data").updated(trials=13, folds=4, seed=5, select="one-se-paired")
-    config = config.with_family("ridge", alpha={"low": 0.01, "high": 100.0})
-    searched = run_search(config, data=from_arrays(X, y), name="same", promote=False, progress=False)
-    rows = Split.blocked([(0, 68)], 4, 0, (68, 80)).folds
-    cv = [tuple(np.concatenate([np.arange(*one) for one in part]) for part in (f.train, f.validation)) for f in rows]
-    ours = PenaltySearchCV(**FAMILIES, cv=cv, n_trials=13, random_state=5, select="one-se-paired").fit(X[:68], y[:68])
-    theirs = searched.trials.set_index(["family", "trial"])
-    for place, params in enumerate(ours.cv_results_["params"]):
-        number = sum(one["family"] == params["family"] for one in ours.cv_results_["params"][:place])
-        same = theirs.loc[params["family"], number]
-        for name in {"alpha", "l1_alpha", "l2_alpha"} & params.keys():
-            assert params[name] == same[name]
-        np.testing.assert_allclose(ours.cv_results_["mean_test_score"][place], same["r2_validation"], atol=1e-9)
-    assert len(ours.cv_results_["params"]) == len(theirs) - 1  # without the baseline
-    winner = searched.winner
-    assert ours.best_params_ == {"family": winner.family, **winner.parameters}
-    np.testing.assert_allclose(ours.best_score_, winner.r2_validation, atol=1e-9)
+    frame = pd.DataFrame(X, columns=[f"unit_{number}" for number in range(15)])
+    weights = 1.0 + np.arange(80) % 3
+    model = only(ridge=(0.01, 100.0), lasso=True, cv=KFold(4, shuffle=True, random_state=0), n_trials=11)
+    model.set_params(scale="standard", select="one-se-paired", random_state=5)
+    plain = clone(model).fit(frame, y, sample_weight=weights)
+    tracked = clone(model).set_params(tracking="speed").fit(frame, y, sample_weight=weights)
+    assert tracked.best_params_ == plain.best_params_
+    assert tracked.cv_results_["params"] == plain.cv_results_["params"]
+    for name in ("mean_test_score", "split2_test_score", "n_nonzero"):
+        np.testing.assert_allclose(tracked.cv_results_[name], plain.cv_results_[name], atol=1e-9)
+    np.testing.assert_allclose(tracked.coef_path_, plain.coef_path_, atol=1e-8)
+    np.testing.assert_allclose(tracked.predict(frame), plain.predict(frame), atol=1e-8)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("speed").experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == len(tracked.cv_results_["params"]) + 2  # the baseline, and the search's own run
+    again = clone(tracked).fit(frame, y, sample_weight=weights)
+    assert len(client.search_runs([experiment])) == len(runs)
+    np.testing.assert_array_equal(again.coef_path_, tracked.coef_path_)
+
+
+@pytest.mark.slow
+def test_tracked_targets_have_a_search_each_and_a_single_split_is_refused(workspace):
+    X, y = table()
+    both = only(lasso=[0.1]).set_params(tracking="two").fit(X, pd.DataFrame({"speed": y, "turn": -y}))
+    np.testing.assert_allclose(both.coef_[0], -both.coef_[1], atol=1e-9)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    assert {one.name for one in client.search_experiments()} >= {"two-speed", "two-turn"}
+    with pytest.raises(ConfigError, match="tracking: expected at least 2 splits, found 1"):
+        only(lasso=[0.1]).set_params(tracking="one", cv=[(range(40), range(40, 60))]).fit(X, y)
 
 
 def test_results_have_the_shape_of_scikit_learn_s():
@@ -143,8 +185,8 @@ def test_each_target_has_a_penalty_of_its_own():
     for number in range(2):
         alone = only(lasso=ALPHAS).fit(X, Y[:, number])
         assert both.best_params_[number] == alone.best_params_
-        assert both.best_score_[number] == alone.best_score_
-        np.testing.assert_array_equal(both.coef_path_[number], alone.coef_path_)
+        np.testing.assert_allclose(both.best_score_[number], alone.best_score_, rtol=1e-12)
+        np.testing.assert_allclose(both.coef_path_[number], alone.coef_path_, atol=1e-12)
         np.testing.assert_allclose(both.predict(X)[:, number], alone.predict(X))
     assert only(lasso=ALPHAS).fit(X, y[:, None]).predict(X).shape == (60, 1)
 
@@ -178,6 +220,8 @@ def test_any_splitter_scores_as_the_folds_fitted_by_hand(cv):
         centre = y[train].mean() if len(splits) > 1 else y[test].mean()  # a single split is scored as a holdout
         deviations += np.sum((y[test] - centre) ** 2)
     np.testing.assert_allclose(ours.cv_results_["mean_test_score"][0], 1 - errors / deviations, rtol=1e-8)
+    scores = [ours.cv_results_[f"split{number}_test_score"][0] for number in range(ours.n_splits_)]
+    np.testing.assert_allclose(np.mean(scores), ours.best_score_)
 
 
 @pytest.mark.parametrize("select", ["one-se", "one-se-paired"])
