@@ -399,7 +399,7 @@ def _untracked(config: SearchConfig, developments: Sequence[Development], worker
     first = Evaluator(tasks[0])
     searched = [search(config, replace(tasks[0], evaluator=first), thread)]
     for task in tasks[1:]:
-        searched.append(search(config, replace(task, evaluator=first.of(task.development)), thread))
+        searched.append(search(config, replace(task, evaluator=first.of(task)), thread))
     return searched
 
 
