@@ -20,6 +20,7 @@ from regsearch.errors import (
     RegistryError,
     RegsearchError,
     SearchBusyError,
+    SearchNotFoundError,
     SearchStoppedError,
     StoreError,
     TrialError,
@@ -27,8 +28,10 @@ from regsearch.errors import (
 
 if TYPE_CHECKING:
     from regsearch.data import Recording, from_arrays, from_frame
+    from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.config import SearchConfig
     from regsearch.search.launch import run_search
+    from regsearch.search.null import null_distribution
     from regsearch.search.promotion import load_champion, promote
     from regsearch.search.result import Promotion, SearchResult
 
@@ -40,6 +43,7 @@ __all__ = [
     "LostError",
     "ModelRejectedError",
     "NoWinnerError",
+    "NullDistribution",
     "Promotion",
     "PromotionRefusedError",
     "Recording",
@@ -47,6 +51,7 @@ __all__ = [
     "RegsearchError",
     "SearchBusyError",
     "SearchConfig",
+    "SearchNotFoundError",
     "SearchResult",
     "SearchStoppedError",
     "StoreError",
@@ -54,14 +59,17 @@ __all__ = [
     "from_arrays",
     "from_frame",
     "load_champion",
+    "null_distribution",
     "promote",
     "run_search",
 ]
 
 _HOMES = {
     "regsearch.data": ("Recording", "from_arrays", "from_frame"),
+    "regsearch.search.chance.distribution": ("NullDistribution",),
     "regsearch.search.config": ("SearchConfig",),
     "regsearch.search.launch": ("run_search",),
+    "regsearch.search.null": ("null_distribution",),
     "regsearch.search.promotion": ("load_champion", "promote"),
     "regsearch.search.result": ("Promotion", "SearchResult"),
 }

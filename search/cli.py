@@ -11,11 +11,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
 from regsearch.search.config import PRESETS, AtMost, Rule
 from regsearch.search.penalty import Family
@@ -84,7 +86,32 @@ ConfigOrData = Annotated[
     ),
 ]
 Features = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Array of features in a .npz, a folder or a Zarr (default: X).")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Array of features in a .npz, a folder or a Zarr (default: X); or a column of a table, or a pattern such "
+        "as 'unit_*' (default: all that are nothing else). May be repeated.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Column that is no feature, or a pattern. May be repeated.")
+]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option("--covariate", metavar="NAME", help="Column that is fitted and never penalised. May be repeated."),
+]
+Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
+Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -100,10 +127,28 @@ def run(
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Array or column to predict (default: the config's; y in a preset)."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Array or column to predict (default: the config's; y in a preset). Given several times, each is "
+            "searched by itself.",
+        ),
     ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
+    lags: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,…", help="Take each feature at so many rows before, never across a group's start."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="SCALE", help="Scale of the columns: unit-norm, standard or none.")
+    ] = None,
+    independent: Annotated[
+        bool, typer.Option("--independent", help="The order of rows means nothing: shuffle them before they are cut.")
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -136,17 +181,8 @@ def run(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same trials."),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; change nothing.")] = False,
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry as it is.")
@@ -172,8 +208,15 @@ def run(
     wanted = wanted.updated(
         seed=seed,
         trials=trials,
-        target=target,
-        features=features,
+        target=_one_or_several(target),
+        features=_one_or_several(features),
+        exclude=exclude,
+        covariates=covariates,
+        groups=groups,
+        weights=weights,
+        lags=_lags(lags) if lags else None,
+        scale=cast(Scale | None, scale),
+        rows="independent" if independent else None,
         name=name,
         select=_rule(select) if select else None,
         families=cast(Sequence[Family], family or ()),
@@ -210,6 +253,17 @@ def _rule(text: str) -> Rule:
     return AtMost(at_most=int(most))
 
 
+def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:
+    return names[0] if names and len(names) == 1 else names or None
+
+
+def _lags(text: str) -> list[int]:
+    try:
+        return [int(lag) for lag in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
+
+
 def _ends(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(":"))
@@ -238,6 +292,60 @@ def promote(
 
     promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
     _print(terminal.promotion_json(promotion), terminal.promotion_text(promotion), as_json=as_json)
+
+
+@app.command()
+def null(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    n: Annotated[
+        int | None,
+        typer.Option("--n", metavar="N", min=1, help="Number of null targets (default: 100, or all impostors)."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
+            "are impostors, else shift).",
+        ),
+    ] = None,
+    impostors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(metavar="P", help="The p that should be possible (default: 0.05).")
+    ] = None,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Score on the opened test rows, which counts as another use of them."),
+    ] = False,
+    tracking_uri: TrackingUri = None,
+    storage: SharedStorage = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a finished search with chance: score its whole choice on targets that nothing ties to the features."""
+    from regsearch.search.chance.distribution import Kind
+    from regsearch.search.null import null_distribution
+    from regsearch.search.output import terminal
+
+    found = null_distribution(
+        search_id,
+        n=n,
+        kind=cast(Kind | None, kind),
+        impostors=impostors or (),
+        level=level,
+        test=test,
+        tracking_uri=tracking_uri,
+        storage=storage,
+        workers=workers,
+        cluster=cluster,
+        progress=not quiet,
+    )
+    _print(found.as_json(), terminal.null_text(found), as_json=as_json)
 
 
 @app.command()
@@ -271,6 +379,27 @@ def models(
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
     }
     _print(shown, terminal.models_text(shown), as_json=as_json)
+
+
+@app.command()
+def figures(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    width: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", min=60, max=400, help="Width in mm: 85 for one column of a journal, 180 for two columns."
+        ),
+    ] = 180,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files (default: ./figures-SEARCH_ID).")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Draw the figures of a search again, as PDF and as PNG at 300 dpi, without reading its data."""
+    from regsearch.search.redrawing import redraw
+
+    for file in redraw(search_id, to or Path(f"figures-{search_id}"), width=width, tracking_uri=tracking_uri):
+        typer.echo(str(file))
 
 
 @app.command()
@@ -314,21 +443,40 @@ def data_command(
         str,
         typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
     ] = "twin",
-    target: Annotated[str, typer.Option(metavar="NAME", help="Array or column to predict.")] = "y",
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Array or column to predict (default: y).")
+    ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
+    from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
-    entries = data.contents(source, target, features=features)
+    roles = (
+        SearchConfig.from_preset("own-data")
+        .updated(
+            target=_one_or_several(target),
+            features=_one_or_several(features),
+            exclude=exclude,
+            covariates=covariates,
+            groups=groups,
+            weights=weights,
+        )
+        .data.roles
+    )
+    entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {target!r} to predict; name one of these by --target"
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
-    described = terminal.describe(data.load(source, target, features=features))
+    described = terminal.describe(data.load(source, roles))
     text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
     _print({"contents": listed, **described}, text, as_json=as_json)
 

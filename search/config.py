@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from regsearch.data import is_example, is_path
+from regsearch.data import Scale, is_example, is_path
 from regsearch.errors import ConfigError
+from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, ranges
 from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
@@ -40,82 +41,57 @@ Rule = Literal["best", "one-se", "one-se-paired"] | AtMost
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
 
 
-_LARGEST, _DEEPEST = 2**18, 200
+_WHAT_COLUMNS_ARE = {"source", "target", "features", "exclude", "covariates", "groups", "weights"}
+"""Keys of ``[data]`` that choose values, which the SHA-256 of the data knows."""
+
+_LARGEST, _DEEPEST = 2**22, 200
 """Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
 _NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
 
-Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
+
+class DataKeys(TypedDict, total=False):
+    """Keys of ``[data]`` that `SearchConfig.updated` changes; ``None`` leaves one as it is."""
+
+    target: str | Sequence[str] | None
+    features: str | Sequence[str] | None
+    exclude: Sequence[str] | None
+    covariates: Sequence[str] | None
+    groups: str | None
+    weights: str | None
+    lags: Sequence[int] | None
+    scale: Scale | None
+    rows: Literal["time", "independent"] | None
 
 
-_Blocks = Annotated[
-    Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
-    Discriminator(lambda value: "several" if value and isinstance(value[0], list | tuple) else "one"),
-]
+class NullConfig(Section):
+    """Null targets to compare the search with: targets that only chance could tie to the features."""
 
-
-class FoldsConfig(Section):
-    """Validation on contiguous parts of the training rows in turn."""
-
-    folds: Annotated[int, Field(ge=2, strict=True, description="number of parts")]
-    embargo: Annotated[
-        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each validation block")
-    ] = 0
-
-
-class SplitConfig(Section):
-    """The rows to train on, to choose by, and to keep sealed; `data.split` checks them against the recording."""
-
-    train: Annotated[
-        _Blocks | None,
-        Field(description="rows to fit on: one range, or several. Folds need none: the first 85 % of rows"),
-    ] = None
-    validation: Annotated[
-        Annotated[FoldsConfig, Tag("folds_config")] | Annotated[Rows, Tag("rows")],
-        Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
+    kind: Annotated[
+        Literal["shift", "session", "impostor", "permutation"] | None,
         Field(
-            description="rows to compare trials on: a range, or {folds, embargo} to cross-validate over the train rows"
+            description="where null targets come from: shift moves the target in time; session exchanges the targets "
+            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
+            "out: impostor if there are impostors, else shift"
         ),
-    ]
-    test: Annotated[
-        Rows | None,
-        Field(description="rows that stay sealed until a promotion. Folds need none: the last 15 % of rows"),
     ] = None
+    n: Annotated[
+        int | None,
+        Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
+    ] = None
+    impostors: Annotated[
+        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
+    ] = ()
+    level: Annotated[
+        float, Field(gt=0, le=1, description="the p that should be possible: too few null targets are refused")
+    ] = 0.05
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        given = [name for name in ("train", "test") if getattr(self, name) is not None]
-        if not isinstance(self.validation, FoldsConfig) and len(given) < 2:
-            missing = next(name for name in ("train", "test") if name not in given)
-            raise ValueError(f"{missing!r} is required beside a range of validation rows, and missing")
-        if len(given) == 1:
-            raise ValueError(f"give both train and test, or neither; found {given[0]} alone")
+    def _impostors_are_used(self) -> Self:
+        if self.kind == "impostor" and not self.impostors:
+            raise ValueError("kind = impostor needs impostors: other recordings with a target of the same quantity")
+        if self.impostors and self.kind not in (None, "impostor"):
+            raise ValueError(f"impostors are of kind impostor, found kind = {self.kind}; leave one of them out")
         return self
-
-    @property
-    def train_blocks(self) -> tuple[tuple[int, int], ...]:
-        """The ranges of training rows, one or several; none if they were left out."""
-        if self.train is None:
-            return ()
-        first = self.train[0]
-        return (self.train,) if isinstance(first, int) else self.train  # type: ignore[return-value]
-
-
-class DataConfig(Section):
-    """The recording and its rows."""
-
-    source: Annotated[str, Field(description="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr")] = (
-        "twin"
-    )
-    target: Annotated[str, Field(description="name of the array or column to predict")] = "y"
-    features: Annotated[
-        str | None, Field(description="name of the array of features in a .npz, a folder or a Zarr (default: X)")
-    ] = None
-    split: Annotated[
-        SplitConfig | None,
-        Field(
-            description="which rows do what (default: the first 70 % train, the next 15 % validate, the last 15 % test)"
-        ),
-    ] = None
 
 
 class SearchConfig(Section):
@@ -136,9 +112,13 @@ class SearchConfig(Section):
             min_length=1,
             max_length=200,
             pattern=_NAME,
-            description="name of the experiment and the model",
+            description="name of the model, and of the experiment",
         ),
     ]
+    experiment: Annotated[
+        str | None,
+        Field(min_length=1, max_length=200, pattern=_NAME, description="name of the experiment (default: name)"),
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
@@ -156,6 +136,9 @@ class SearchConfig(Section):
     ] = "best"
     data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
     families: Annotated[Families, Field(description="families to search; the unregularised baseline is always added")]
+    null: Annotated[
+        NullConfig | None, Field(description="null targets to compare the search with at its end (default: none)")
+    ] = None
 
     @model_validator(mode="after")
     def _grids_are_square_and_whole(self) -> Self:
@@ -187,8 +170,8 @@ class SearchConfig(Section):
     def search_id(self, data_sha256: str) -> str:
         """Return the search's identity: a hash of the data's values and of every key that decides the trials.
 
-        The data's source, the number of trials, `patience` and `select` do not decide them: a moved file is the same
-        search, and more trials continue it.
+        The data's source, the number of trials, `patience`, `select` and `null` do not decide them: a moved file is
+        the same search, and more trials continue it.
         """
         text = json.dumps([self._decisive(), data_sha256], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -201,14 +184,22 @@ class SearchConfig(Section):
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
-        decisive = self.model_dump(mode="json", exclude={"data": {"source", "target", "features"}, "select": True})
+        decisive = self.model_dump(
+            mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True, "null": True}
+        )
+        data, untouched = decisive["data"], DataConfig()
+        for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
+            if getattr(self.data, key) == getattr(untouched, key):
+                del data[key]
+        if data["split"] and not data["split"]["share_groups"]:
+            del data["split"]["share_groups"]
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
                 settings.pop("trials")
             for strength in settings.values():
                 if isinstance(strength, dict) and strength["of"] is None:
-                    del strength["of"]  # so that searches of the first version keep their ids
+                    del strength["of"]
         return decisive
 
     def to_toml(self) -> str:
@@ -279,13 +270,12 @@ class SearchConfig(Section):
         *,
         seed: int | None = None,
         trials: int | None = None,
-        target: str | None = None,
-        features: str | None = None,
         name: str | None = None,
         select: Rule | Mapping[str, int] | None = None,
         families: Sequence[Family] = (),
         folds: int | None = None,
         alpha: tuple[float, float] | None = None,
+        **data: Unpack[DataKeys],
     ) -> Self:
         """Return a copy with some settings changed; what is left out stays.
 
@@ -294,11 +284,6 @@ class SearchConfig(Section):
         seed : int or None
         trials : int or None
             Trials wanted in all, of each family searched by range.
-        target : str or None
-            Name of the array or column to predict.  Without `name`, another target also ends the name, so that each
-            target has a model of its own.
-        features : str or None
-            Name of the array of features.
         name : str or None
             Name of the experiment and the model.
         select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int} or None
@@ -308,6 +293,9 @@ class SearchConfig(Section):
             Number of folds to cross-validate with, over the training and validation rows.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
+        **data
+            Keys of ``[data]``: `target`, `features`, `exclude`, `covariates`, `groups`, `weights`, `lags`, `scale`,
+            `rows`.  Without `name`, another target also ends the name, so that each target has a model of its own.
 
         Raises
         ------
@@ -317,12 +305,10 @@ class SearchConfig(Section):
         values = self.model_dump(exclude_none=True)
         given = {"name": name, "seed": seed, "select": select}
         values |= {key: value for key, value in given.items() if value is not None}
-        if target is not None:
-            if name is None and target != self.data.target:
-                values["name"] = f"{self.name}-{_as_name(target)}"
-            values["data"]["target"] = target
-        if features is not None:
-            values["data"]["features"] = features
+        values["data"] |= {key: value for key, value in data.items() if value is not None}
+        target = data.get("target")
+        if isinstance(target, str) and name is None and target != self.data.target:
+            values["name"] = f"{self.name}-{_as_name(target)}"
         if families:
             values["families"] = self._kept(families, values["families"])
         if folds is not None:
@@ -364,16 +350,18 @@ class SearchConfig(Section):
         return {family: one for family, one in settings.items() if family in families}
 
     def _folded(self, folds: int) -> dict[str, Any]:
+        """Return the split with folds over its training and validation rows."""
         split = self.data.split
-        if split is None or split.train is None:
+        if split is None:
             return {"validation": {"folds": folds}}
+        kept = split.model_dump(exclude_none=True)
         if isinstance(split.validation, FoldsConfig):
-            return {**split.model_dump(), "validation": {"folds": folds, "embargo": split.validation.embargo}}
-        return {
-            "train": sorted([*split.train_blocks, split.validation]),
-            "validation": {"folds": folds},
-            "test": split.test,
-        }
+            return {**kept, "validation": {"folds": folds, "embargo": split.validation.embargo}}
+        if isinstance(split.train, tuple) and isinstance(split.validation, tuple):
+            kept["train"] = sorted([*ranges(split.train), *ranges(split.validation)])
+        else:
+            kept.pop("train", None)
+        return {**kept, "validation": {"folds": folds}}
 
     def _narrow(self, families: Mapping[str, Any], alpha: tuple[float, float]) -> None:
         """Search ridge and the lasso between two strengths."""
@@ -407,6 +395,23 @@ class SearchConfig(Section):
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
 
+    def for_targets(self) -> tuple[Self, ...]:
+        """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
+        if isinstance(self.data.target, str):
+            return (self,)
+        made = []
+        for target in self.data.target:
+            others = tuple(other for other in self.data.target if other != target)
+            data = self.data.model_copy(update={"target": target, "exclude": (*self.data.exclude, *others)})
+            name = f"{self.name}-{_as_name(target)}"
+            made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
+        return tuple(made)
+
+    @property
+    def in_experiment(self) -> str:
+        """Name of the experiment."""
+        return self.experiment or self.name
+
     def _for_own_data(self) -> dict[str, Any]:
         """Return the values without what was made for a preset's recording: its rows, and strengths in its units."""
         values = self.model_dump(exclude_none=True)
@@ -416,11 +421,14 @@ class SearchConfig(Section):
         return values
 
     def _beside(self, path: Path) -> Self:
-        """Return a copy whose relative source starts at the folder of a configuration's file."""
-        if not is_path(self.data.source):
-            return self
-        source = str(path.parent / self.data.source)
-        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+        """Return a copy whose relative paths start at the folder of a configuration's file."""
+        changed: dict[str, Any] = {}
+        if is_path(self.data.source):
+            changed["data"] = self.data.model_copy(update={"source": str(path.parent / self.data.source)})
+        if self.null and self.null.impostors:
+            files = tuple(str(path.parent / file) if is_path(file) else file for file in self.null.impostors)
+            changed["null"] = self.null.model_copy(update={"impostors": files})
+        return self.model_copy(update=changed)
 
     @classmethod
     def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
@@ -503,7 +511,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
 
 
-_UNION_TAGS = {"range", "points", "grid", "one", "several", "folds_config", "rows", "rule", "limit"}
+_UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from regsearch.errors import ConfigError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
+from regsearch.search.output.null_record import concluded
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
@@ -29,8 +30,7 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
     or the SHA-256 of values that were given.
     """
-    source = config.data
-    state = given.sha256 if given else data.fingerprint(source.source, source.target, features=source.features)
+    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.roles)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 
@@ -55,6 +55,9 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
+    null = concluded(run, best)
+    if config.null and null is None:
+        return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
     return SearchResult(
         run.search_id,
@@ -67,6 +70,7 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         config,
         run.experiment_id,
         store.shown,
+        null,
     )
 
 

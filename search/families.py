@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from regsearch.search.penalty import Family
@@ -191,3 +193,18 @@ def ends_of(strength: Range | Points | tuple[float, ...]) -> tuple[float, float]
     if isinstance(strength, tuple):
         return min(strength), max(strength)
     return strength.ends(math.nan, math.nan)
+
+
+def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
+    """Return every combination of a family's strengths, each L2 row from the strongest L1 to the weakest.
+
+    A range becomes points that are evenly spaced on a log scale, as many as make `n_trials` in all.
+    """
+    side = round(settings.n_trials ** (1 / len(settings.strengths)))
+    axes = {
+        name: strength if isinstance(strength, tuple) else np.geomspace(*ends_of(strength), side).tolist()
+        for name, strength in settings.strengths.items()
+    }
+    slowest_last = list(axes)[::-1]
+    combinations = product(*(sorted(axes[name], reverse=True) for name in slowest_last))
+    return [dict(zip(slowest_last, values, strict=True)) for values in combinations]

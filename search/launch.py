@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.data import Development, Recording
 from regsearch.errors import (
-    MORE_MEMORY,
-    ConfigError,
-    EngineLostError,
-    HeldError,
     PromotionRefusedError,
-    SearchBusyError,
-    SearchStoppedError,
 )
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.earlier import predecessor, recall, remember, request_of
 from regsearch.search.notes import invitation, notes
+from regsearch.search.null import compare
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.live_run import LiveRun
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
@@ -39,21 +29,16 @@ from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import read_rows
+from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine, Submit, processes, thread
+from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
-from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
-from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.quiet_mlflow import quiet
-from regsearch.tracking.runs import SearchRun, TrialRecord, record_of
+from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
-from regsearch.tracking.store import Store, is_there, open_store, storage_url
-
-_BUSY_SECONDS = 1.0
-"""How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
+from regsearch.tracking.store import is_there, open_store, storage_url
 
 
 def run_search(
@@ -111,14 +96,14 @@ def run_search(
         If a trial raised.
     """
     shown = progress_of(progress)
-    connected = _engine(workers, cluster)
+    connected = engine_of(workers, cluster)
     config = _configured(config, data, name)
     request = request_of(config, data, promote=promote)
     store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
     if request and store:
         known = recall(store, config, request, promote=promote)
         if known is not None:
-            _close_orphans(store, shown)
+            say_orphans(store, shown)
             return known
     require_sampler(config)
     if not data:
@@ -126,10 +111,10 @@ def run_search(
     development, sealed = read_rows(config, data, progress=shown.is_shown)
     search_id = config.search_id(development.data_sha256)
     store = store or open_store(tracking_uri, storage)
-    _close_orphans(store, shown)
+    say_orphans(store, shown)
     with (
-        _alone(store, search_id) as held,
-        _resumable(),
+        alone(store, search_id) as held,
+        resumable(),
         connected as engine,
         storage_at(storage_url(storage), home(), store.locks) as opened,
     ):
@@ -137,11 +122,13 @@ def run_search(
         if earlier:
             shown.say(str(earlier))
         is_new = SearchRun.find(store, search_id) is None
+        if is_new and (lies := elsewhere(store, search_id)):
+            shown.say(f"this starts search {search_id} anew: {lies}")
         measured = maxima_of(development) if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         wanted = absolute(config, maxima)
-        studies = open_studies(wanted, search_id, opened, len(development.model.y))
+        studies = open_studies(wanted, search_id, opened, development.model.total_weight)
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
@@ -168,6 +155,7 @@ def run_search(
             said.append(invitation(search_id))
         if promotion is None:
             describe(search)
+        null = compare(search, config.null, engine, held, shown=shown) if config.null else None
         if request and (promotion or not promote):
             remember(run, request)
     return SearchResult(
@@ -181,6 +169,7 @@ def run_search(
         config,
         run.experiment_id,
         store.shown,
+        null,
     )
 
 
@@ -189,54 +178,6 @@ def _configured(config: SearchConfig | str, data: Recording | None, name: str | 
         loaded = SearchConfig.load(config)
         config = loaded.on(data) if data and config in PRESETS else loaded
     return (config.of(data) if data else config).updated(name=name)
-
-
-def _engine(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
-    if cluster is None:
-        return nullcontext(thread if workers in (None, 1) else processes(workers))
-    if workers is not None:
-        raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
-    try:
-        from regsearch.search.solving.dask_engine import connect
-    except ImportError as error:
-        raise ConfigError(
-            f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
-        ) from error
-    return connect(cluster)
-
-
-def _close_orphans(store: Store, shown: Progress) -> None:
-    for closed in close_orphans(store):
-        shown.say(f"the process of search {closed} had died; its open runs are closed")
-
-
-@contextmanager
-def _alone(store: Store, search_id: str) -> Iterator[Held]:
-    """Hold the search's lock; it is released if this process dies."""
-    with ExitStack() as stack:
-        try:
-            held = stack.enter_context(store.locks.hold(search_id, _BUSY_SECONDS))
-        except HeldError as error:
-            raise SearchBusyError(
-                f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
-            ) from error
-        yield held
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Turn a failure outside of the search itself into one line that says that the search can be resumed."""
-    try:
-        with quiet("mlflow.store", level=logging.CRITICAL):  # its tracebacks
-            yield
-    except EngineLostError as error:
-        raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
-    except MemoryError as error:
-        raise SearchStoppedError(f"{MORE_MEMORY}; what was logged is kept, and the same command resumes") from error
-    except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
-        raise SearchStoppedError(
-            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
-        ) from error
 
 
 def _import_what_saves_a_model() -> None:

@@ -43,10 +43,11 @@ def _headline(result: SearchResult) -> str:
             f"version {promotion.version} of {promotion.model}",
             _page(result, pages.version(promotion.model, promotion.version)),
         )
-        lines.append(
-            f"Champion: {version}, R² test {promotion.r2_test:.4f} "
-            f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})."
-        )
+        interval = f"95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
+        tested = f", R² test {promotion.r2_test:.4f} ({interval})" if promotion.r2_test is not None else ""
+        lines.append(f"Champion: {version}{tested}.")
+    if result.null:
+        lines.append(f"{escape(str(result.null))}.")
     return f"<p>{'<br>'.join(lines)}</p>"
 
 

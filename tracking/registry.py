@@ -131,6 +131,13 @@ def _in_run(version: ModelVersion) -> str:
     return f"runs:/{version.run_id}/{logged_model.NAME}"
 
 
+def redescribe(store: Store, run_id: str, change: Callable[[str], str]) -> None:
+    """Change the description of the version that was registered from a run, if there is one."""
+    for version in listed(store.client.search_model_versions, f"run_id='{run_id}'"):
+        text = cut(change(version.description or ""), REGISTERED)
+        store.client.update_model_version(version.name, str(version.version), text)
+
+
 def is_intact(store: Store, version: ModelVersion) -> bool:
     """Return whether the model of a version is still there, and is what was registered."""
     try:

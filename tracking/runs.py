@@ -23,7 +23,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.errors import SearchStoppedError
+from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.limits import cut, cut_all
@@ -176,15 +176,34 @@ class SearchRun:
         found = (cls.of(store, parent) for parent in _parents(store, None, search_id))
         return next((run for run in found if run.is_at_home), None)
 
+    @classmethod
+    def get(cls, store: Store, search_id: str) -> SearchRun:
+        """Return what `find` finds.
+
+        Raises
+        ------
+        SearchNotFoundError
+            If it finds nothing.
+        """
+        found = cls.find(store, search_id)
+        if found is None:
+            why = elsewhere(store, search_id) or _suggestion(store, search_id)
+            raise SearchNotFoundError(f"no search {search_id!r} in {store.shown}; {why}")
+        return found
+
     @property
     def is_at_home(self) -> bool:
         """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
-        experiment = self.store.client.get_experiment(self.experiment_id)
+        name = self._configured_name
+        return name is None or name == self.store.client.get_experiment(self.experiment_id).name
+
+    @property
+    def _configured_name(self) -> str | None:
         try:
             config = tomllib.loads(self.read(self.run_id, "config.toml").decode())
         except (MlflowException, OSError, ValueError):  # it was killed before it wrote one
-            return True
-        return config.get("name") == experiment.name
+            return None
+        return str(config.get("name"))
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
@@ -515,7 +534,29 @@ def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[R
     return list(islice(filter(_is_search, found), limit))
 
 
-def suggestion(store: Store, search_id: str) -> str:
+def elsewhere(store: Store, search_id: str) -> str | None:
+    """Say where a search lies that is not where its configuration says, and the way back; ``None`` if there is none.
+
+    People rename and delete experiments in MLflow's pages.  What was renamed is not used under its new name, because
+    whoever may write in another experiment could have made a run there that looks the same.
+    """
+    for parent in _parents(store, None, search_id, deleted=True):
+        run = SearchRun.of(store, parent)
+        experiment = store.client.get_experiment(run.experiment_id)
+        if run.is_at_home and experiment.lifecycle_stage == "deleted":
+            restore = f"mlflow experiments restore --experiment-id {run.experiment_id}"
+            return f"it is in experiment {experiment.name!r}, which was deleted; `{restore}` brings it back"
+        if run.is_at_home and parent.info.lifecycle_stage == "deleted":
+            return f"its run was deleted; `mlflow runs restore --run-id {run.run_id}` brings it back"
+        if not run.is_at_home:
+            return (
+                f"one lies in experiment {experiment.name!r}, and its configuration names {run._configured_name!r}; "
+                "if you renamed that experiment, rename it back"
+            )
+    return None
+
+
+def _suggestion(store: Store, search_id: str) -> str:
     """Say which search a person meant by an id that no search has: the nearest one, or else the latest ones."""
     known = {run.data.tags["search_id"]: run for run in searches(store, limit=1000)}
     if not known:
@@ -530,10 +571,11 @@ def suggestion(store: Store, search_id: str) -> str:
     return f"the latest are {', '.join(latest)}"
 
 
-def _parents(store: Store, experiments: Sequence[str] | None, search_id: str) -> list[Run]:
-    """Return the parent runs of a search, the oldest first."""
+def _parents(store: Store, experiments: Sequence[str] | None, search_id: str, *, deleted: bool = False) -> list[Run]:
+    """Return the parent runs of a search, the oldest first, with or without those in MLflow's bin."""
     tags = {"search_id": search_id, **_SEARCH}
-    found = runs_with(store, tags, experiments=experiments, order_by=["attributes.start_time ASC"])
+    oldest_first = ["attributes.start_time ASC"]
+    found = runs_with(store, tags, experiments=experiments, order_by=oldest_first, deleted=deleted)
     return list(filter(_is_search, found))
 
 

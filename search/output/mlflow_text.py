@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from regsearch.data import MEMORY, Development
+from regsearch.data import MEMORY, Development, Scale
+from regsearch.search.chance.distribution import NullDistribution, in_words
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges
@@ -17,10 +18,15 @@ from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
 from regsearch.tracking.runs import TrialRecord
 
-OBJECTIVE = (
-    "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
+_OBJECTIVE = (
+    "Columns are {scaled} over the training rows; the objective is "
     "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
 )
+_SCALED: dict[Scale, str] = {
+    "unit-norm": "centred and scaled to unit Euclidean norm",
+    "standard": "centred and scaled to unit standard deviation",
+    "none": "centred and left in their own units",
+}
 UNITS = (
     "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
     "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
@@ -29,7 +35,7 @@ UNITS = (
 EXPERIMENT = (
     "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists the trials best "
     "first, or by family (there, choose the chart view), and the searches, whose descriptions tell who won and "
-    f"why.\n\n{OBJECTIVE}\n\n{UNITS} `log10_alpha` is there to sort, filter "
+    f"why.\n\n{UNITS} `log10_alpha` is there to sort, filter "
     "and draw by, as MLflow takes parameters for text."
 )
 """The description of an experiment."""
@@ -50,6 +56,7 @@ _PROPOSED = {
     "nsgaii": "proposed by NSGA-II",
 }
 _LONGEST_ROWS = 300
+_CHANCE = "**Better than chance?** "
 _LIMITS = (
     "Linear: what the target owes to thresholds or products of features is out of reach.",
     "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
@@ -107,7 +114,7 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
 
 def opening(config: SearchConfig, development: Development) -> str:
     """Return the description of an unfinished search."""
-    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), OBJECTIVE, UNITS)
+    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), _objective(development), UNITS)
 
 
 def so_far(search_id: str, experiment_id: str, config: SearchConfig, done: int, best: TrialRecord | None) -> str:
@@ -142,10 +149,12 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
     if tested:
         model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
         test_rows = (
-            f"Opened for this winner, after it was chosen: R² {tested}, by a bootstrap of contiguous blocks. With "
+            f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
             f"this, they have been opened {_times(tested.openings)}."
         )
         outcome += [str(tested), model]
+    elif not development.split.test:
+        test_rows = f"None were kept: the winner was never tested.{f' It is version {version}.' if version else ''}"
     else:
         promote = (
             f'promote("{search.run.search_id}", data=…)'
@@ -153,7 +162,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
             else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
-    return _paragraphs(
+    text = _paragraphs(
         f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
@@ -171,9 +180,27 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         "### To run it again",
         _again(search),
         "### How to read the numbers",
-        OBJECTIVE,
+        _objective(development),
         UNITS,
     )
+    return with_chance(text, chance(search.run.run.data.tags))
+
+
+def chance(tags: Mapping[str, str]) -> str:
+    """Return what a search's null distributions came to, from the tags of its run; empty without any."""
+    results = [tags[name] for name in ("null_result", "null_test_result") if name in tags]
+    return f"{_CHANCE}{'. '.join(results)}." if results else ""
+
+
+def with_chance(text: str, line: str) -> str:
+    """Return a description with that line as its second paragraph, instead of an earlier such line."""
+    paragraphs = [one for one in text.split("\n\n") if not one.startswith(_CHANCE)]
+    return _paragraphs(*paragraphs[:1], *([line] if line else []), *paragraphs[1:])
+
+
+def chance_title(found: NullDistribution) -> str:
+    """Return the title of a null distribution's figure."""
+    return f"p = {found.p:.3g}, by {in_words(found.kind, found.n)}; the smallest possible is {found.smallest_p:.3g}"
 
 
 def model_card(search: Search) -> str:
@@ -188,11 +215,11 @@ def model_card(search: Search) -> str:
     )
 
 
-def version_card(search: Search, tested: Tested) -> str:
+def version_card(search: Search, tested: Tested | None) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
-    return _paragraphs(
+    text = _paragraphs(
         f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
         "### Scores",
@@ -200,10 +227,12 @@ def version_card(search: Search, tested: Tested) -> str:
             [
                 f"R² train {winner.r2_train:.4f}: rows {rows['train']}",
                 f"R² validation {winner.r2_validation:.4f}: rows {rows['validation']}, by which it was chosen",
-                f"R² {tested}: rows {rows['test']}, by a bootstrap of contiguous blocks",
+                *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}.",
+        f"With this, the test rows have been opened {_times(tested.openings)}."
+        if tested
+        else "It was never tested: no rows were kept for a test.",
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -216,12 +245,35 @@ def version_card(search: Search, tested: Tested) -> str:
             ]
         ),
     )
+    return with_chance(text, chance(search.run.run.data.tags))
+
+
+def _objective(development: Development) -> str:
+    return _OBJECTIVE.format(scaled=_SCALED[development.preparation.scale])
+
+
+def _bootstrap(development: Development) -> str:
+    return f"by a bootstrap of {'single rows' if development.preparation.independent else 'contiguous blocks'}"
 
 
 def _purpose(development: Development) -> str:
-    return (
-        f"Predicts `{development.target}` from {development.n_features:,} features of {development.source}, linearly."
-    )
+    return f"Predicts `{development.target}` from {_columns(development)} of {development.source}, linearly."
+
+
+def _columns(development: Development) -> str:
+    """Return what the target is predicted from, in words."""
+    lags, covariates = development.preparation.lags, development.covariate_names
+    columns = f"{development.n_features // len(lags):,} features"
+    if lags != (0,):
+        columns += f" at lags {', '.join(map(str, lags))}"
+    return columns + (f" and {len(covariates)} covariates ({', '.join(covariates)})" if covariates else "")
+
+
+def _taken(development: Development) -> str:
+    """Return the columns that the model takes, in words."""
+    covariates = len(development.covariate_names)
+    columns = f"{development.n_features:,} {'features' if development.preparation.lags == (0,) else 'lagged features'}"
+    return columns + (f", then {covariates} covariates" if covariates else "")
 
 
 def _use(uri: str, search: Search) -> list[str]:
@@ -231,7 +283,7 @@ def _use(uri: str, search: Search) -> list[str]:
         "",
         f'mlflow.set_tracking_uri("{search.run.store.shown}")',
         f'model = mlflow.pyfunc.load_model("{uri}")',
-        f"model.predict(X)  # {development.model.X.dtype}, rows × {development.n_features:,} features",
+        f"model.predict(X)  # {development.model.X.dtype}, rows × {_taken(development)}",
     )
     return [
         "### How to load it",
@@ -272,9 +324,7 @@ def _strengths(search: Search) -> list[str]:
 
 def _data(development: Development) -> str:
     rows = ", ".join(f"{name} {value}" for name, value in _rows(development).items())
-    return (
-        f"Data: {development.source}, {development.n_features:,} features, target `{development.target}`; rows: {rows}."
-    )
+    return f"Data: {development.source}, {_columns(development)}, target `{development.target}`; rows: {rows}."
 
 
 def _rows(development: Development) -> dict[str, str]:

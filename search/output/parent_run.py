@@ -11,8 +11,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import figure_files, tested_files
+from regsearch.search.output.search_figures import Predicted, figure_files, predictions_files
 from regsearch.search.result import Search, table
+
+PREDICTIONS = "predictions.csv"
+"""Name of the artifact with the winner's predictions, from which their figure can be drawn without the data."""
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 _TESTED = ", with the test rows"
@@ -28,12 +31,12 @@ def is_summarised(search: Search) -> bool:
 
 
 def summarise(search: Search) -> None:
-    """Write the tables of trials and of the winner's weights, the figures and the best scores."""
+    """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores."""
     run, winner = search.run, search.winner
-    weights = search.weights.table(search.development.feature_names)
-    tables = {"trials.csv": table(search.trials), "weights.csv": weights}
+    weights, predicted = search.weights.table(search.feature_names), Predicted.of(search)
+    tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
-    run.write(files | figure_files(search))
+    run.write(files | figure_files(search, predicted))
     ends = "; ".join(edges(winner, search.choice.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
@@ -43,8 +46,10 @@ def summarise(search: Search) -> None:
 
 
 def draw_tested(search: Search, test: Rows) -> None:
-    """Draw the winner's predictions once more, with those of the opened test rows."""
-    search.run.write(tested_files(search, test))
+    """Write and draw the winner's predictions once more, with those of the opened test rows."""
+    predicted = Predicted.of(search, test)
+    rows = {PREDICTIONS: predicted.table(search.target).to_csv(index=False).encode()}
+    search.run.write(rows | predictions_files(search, predicted))
     search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
 
 

@@ -38,11 +38,25 @@ class Progress:
         total, already : int
             Trials wanted in all, or at most, and trials that were there before.
         """
-        self._begin(total, already)
+        with self._counting(total, already, "trial"):
+            yield
+
+    @contextmanager
+    def targets(self, total: int, already: int) -> Iterator[None]:
+        """Count the targets of a null distribution inside the context; see `trials`."""
+        with self._counting(total, already, "target"):
+            yield
+
+    @contextmanager
+    def _counting(self, total: int, already: int, unit: str) -> Iterator[None]:
+        self._begin(total, already, unit)
         try:
             yield
         finally:
             self._end()
+
+    def score(self, score: float) -> None:
+        """Count a target that was scored."""
 
     def count(self, record: TrialRecord) -> None:
         """Count a trial that was logged."""
@@ -50,7 +64,7 @@ class Progress:
     def complete(self) -> None:
         """Note that no more trials will come, even where families stopped early."""
 
-    def _begin(self, total: int, already: int) -> None: ...
+    def _begin(self, total: int, already: int, unit: str) -> None: ...
 
     def _end(self) -> None: ...
 
@@ -62,8 +76,11 @@ class _Shown(Progress):
         with suppress(OSError, ValueError):  # nobody reads it any more: the pipe or the terminal is closed
             print(line, file=sys.stderr, flush=True)
 
-    def _begin(self, total: int, already: int) -> None:
-        self._total, self._done = total, already
+    def _begin(self, total: int, already: int, unit: str) -> None:
+        self._total, self._done, self._unit = total, already, unit
+
+    def score(self, score: float) -> None:  # noqa: ARG002
+        self._done += 1
 
     def count(self, record: TrialRecord) -> None:  # noqa: ARG002
         self._done += 1
@@ -98,12 +115,15 @@ class Bar(_Shown):
     def __init__(self, every: float = _EVERY_SECONDS) -> None:
         self._every = every
         self._best = (float("-inf"), "")
+        self._shown = ""
         self._unsaid = False
 
-    def _begin(self, total: int, already: int) -> None:
-        super()._begin(total, already)
+    def _begin(self, total: int, already: int, unit: str) -> None:
+        super()._begin(total, already, unit)
+        self._already = already
+        self._best = (float("-inf"), "")
         # disable=None draws nothing where standard error is no terminal
-        self._bar: tqdm[NoReturn] = tqdm(total=total, initial=already, unit="trial", disable=None)
+        self._bar: tqdm[NoReturn] = tqdm(total=total, initial=already, unit=unit, disable=None)
         self._started = self._said = time.monotonic()
 
     def _end(self) -> None:
@@ -115,7 +135,18 @@ class Bar(_Shown):
         """Advance the bar, or say a line if the last one was long enough ago."""
         super().count(record)
         self._best = max(self._best, (record.metrics["r2_validation"], record.name))
-        self._bar.set_postfix_str(self._best_shown, refresh=False)
+        self._advance("best validation R² {:.4f}, {}".format(*self._best))
+
+    def score(self, score: float) -> None:
+        """Advance the bar by a target, and say the time that is left in a line, too."""
+        super().score(score)
+        self._best = max(self._best, (score, ""))
+        seconds = (time.monotonic() - self._started) / max(1, self._done - self._already)
+        self._advance(f"highest score {self._best[0]:.4f}, about {seconds * (self._total - self._done):.0f} s left")
+
+    def _advance(self, shown: str) -> None:
+        self._shown = shown
+        self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update()
         if self._bar.disable:
             self._unsaid = True
@@ -128,15 +159,11 @@ class Bar(_Shown):
         self._bar.total = self._done
         self._bar.refresh()
 
-    @property
-    def _best_shown(self) -> str:
-        return "best validation R² {:.4f}, {}".format(*self._best)
-
     def _say_how_far(self) -> None:
         self._said = time.monotonic()
         self._unsaid = False
         seconds = self._said - self._started
-        self.say(f"{self._done} of {self._total} trials after {seconds:.0f} s, {self._best_shown}")
+        self.say(f"{self._done} of {self._total} {self._unit}s after {seconds:.0f} s, {self._shown}")
 
 
 def progress_of(shown: bool | Progress) -> Progress:

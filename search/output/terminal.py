@@ -16,6 +16,7 @@ from rich.text import Text
 from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
+from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
@@ -105,6 +106,7 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "best": {key: _plain(value) for key, value in result.best.items() if value == value},
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
+        **({"null": result.null.as_json()} if result.null else {}),
     }
 
 
@@ -133,8 +135,21 @@ def as_text(result: SearchResult) -> str:
         lines.append(Text(promotion_text(result.promotion), end=""))
     else:
         lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
+    if result.null:
+        lines.append(Text(f"better than chance? {result.null}"))
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
+
+
+def null_text(found: NullDistribution) -> str:
+    """Return a null distribution for people."""
+    table = Table(box=SIMPLE)
+    for heading in (f"R² {found.rows}", "search", "real target", "null: median", "95 %", "highest"):
+        table.add_column(heading, justify="right" if heading != f"R² {found.rows}" else "left")
+    middle, high = np.quantile(found.null, [0.5, 0.95])
+    scores = (found.search_score, found.score, middle, high, max(found.null))
+    table.add_row("", *(f"{score:.4f}" for score in scores))
+    return _rendered(Text(f"search {found.search_id}: {found}"), table)
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:
@@ -145,10 +160,13 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 def promotion_text(promotion: Promotion) -> str:
     """Return a promotion for people."""
     instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
+    test = ", never tested: no rows were kept for a test"
+    if promotion.r2_test is not None:
+        interval = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
+        test = f", test {promotion.r2_test:.4f} (95 % interval {interval})"
     return (
         f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
-        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
-        f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})\n"
+        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}{test}\n"
         f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
         f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
         f"look:     regsearch ui\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from itertools import product
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
-from regsearch.search.families import OneStrength, TwoStrengths, ends_of
+from regsearch.search.families import OneStrength, TwoStrengths, ends_of, grid_points
 from regsearch.search.penalty import Family
 
 BATCH = 10
@@ -58,21 +57,6 @@ def distributions(settings: OneStrength | TwoStrengths) -> dict[str, FloatDistri
     """Return the ranges that a family is searched in, as Optuna's distributions."""
     ends = {name: ends_of(strength) for name, strength in settings.strengths.items()}
     return {name: FloatDistribution(low, high, log=True) for name, (low, high) in ends.items()}
-
-
-def grid_points(settings: OneStrength | TwoStrengths) -> list[dict[str, float]]:
-    """Return every combination of a family's strengths, each L2 row from the strongest L1 to the weakest.
-
-    A range becomes points that are evenly spaced on a log scale, as many as make `n_trials` in all.
-    """
-    side = round(settings.n_trials ** (1 / len(settings.strengths)))
-    axes = {
-        name: strength if isinstance(strength, tuple) else np.geomspace(*ends_of(strength), side).tolist()
-        for name, strength in settings.strengths.items()
-    }
-    slowest_last = list(axes)[::-1]
-    combinations = product(*(sorted(axes[name], reverse=True) for name in slowest_last))
-    return [dict(zip(slowest_last, values, strict=True)) for values in combinations]
 
 
 class GridOrder(BaseSampler):

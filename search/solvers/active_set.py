@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
@@ -27,8 +29,8 @@ _PATIENCE = 0.3
 class ColumnPool:
     """Columns that have been active, copied side by side, and their Gram matrix.
 
-    A column enters once. The system of any pooled columns is then a lookup. A full pool is emptied, and enlarged if
-    the new columns alone do not fit.
+    A column enters once, for whichever target. The system of any pooled columns is then a lookup. A full pool is
+    emptied, and enlarged if the new columns alone do not fit.
 
     Parameters
     ----------
@@ -46,6 +48,11 @@ class ColumnPool:
     def _allocate(self, capacity: int) -> None:
         self._columns = np.empty((capacity, self._source.shape[1]))  # the system maps memory only when it is written to
         self._gram = np.empty((capacity, capacity))
+
+    @cached_property
+    def single(self) -> NDArray[np.float32] | None:
+        """All columns in single precision, if they are held in memory."""
+        return self._source.astype(np.float32) if isinstance(self._source, np.ndarray) else None
 
     def admit(self, features: Indices, likely: Indices | None = None) -> Indices:
         """Add the features that are new to the pool, and return the slots of all of them.

@@ -13,7 +13,6 @@ from scipy.linalg import lapack
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.columns import residuals
 from regsearch.search.solvers.design import Design
-from regsearch.search.solvers.singular import singular
 
 _NEGLIGIBLE = 1e-14
 """Share of ``||b||^2`` below which a residual needs no projection: no weights could fit noticeably better."""
@@ -206,11 +205,11 @@ def _excess(design: Design, residual: NDArray[np.float64], product: NDArray[np.f
         return loss / null if null > 0 else loss
     if design.n_features < design.n_rows:
         varying = np.flatnonzero(~design.constant)
-        factor, info = lapack.dpotrf(design.gram[np.ix_(varying, varying)], lower=1, clean=1)
+        factor, info = lapack.dpotrf(design.matrix.gram[np.ix_(varying, varying)], lower=1, clean=1)
         if not info:
             reciprocal, _ = lapack.dtrcon(factor, uplo="L")
             if reciprocal**2 > _REGULAR:
                 explained = linalg.solve_triangular(factor, product[varying], lower=True, check_finite=False)
                 return float(explained @ explained) / null
-    explained = singular(design.columns, residual, design.rank_cutoff).components
+    explained = design.matrix.singular(residual).components
     return float(explained @ explained) / null

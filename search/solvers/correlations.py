@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,10 +46,6 @@ class Correlations:
         self._error = 0.0
         self.passes = 0
 
-    @cached_property
-    def _single(self) -> NDArray[np.float32] | None:
-        return self._columns.astype(np.float32) if isinstance(self._columns, np.ndarray) else None
-
     def all(self, vector: Vector) -> Vector:
         """Return the correlation of every column with a vector."""
         if self._error or not np.array_equal(vector, self._centre):
@@ -73,7 +67,7 @@ class Correlations:
         known : ndarray of float64, shape (n_known,)
         """
         doubtful = self._doubtful(threshold, vector, features)
-        if self._cost(doubtful) > self._reference.size * (1.0 if self._single is None else _SINGLE_COST):
+        if self._cost(doubtful) > self._reference.size * (1.0 if self._pool.single is None else _SINGLE_COST):
             self._refresh(vector)
             doubtful = self._doubtful(threshold, vector, features)
         correlation = self._reference.copy()
@@ -100,11 +94,11 @@ class Correlations:
     def _refresh(self, vector: Vector) -> None:
         """Make the vector the one that the complete product is of."""
         size = float(np.linalg.norm(vector))
-        if self._single is None or size == 0.0:
+        if self._pool.single is None or size == 0.0:
             self.all(vector)
             return
         unit = (vector / size).astype(np.float32)
-        self._reference = (self._single @ unit).astype(np.float64) * (size / vector.size)
+        self._reference = (self._pool.single @ unit).astype(np.float64) * (size / vector.size)
         self._centre = vector
         self._error = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2 * size / vector.size
         self.passes += 1

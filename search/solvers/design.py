@@ -1,4 +1,4 @@
-"""The design matrix that penalties act on, made of the raw training rows."""
+"""A matrix and a target: the least-squares problem that penalties act on, made of the raw training rows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.blocks import Columnwise, blocks
+from regsearch.data.blocks import Columnwise
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features
-from regsearch.search.solvers.normalisation import Covariates, Normalisation, Scale
+from regsearch.search.solvers.columns import Columns
+from regsearch.search.solvers.matrix import Matrix, matrix_of
+from regsearch.search.solvers.normalisation import Normalisation, Scale, project_out
 
 Vector = NDArray[np.float64]
-
-_BLOCK_VALUES = 2**21
-
-_NEGLIGIBLE = 1e-13
-"""Share of a column's norm up to which a mean that rounding has left in it is let be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,34 +26,31 @@ class Design:
 
     Attributes
     ----------
-    columns : Columns, shape (n_features, n_rows)
-        ``A^T``: one normalised column of the training matrix per row, so that a column is contiguous in memory.
+    matrix : Matrix
+        ``A``, which the designs of several targets share.
     target : ndarray of float64, shape (n_rows,)
         ``b``: the target less its weighted mean, each row multiplied by the root of its weight, less what the
         covariates explain.
-    normalisation : Normalisation
-        How the columns were made of the raw ones.
     target_mean : float
         Weighted mean of the target, in target units.
-    total_weight : float
-        Sum of the rows' weights; the number of rows if all weigh the same.
-    unit : float
-        A weight of the column as `scale` has it is this times the weight of the column held here.
     target_loadings : ndarray of float64, shape (rank,)
         Component of the target along the basis of the covariates.
-    rank_cutoff : float
-        Share of the largest singular value up to which others count as zero: ``eps * max(n, p)`` of the raw rows, as
-        in ``numpy.linalg.lstsq``.
     """
 
-    columns: Columns
+    matrix: Matrix
     target: Vector
-    normalisation: Normalisation
     target_mean: float
-    total_weight: float
-    unit: float
     target_loadings: Vector
-    rank_cutoff: float
+
+    def with_targets(self, targets: Vector) -> list[Design]:
+        """Return the designs of the same rows and other targets, which share all that depends on features alone.
+
+        Parameters
+        ----------
+        targets : ndarray of float64, shape (n_rows, n_targets)
+            In target units.
+        """
+        return designs(self.matrix, targets)
 
     @cached_property
     def correlation(self) -> Vector:
@@ -65,10 +58,25 @@ class Design:
         product: Vector = self.columns @ self.target
         return product
 
-    @cached_property
-    def gram(self) -> Vector:
-        """Lower triangle of ``A'A``, shape (n_features, n_features); zeros above it."""
-        return gram_of_features(self.columns)
+    @property
+    def columns(self) -> Columns:
+        """``A^T``, shape (n_features, n_rows)."""
+        return self.matrix.columns
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """How the columns were made of the raw ones."""
+        return self.matrix.normalisation
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the rows' weights; the number of rows if all weigh the same."""
+        return self.matrix.total_weight
+
+    @property
+    def unit(self) -> float:
+        """A weight of the column as `scale` has it is this times the weight of the column held here."""
+        return self.matrix.unit
 
     @property
     def mean(self) -> Vector:
@@ -177,14 +185,9 @@ def normalise(
     """Make the design of some training rows.
 
     Each column is centred by its weighted mean; what the covariates explain of it is subtracted; then it is divided by
-    its Euclidean norm, by its standard deviation, or by nothing. A constant column becomes zero and keeps scale 1. The
-    objective, with ``z_i`` a row of the columns so made, ``t_i`` its target so centred, ``v_i`` its weight and ``W``
-    the sum of all weights, is ``sum_i v_i (t_i - z_i w)^2 / (2 W) + l1 ||w||_1 + (l2 / 2) ||w||^2``: a row of weight 2
-    counts as the row twice.
-
-    A column counts as constant if its variance is within the rounding error of computing it, by the bound of
-    scikit-learn's ``_is_constant_feature`` (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
-    variance", table 1), or if what the covariates leave of it is within rounding error of its norm.
+    its Euclidean norm, by its standard deviation, or by nothing: `matrix_of`. The objective, with ``z_i`` a row of the
+    columns so made, ``t_i`` its target so centred, ``v_i`` its weight and ``W`` the sum of all weights, is
+    ``sum_i v_i (t_i - z_i w)^2 / (2 W) + l1 ||w||_1 + (l2 / 2) ||w||^2``: a row of weight 2 counts as the row twice.
 
     Parameters
     ----------
@@ -206,65 +209,25 @@ def normalise(
     ValueError
         If a weight is not positive and finite: rows of weight zero are left out by the caller.
     """
-    if weights is not None and not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise ValueError("expected positive, finite row weights; leave out rows of weight zero")
-    n_rows, n_features = X.shape
-    total = float(n_rows) if weights is None else float(weights.sum())
-    roots = None if weights is None else np.sqrt(weights)
-    nuisance = None if covariates is None else Covariates.of(covariates, weights)
-    columns = np.empty((n_features, n_rows)) if in_memory else None
-    mean, remainder, divisor = np.empty(n_features), np.empty(n_features), np.empty(n_features)
-    constant = np.empty(n_features, dtype=bool)
-    loadings = None if nuisance is None else np.empty((n_features, nuisance.basis.shape[1]))
-    eps = np.finfo(np.float64).eps
-    for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
-        part = np.empty((block.stop - block.start, n_rows)) if columns is None else columns[block]
-        part[...] = X[:, block].T
-        mean[block] = part.mean(axis=1) if weights is None else part @ weights / total
-        part -= mean[block, None]
-        squared_norm = np.einsum("ij,ij->i", part, part)
-        left = part.mean(axis=1) if weights is None else part @ weights / total
-        remainder[block] = np.where(n_rows * left**2 > _NEGLIGIBLE**2 * squared_norm, left, 0.0)
-        if remainder[block].any():
-            part -= remainder[block, None]
-        if roots is not None:
-            part *= roots
-            squared_norm = np.einsum("ij,ij->i", part, part)
-        variance = squared_norm / total
-        constant[block] = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
-        if nuisance is not None and loadings is not None:
-            loadings[block] = _project_out(part, nuisance.basis)
-            before, squared_norm = squared_norm, np.einsum("ij,ij->i", part, part)
-            constant[block] |= squared_norm <= (n_rows * eps) ** 2 * before
-        divisor[block] = np.where(constant[block], 1.0, np.sqrt(squared_norm))
-        if columns is not None:
-            part[constant[block]] = 0.0
-            if scale != "none":
-                part /= divisor[block, None]
-    if scale == "none":
-        divisor = np.where(constant, 1.0, divisor[~constant].max(initial=0.0))
-        if columns is not None:
-            columns /= divisor.min(initial=np.inf, where=~constant)
-    left_over = remainder if remainder.any() else None
-    normalisation = Normalisation(mean, divisor, constant, left_over, roots, nuisance, loadings)
-    target_mean = float(y.mean()) if weights is None else float(y @ weights / total)
-    target = (y - target_mean) * (1.0 if roots is None else roots)
-    target_loadings = np.empty(0) if nuisance is None else _project_out(target[None], nuisance.basis)[0]
-    unit = {"unit-norm": 1.0, "standard": total**-0.5, "none": 1 / float(divisor[~constant].max(initial=1e-300))}
-    made = Streamed(X, normalisation) if columns is None else columns
-    return Design(
-        made, target, normalisation, target_mean, total, unit[scale], target_loadings, float(eps) * max(X.shape)
-    )
+    matrix = matrix_of(X, scale=scale, weights=weights, covariates=covariates, in_memory=in_memory)
+    (design,) = designs(matrix, y[:, None])
+    return design
 
 
-def _project_out(vectors: Vector, basis: Vector) -> Vector:
-    """Subtract from each row, in place, its projection on an orthonormal basis, and return its components along it.
+def designs(matrix: Matrix, targets: Vector) -> list[Design]:
+    """Return the design of each target on one matrix.
 
-    The second time removes what rounding left the first time (Giraud, Langou, Rozloznik & van den Eshof 2005).
+    Parameters
+    ----------
+    matrix : Matrix
+    targets : ndarray of float64, shape (n_rows, n_targets)
+        In target units.
     """
-    components = np.zeros((len(vectors), basis.shape[1]))
-    for _ in range(2):
-        found = vectors @ basis
-        vectors -= found @ basis.T
-        components += found
-    return components
+    roots, covariates = matrix.normalisation.root_weights, matrix.normalisation.covariates
+    values = np.array(targets.T, dtype=np.float64, order="C")
+    mean = values.mean(axis=1) if roots is None else values @ roots**2 / matrix.total_weight
+    values -= mean[:, None]
+    if roots is not None:
+        values *= roots
+    loadings = np.empty((len(values), 0)) if covariates is None else project_out(values, covariates.basis)
+    return [Design(matrix, *one) for one in zip(values, mean.tolist(), loadings, strict=True)]

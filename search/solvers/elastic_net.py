@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.active_set import ActiveSystem, ColumnPool
+from regsearch.search.solvers.active_set import ActiveSystem
 from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.correlations import Correlations
 from regsearch.search.solvers.design import Design
@@ -76,12 +76,12 @@ class ElasticNetPath:
 
     Notes
     -----
-    Not thread-safe. Besides the design it keeps up to ``min(p, 2 n)`` columns, their Gram matrix and its Cholesky
-    factor, and two ``n x n`` matrices in single precision.
+    Not thread-safe. Besides the design it keeps a Cholesky factor of the active columns and two ``n x n`` matrices in
+    single precision; the matrix keeps up to ``min(p, 2 n)`` columns and their Gram matrix for all targets.
     """
 
     def __init__(self, design: Design, *, tolerance: float = 1e-6, polish: bool = True) -> None:
-        pool = ColumnPool(design.columns)
+        pool = design.matrix.pool
         system = ActiveSystem(pool)
         self._design = design
         self._tolerance = tolerance

@@ -90,3 +90,16 @@ class Normalisation:
             values -= self.loadings[features] @ self.covariates.basis[rows].T
         values[self.constant[features]] = 0.0
         return values
+
+
+def project_out(vectors: Vector, basis: Vector) -> Vector:
+    """Subtract from each row, in place, its projection on an orthonormal basis, and return its components along it.
+
+    The second time removes what rounding left the first time (Giraud, Langou, Rozloznik & van den Eshof 2005).
+    """
+    components = np.zeros((len(vectors), basis.shape[1]))
+    for _ in range(2):
+        found = vectors @ basis
+        vectors -= found @ basis.T
+        components += found
+    return components

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict, Unpack
@@ -16,11 +17,12 @@ from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.certificate import certify
 from regsearch.search.solvers.coordinate_descent import descend
-from regsearch.search.solvers.design import Design, normalise
+from regsearch.search.solvers.design import Design, designs
 from regsearch.search.solvers.elastic_net import ElasticNetPath
+from regsearch.search.solvers.matrix import Matrix, matrix_of
 from regsearch.search.solvers.moments import Moments, moments
 from regsearch.search.solvers.normalisation import Scale
-from regsearch.search.solvers.reduction import reduce
+from regsearch.search.solvers.reduction import Triangle, product_from, reduced_by_reflections, triangle_from
 from regsearch.search.solvers.ridge import RidgeSolver
 
 Vector = NDArray[np.float64]
@@ -60,6 +62,25 @@ class Fit:
     fitted: NDArray[np.float64]
     duality_gap: float
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Several solved points of the penalty plane, in the recording's own units.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_penalties, n_features)
+    intercept : ndarray of float64, shape (n_penalties,)
+    covariate_coef : ndarray of float64, shape (n_penalties, n_covariates)
+    duality_gap : ndarray of float64, shape (n_penalties,)
+        Certificates on the design that was solved, which for a tall one is the triangle that it was reduced to.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    covariate_coef: NDArray[np.float64]
+    duality_gap: NDArray[np.float64]
 
 
 class Options(TypedDict, total=False):
@@ -121,6 +142,36 @@ class RegularizationPath:
         """Smallest ``l1`` at which all weights are zero."""
         return self._design.largest_l1
 
+    def with_target(self, y: Vector) -> RegularizationPath:
+        """Return the path of the same rows and another target; see `with_targets`."""
+        (path,) = self.with_targets(y[:, None])
+        return path
+
+    def with_targets(self, targets: Vector) -> list[RegularizationPath]:
+        """Return the paths of the same rows and other targets.
+
+        They share all that depends on the features alone: the normalised columns, their Gram matrices and
+        eigendecompositions, the triangle of a tall matrix, and copies of the columns that have been active, with the
+        products between these. Each is made on its first use, for whichever target; so paths that share may only be
+        used in turn, never in two threads.
+
+        Parameters
+        ----------
+        targets : ndarray of float64, shape (n_rows, n_targets)
+        """
+        of_rows = solved = self._design.with_targets(targets)
+        if self._is_tall:
+            triangle, _ = self._reduction
+            solved = triangle.reduced(of_rows) if triangle else reduced_by_reflections(of_rows)
+        return [self._sibling(*one) for one in zip(targets.T, of_rows, solved, strict=True)]
+
+    def _sibling(self, y: Vector, design: Design, solved: Design) -> RegularizationPath:
+        path = copy(self)
+        for name in ("_ridge", "_elastic_net"):
+            path.__dict__.pop(name, None)
+        path._y, path._design, path._solved = y, design, solved
+        return path
+
     def solve(self, penalties: Iterable[Penalty]) -> Iterator[Fit]:
         """Yield the fit of each penalty, in the order given; a falling L1 strength makes a short path.
 
@@ -154,6 +205,31 @@ class RegularizationPath:
             took = seconds[place] + certifying + time.perf_counter() - started
             yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, took)
 
+    def coefficients(self, penalties: Sequence[Penalty]) -> Coefficients:
+        """Return the fits of all penalties together, without their predictions at the training rows.
+
+        They are those of `solve`, and cost less where many are wanted: ridge fits are made together, and certificates
+        of a tall design do not read its rows.
+        """
+        design, inner = self._solved, [self._solved.inner(penalty) for penalty in penalties]
+        weights = np.empty((len(inner), design.n_features))
+        ridge = [place for place, one in enumerate(inner) if one.l1 == 0]
+        weights[ridge] = self._ridge.solve_all([inner[place].l2 for place in ridge])
+        for place, penalty in enumerate(penalties):
+            if penalty.l1 > 0:
+                weights[place] = self._weights(penalty)
+        gaps = np.array(certify(design, weights, inner)[0])
+        for place in np.flatnonzero(gaps > self._tolerance).tolist():
+            if inner[place].l1 > 0:
+                other = descend(design, inner[place], weights[place], self._tolerance)
+                (gap,), _ = certify(design, other[None], [inner[place]])
+                if gap < gaps[place]:
+                    weights[place], gaps[place] = other, gap
+        found = [self._design.to_units(one) for one in weights]
+        coef = np.array([one for one, _ in found])
+        of_covariates = np.array([self._design.covariate_coef(one) for one in coef])
+        return Coefficients(coef, np.array([intercept for _, intercept in found]), of_covariates, gaps)
+
     def _weights(self, penalty: Penalty) -> Vector:
         inner = self._solved.inner(penalty)
         if inner.l1 == 0:
@@ -167,21 +243,33 @@ class RegularizationPath:
         return n_rows >= _TALL * n_features
 
     @cached_property
-    def _design(self) -> Design:
+    def _matrix(self) -> Matrix:
         options = self._options | {"in_memory": False} if self._is_tall else self._options
-        return normalise(self._X, self._y, **options)
+        return matrix_of(self._X, **options)
+
+    @cached_property
+    def _design(self) -> Design:
+        (design,) = designs(self._matrix, self._y[:, None])
+        return design
 
     @cached_property
     def _solved(self) -> Design:
         """The design that is solved: that of the rows, or the triangle it is reduced to."""
-        if not self._is_tall:
-            return self._design
-        if self._moments is not None:
-            return reduce(self._design, self._moments())
-        centre = np.append(self._design.mean, self._design.target_mean)
+        return self._reduction[1] if self._is_tall else self._design
+
+    @cached_property
+    def _reduction(self) -> tuple[Triangle | None, Design]:
+        """The triangle for any target, if the matrix is well-conditioned, and the reduced design of the path's own."""
+        own = self._moments() if self._moments is not None else self._own_moments()
+        triangle = triangle_from(self._matrix, own)
+        if triangle is None:
+            return None, reduced_by_reflections([self._design])[0]
+        return triangle, triangle.of(self._design, product_from(self._design, own))
+
+    def _own_moments(self) -> Moments:
         every = [slice(0, self.n_rows)]
-        own = moments(self._X, self._y, every, centre=centre, weights=self._options.get("weights"))
-        return reduce(self._design, own)
+        centre = np.append(self._matrix.normalisation.mean, self._design.target_mean)
+        return moments(self._X, self._y, every, centre=centre, weights=self._options.get("weights"))
 
     @cached_property
     def _ridge(self) -> RidgeSolver:

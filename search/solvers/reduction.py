@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.matrix import Matrix
 from regsearch.search.solvers.moments import Moments
 from regsearch.search.solvers.singular import triangle_of
 
 Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 _REGULAR = 1e-6
 """Reciprocal condition number of ``A^T A`` from which its Cholesky factor is as good as a QR decomposition of ``A``."""
@@ -22,47 +25,115 @@ _LEFT = 1e-4
 """Smallest share of a column's square that covariates must leave for its moments to be exact enough."""
 
 
-def reduce(design: Design, moments: Moments) -> Design:
-    """Return a design of ``p + 1`` rows or fewer that has the same solutions.
+@dataclass(frozen=True, eq=False)
+class Triangle:
+    """A matrix of ``p + 1`` rows or fewer that makes the same problem as a tall one, for any target.
 
     With ``[A, b] = Q [R, c; 0, d]`` and orthonormal ``Q``, ``||b - A w||^2 = ||c - R w||^2 + d^2`` for all ``w``
-    (Golub & Van Loan, "Matrix Computations", section 5.3). If ``A^T A`` is well-conditioned, ``R`` is the Cholesky
-    factor of the moments, and the rows are not read again. Otherwise a QR decomposition by blocks of rows finds it,
-    because forming ``A^T A`` loses half the digits of small singular values.
+    (Golub & Van Loan, "Matrix Computations", section 5.3). ``R`` is the Cholesky factor of ``A^T A``, so that
+    ``c = R^-T A^T b``.
+
+    Attributes
+    ----------
+    matrix : Matrix
+        ``[R; 0]``.
+    factor : ndarray of float64, shape (n_varying, n_varying)
+        ``R^T`` of the columns that vary, each scaled to unit norm.
+    features : ndarray of intp, shape (n_varying,)
+        These columns.
+    norm : ndarray of float64, shape (n_varying,)
+        Their norms in ``A``.
+    """
+
+    matrix: Matrix
+    factor: Vector
+    features: Indices
+    norm: Vector
+
+    def reduced(self, designs: Sequence[Design]) -> list[Design]:
+        """Return the reduced design of each target, reading the rows once for all of them.
+
+        Parameters
+        ----------
+        designs : sequence of Design
+            Those of the rows.
+        """
+        targets = np.array([design.target for design in designs])
+        products = designs[0].columns @ targets.T
+        return [self.of(design, product) for design, product in zip(designs, products.T, strict=True)]
+
+    def of(self, design: Design, product: Vector) -> Design:
+        """Return the reduced design of a target, given its inner product ``A^T b`` with every column."""
+        scaled = product[self.features] / self.norm
+        target = linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False)
+        left = float(design.target @ design.target - target @ target)
+        return replace(
+            design,
+            matrix=self.matrix,
+            target=np.append(target, np.sqrt(max(0.0, left))),
+            target_loadings=np.empty(0),
+        )
+
+
+def triangle_from(matrix: Matrix, moments: Moments) -> Triangle | None:
+    """Return the triangle of a tall matrix from the moments of its raw rows, which are not read again.
 
     Parameters
     ----------
-    design : Design
+    matrix : Matrix
         With more rows than features.
     moments : Moments
-        Those of the raw features and the target at the design's rows.
+        Those of the raw features, and perhaps of a target, at the matrix's rows.
+
+    Returns
+    -------
+    Triangle or None
+        None if ``A^T A`` is not well-conditioned: forming it loses half the digits of small singular values.
     """
-    triangle = _from_moments(design, moments)
-    if triangle is None:
-        triangle = triangle_of(design.columns, design.target)
-    columns = np.ascontiguousarray(triangle[:, :-1].T)
-    return replace(design, columns=columns, target=triangle[:, -1].copy(), target_loadings=np.empty(0))
-
-
-def _from_moments(design: Design, moments: Moments) -> Vector | None:
-    """Return the triangle, shape (rank + 1, p + 1), or None if the moments are not exact enough."""
-    features = np.flatnonzero(~design.constant)
+    features = np.flatnonzero(~matrix.normalisation.constant)
     cross = moments.cross[np.ix_(features, features)]
-    product = moments.cross[-1, features]
-    loadings = design.normalisation.loadings
+    loadings = matrix.normalisation.loadings
     if loadings is not None:
         before = cross.diagonal().copy()
         cross -= loadings[features] @ loadings[features].T
-        product -= loadings[features] @ design.target_loadings
         if (cross.diagonal() < _LEFT * before).any():
             return None
     norm = np.sqrt(cross.diagonal())
     factor, info = lapack.dpotrf(np.asfortranarray(cross / norm[:, None] / norm), lower=1, clean=1, overwrite_a=1)
     if info or lapack.dtrcon(factor, uplo="L")[0] ** 2 < _REGULAR:
         return None
-    target = linalg.solve_triangular(factor, product / norm, lower=True, check_finite=False)
-    triangle = np.zeros((features.size + 1, design.n_features + 1))
-    triangle[:-1, features] = factor.T * (norm / design.scale[features])
-    triangle[:-1, -1] = target
-    triangle[-1, -1] = np.sqrt(max(0.0, float(design.target @ design.target - target @ target)))
-    return triangle
+    norm /= matrix.normalisation.scale[features]
+    columns = np.zeros((matrix.columns.shape[0], features.size + 1))
+    columns[features, :-1] = factor * norm[:, None]
+    return Triangle(replace(matrix, columns=columns), factor, features, norm)
+
+
+def product_from(design: Design, moments: Moments) -> Vector:
+    """Return ``A^T b`` from the moments of the raw features and the target, shape (n_features,)."""
+    product: Vector = moments.cross[-1, :-1].copy()
+    if design.normalisation.loadings is not None:
+        product -= design.normalisation.loadings @ design.target_loadings
+    return product / design.scale
+
+
+def reduced_by_reflections(designs: Sequence[Design]) -> list[Design]:
+    """Return the reduced designs of several targets on one matrix that may be ill-conditioned.
+
+    A QR decomposition by blocks of rows of the matrix and all targets finds them. Where columns depend on each other
+    ``Q`` is not unique, so targets share a reduced matrix only if they are reduced together.
+    """
+    first = designs[0]
+    triangle = triangle_of(first.columns, np.array([design.target for design in designs]).T)
+    n_features = first.n_features
+    columns = np.zeros((n_features, n_features + 1))
+    columns[:, :-1] = triangle[:n_features, :n_features].T
+    matrix = replace(first.matrix, columns=columns)
+    return [
+        replace(
+            design,
+            matrix=matrix,
+            target=np.append(column[:n_features], np.linalg.norm(column[n_features:])),
+            target_loadings=np.empty(0),
+        )
+        for design, column in zip(designs, triangle[:, n_features:].T, strict=True)
+    ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
-from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design
-from regsearch.search.solvers.singular import Singular, singular
+from regsearch.search.solvers.singular import Singular
 
 Vector = NDArray[np.float64]
 
@@ -27,33 +25,6 @@ _SHARES = (0.0, 0.0, 0.0, 1e-20, 1e-14, 1e-8)
 _REFINEMENTS = 6
 _PROGRESS = 0.5
 """Refinement goes on while each step shrinks the residual of the ridge system at least to this share."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Eigendecomposition of the smaller of the two Gram matrices of a design.
-
-    Attributes
-    ----------
-    values : ndarray of float64, shape (k,)
-        Eigenvalues of ``A A'`` (``k = n_rows``) or ``A' A`` (``k = n_features``), whichever is smaller, ascending.
-    vectors : ndarray of float64, shape (k, k)
-        Their eigenvectors, one per column.
-    of_rows : bool
-        Whether the matrix is ``A A'``.
-    """
-
-    values: Vector
-    vectors: Vector
-    of_rows: bool
-
-
-def decompose(design: Design) -> Spectrum:
-    """Return the spectrum of a design, at the cost of one Gram matrix and one symmetric eigendecomposition."""
-    of_rows = design.n_rows <= design.n_features
-    gram = gram_of_rows(design.columns) if of_rows else design.gram.copy(order="F")
-    values, vectors = linalg.eigh(gram, lower=True, overwrite_a=True, check_finite=False, driver="evd")
-    return Spectrum(np.maximum(values, 0.0), vectors, of_rows)
 
 
 class RidgeSolver:
@@ -78,13 +49,8 @@ class RidgeSolver:
         self._design = design
 
     @cached_property
-    def spectrum(self) -> Spectrum:
-        """Eigendecomposition of the smaller Gram matrix."""
-        return decompose(self._design)
-
-    @cached_property
     def _singular(self) -> Singular:
-        return singular(self._design.columns, self._design.target, self._design.rank_cutoff)
+        return self._design.matrix.singular(self._design.target)
 
     def solve(self, l2: float) -> Vector:
         """Return the weights that minimise the objective, shape (n_features,).
@@ -94,22 +60,53 @@ class RidgeSolver:
         l2 : float
             Strength, at least 0.
         """
-        shift = self._design.n_rows * l2
-        values, vectors = self.spectrum.values, self.spectrum.vectors
+        weights: Vector = self.solve_all([l2])[0]
+        return weights
+
+    def solve_all(self, strengths: Sequence[float]) -> Vector:
+        """Return the weights at several strengths, shape (n_strengths, n_features).
+
+        Those of all well-conditioned systems together take a product of matrices, where one alone takes a product with
+        a vector: the matrix is read once.
+        """
+        weights = np.empty((len(strengths), self._design.n_features))
+        inverses = [self._inverse(l2) for l2 in strengths]
+        well = [
+            place for place, inverse in enumerate(inverses) if inverse is not None and _is_well_conditioned(inverse)
+        ]
+        if well:
+            weights[well] = self._together(np.array([inverses[place] for place in well]))
+        for place in sorted({*range(len(strengths))} - {*well}):
+            weights[place] = self._refined(strengths[place], inverses[place])
+        weights[:, self._design.constant] = 0.0
+        return weights
+
+    def _inverse(self, l2: float) -> Vector | None:
+        """Return the inverse of each eigenvalue of the ridge system, or None if the spectrum is not exact enough."""
+        values, shift = self._design.matrix.spectrum.values, self._design.n_rows * l2
         certain = np.count_nonzero(values > _DOUBTFUL * values[-1])
-        if certain >= self._design.largest_rank or shift > _DOUBTFUL * values[-1]:
-            kept = values + shift > _DOUBTFUL * values[-1]
-            inverse = np.divide(1.0, values + shift, out=np.zeros_like(values), where=kept)
-            solve = self._through_rows if self.spectrum.of_rows else self._through_columns
-            weights = solve(vectors, inverse, shift)
-        else:
-            found = self._singular
-            inverse = 1 / (found.values**2 + shift)
-            if found.of_rows:
-                weights = self._through_rows(found.vectors, inverse, shift)
-            else:
-                weights = found.vectors @ (found.values * inverse * found.components)
-        weights[self._design.constant] = 0.0
+        if certain < self._design.largest_rank and shift <= _DOUBTFUL * values[-1]:
+            return None
+        kept = values + shift > _DOUBTFUL * values[-1]
+        return np.divide(1.0, values + shift, out=np.zeros_like(values), where=kept)
+
+    def _together(self, inverses: Vector) -> Vector:
+        spectrum, design = self._design.matrix.spectrum, self._design
+        right = design.target if spectrum.of_rows else design.correlation
+        solved = spectrum.vectors @ (inverses * (spectrum.vectors.T @ right)).T
+        weights: Vector = (design.columns @ solved if spectrum.of_rows else solved).T
+        return weights
+
+    def _refined(self, l2: float, inverse: Vector | None) -> Vector:
+        spectrum, shift = self._design.matrix.spectrum, self._design.n_rows * l2
+        if inverse is not None:
+            solve = self._through_rows if spectrum.of_rows else self._through_columns
+            return solve(spectrum.vectors, inverse, shift)
+        found = self._singular
+        inverse = 1 / (found.values**2 + shift)
+        if found.of_rows:
+            return self._through_rows(found.vectors, inverse, shift)
+        weights: Vector = found.vectors @ (found.values * inverse * found.components)
         return weights
 
     def _through_rows(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:

@@ -40,6 +40,36 @@ class Singular:
     of_rows: bool
 
 
+@dataclass(frozen=True, eq=False)
+class RowSpace:
+    """Singular values and left singular vectors of a matrix ``A`` that has no more rows than columns.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (rank,)
+        Singular values that do not count as zero, descending.
+    vectors : ndarray of float64, shape (n_rows, rank)
+    """
+
+    values: Vector
+    vectors: Vector
+
+    def singular(self, vector: Vector) -> Singular:
+        """Return the decomposition with the components of a vector, shape (n_rows,)."""
+        return Singular(self.values, self.vectors, self.vectors.T @ vector, of_rows=True)
+
+
+def row_space(columns: Columns, cutoff: float) -> RowSpace:
+    """Decompose a wide matrix; see `singular`."""
+    n_features, n_rows = columns.shape
+    triangle = np.empty((0, n_rows))
+    for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
+        triangle = _triangle(triangle, np.asarray(columns[block]))
+    _, values, right = _decomposed(triangle)
+    kept = values > cutoff * values.max(initial=0.0)
+    return RowSpace(values[kept], right[kept].T)
+
+
 def singular(columns: Columns, vector: Vector, cutoff: float) -> Singular:
     """Decompose a design, and project a vector on the range of its columns.
 
@@ -57,36 +87,34 @@ def singular(columns: Columns, vector: Vector, cutoff: float) -> Singular:
         Share of the largest singular value up to which others count as zero.
     """
     n_features, n_rows = columns.shape
-    of_rows = n_rows <= n_features
-    rank = min(n_rows, n_features)
-    if of_rows:
-        triangle = np.empty((0, n_rows))
-        for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
-            triangle = _triangle(triangle, np.asarray(columns[block]))
-    else:
-        triangle = triangle_of(columns, vector)
-    left, values, right = linalg.svd(
-        triangle[:rank, :rank], full_matrices=False, check_finite=False, lapack_driver="gesdd"
-    )
+    if n_rows <= n_features:
+        return row_space(columns, cutoff).singular(vector)
+    triangle = triangle_of(columns, vector[:, None])
+    left, values, right = _decomposed(triangle[:n_features, :n_features])
     kept = values > cutoff * values.max(initial=0.0)
-    vectors = right[kept].T
-    components = vectors.T @ vector if of_rows else left[:, kept].T @ triangle[:rank, rank]
-    return Singular(values[kept], vectors, components, of_rows)
+    components = left[:, kept].T @ triangle[:n_features, n_features]
+    return Singular(values[kept], right[kept].T, components, of_rows=False)
 
 
-def triangle_of(columns: Columns, vector: Vector) -> Vector:
-    """Return the triangle ``R`` of the QR decomposition of ``[A, v]``, shape (min(n, p + 1), p + 1).
+def _decomposed(triangle: Vector) -> tuple[Vector, Vector, Vector]:
+    left, values, right = linalg.svd(triangle, full_matrices=False, check_finite=False, lapack_driver="gesdd")
+    return left, values, right
+
+
+def triangle_of(columns: Columns, vectors: Vector) -> Vector:
+    """Return the triangle ``R`` of the QR decomposition of ``[A, V]``, shape (min(n, p + k), p + k).
 
     Parameters
     ----------
     columns : Columns, shape (n_features, n_rows)
         ``A^T``.
-    vector : ndarray of float64, shape (n_rows,)
+    vectors : ndarray of float64, shape (n_rows, k)
+        ``V``.
     """
     n_features, n_rows = columns.shape
-    triangle = np.empty((0, n_features + 1))
+    triangle = np.empty((0, n_features + vectors.shape[1]))
     for block in blocks(n_rows, max(n_features, _BLOCK_VALUES // n_features)):
-        triangle = _triangle(triangle, np.column_stack([some_rows(columns, block).T, vector[block]]))
+        triangle = _triangle(triangle, np.hstack([some_rows(columns, block).T, vectors[block]]))
     return triangle
 
 

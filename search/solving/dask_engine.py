@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm.core import CommClosedError
@@ -17,10 +18,8 @@ from distributed.comm.core import CommClosedError
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
-from regsearch.search.solving.evaluate import Failure, Solved, Task
-from regsearch.search.solving.local_engines import Engine, Submit
 from regsearch.search.solving.spawning import without_main
-from regsearch.search.trial import Proposal
+from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.tracking.errors import reason
 from regsearch.tracking.quiet_mlflow import quiet
 
@@ -47,7 +46,7 @@ def connect(address: str) -> Iterator[Engine]:
     with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
         _require_workers(client, address)
         try:
-            yield partial(_engine, client)
+            yield partial(_engine, client, address)
         except KilledWorker as error:
             raise EngineLostError(
                 f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
@@ -95,8 +94,12 @@ def _require_workers(client: Client, address: str) -> None:
             f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
             f"`dask worker {address} --nthreads 1`"
         ) from error
+    _require_our_version(client, address, list(client.nthreads()))
+
+
+def _require_our_version(client: Client, address: str, workers: list[str]) -> None:
     ours = version("regsearch")
-    for worker, theirs in client.run(version, "regsearch", on_error="return").items():
+    for worker, theirs in client.run(version, "regsearch", workers=workers, on_error="return").items():
         if theirs != ours and not isinstance(theirs, OSError):  # a worker out of reach, which Dask gives up
             found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
             raise ConfigError(
@@ -126,41 +129,44 @@ class _Row:
 
 @dataclass(eq=False)
 class _Path:
-    """A path that was sent to a worker.  `is_open` is true while it is being solved."""
+    """Work that was sent to a worker, a path of trials if it has a row.  `is_open` is true while it is being solved."""
 
-    row: _Row
+    row: _Row | None
     worker: str
     is_open: bool = True
 
-    def close(self, _outcome: Future[list[Solved | Failure]]) -> None:
-        """Note that the path is solved."""
+    def close(self, _outcome: Future[Any]) -> None:
+        """Note that it is solved."""
         self.is_open = False
 
 
 @contextmanager
-def _engine(client: Client, task: Task) -> Iterator[Submit]:
+def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
     workers keep the rows.  Dask's active memory manager would leave them to one worker, so it is stopped.
     """
     client.amm.stop()
-    shipment = client.scatter(Shipment.of(task), broadcast=True, hash=False)
+    shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
+    known = set(client.nthreads())
 
-    def submit(proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
-        row = _Row.of(proposals[0].penalty)
+    def submit(work: W) -> Future[R]:
+        near = workload.near(work)
+        row = _Row.of(near) if near else None
         workers = list(client.nthreads())
         if not workers:
             raise CancelledError
+        if joined := [worker for worker in workers if worker not in known]:
+            _require_our_version(client, address, joined)
+            known.update(joined)
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
-        outcome: Future[list[Solved | Failure]] = executor.submit(
-            solve, shipment.key, shipment, proposals, workers=[path.worker]
-        )
+        outcome: Future[R] = executor.submit(solve, shipment.key, shipment, work, workers=[path.worker])
         outcome.add_done_callback(path.close)
-        return outcome
+        return _checked(outcome, partial(workload.check, work))
 
     try:
         yield submit
@@ -168,12 +174,29 @@ def _engine(client: Client, task: Task) -> Iterator[Submit]:
         executor.shutdown(wait=False)
 
 
-def _place(row: _Row, workers: Sequence[str], sent: Sequence[_Path]) -> str:
+def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:
+    """Return a future of the same outcome, or of what a check of it raises."""
+    checked: Future[R] = Future()
+
+    def pass_on(done: Future[R]) -> None:
+        try:
+            check(done.result())
+        except BaseException as error:
+            checked.set_exception(error)
+        else:
+            checked.set_result(done.result())
+
+    outcome.add_done_callback(pass_on)
+    return checked
+
+
+def _place(row: _Row | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:
     """Return the worker that solved this row, or else, of the least busy workers, the one that solved the nearest."""
     nearest = dict.fromkeys(workers, 3.0)
     busy = dict.fromkeys(workers, 0)
     for path in sent:
         if path.worker in nearest:
-            nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
+            if row and path.row:
+                nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
             busy[path.worker] += path.is_open
     return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,9 +18,7 @@ from threadpoolctl import threadpool_limits
 from regsearch.data import Development
 from regsearch.data.blocks import column_blocks
 from regsearch.errors import EngineLostError
-from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
-from regsearch.search.solving.local_engines import illustrated
-from regsearch.search.trial import Proposal
+from regsearch.search.solving.workload import AnyWorkload
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,35 +27,36 @@ class Shipment:
 
     Attributes
     ----------
-    task : Task
+    task : Workload
+        What is solved.
     sha256 : str
         SHA-256 of the values of all rows.
     """
 
-    task: Task
+    task: AnyWorkload
     sha256: str
 
     @classmethod
-    def of(cls, task: Task) -> Shipment:
+    def of(cls, task: AnyWorkload) -> Shipment:
         """Return the shipment of a search's rows."""
         return cls(task, _sha256(task.development))
 
 
-_here: WeakKeyDictionary[TaskState, Evaluator] = WeakKeyDictionary()
+_here: WeakKeyDictionary[TaskState, Callable[[Any], Any]] = WeakKeyDictionary()
 """A worker's solvers.  They live as long as the worker has the rows, which Dask drops when the search ends."""
 _alone = Lock()
 
 
-def solve(key: str, shipment: Shipment, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
-    """Solve a path on this worker: one at a time, on as many BLAS threads as the worker has threads.
+def solve(key: str, shipment: Shipment, work: Any) -> Any:
+    """Solve a unit of work on this worker: one at a time, on as many BLAS threads as the worker has threads.
 
     Parameters
     ----------
     key : str
         Dask's key of the shipment.
     shipment : Shipment
-    proposals : sequence of Proposal
-        A path, in the order to solve it in.
+    work : object
+        Such as a path of proposals, in the order to solve it in.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def solve(key: str, shipment: Shipment, proposals: Sequence[Proposal]) -> list[S
         if rows not in _here:
             if _sha256(shipment.task.development) != shipment.sha256:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
-            _here[rows] = Evaluator(shipment.task)
-        return illustrated(_here[rows], proposals)
+            _here[rows] = shipment.task.worker()
+        return _here[rows](work)
 
 
 def dask_setup(_worker: Worker) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.data import Development, FoldRows, Rows, fits_in_memory
 from regsearch.data.blocks import blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
+from regsearch.tracking import figures
+
+Vector = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
@@ -45,6 +49,24 @@ class Task:
     development: Development
     tolerance: float
     score: Score = "pooled"
+
+    def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals beside the driver."""
+        return Evaluator(self, processes)
+
+    def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+        """Return what solves paths of proposals, and draws their weights so that the driver need not."""
+        return partial(illustrated, Evaluator(self, processes))
+
+    def check(self, work: Sequence[Proposal], result: object) -> None:
+        """Refuse outcomes that no solver of these proposals can have; see `search.solving.arrivals`."""
+        from regsearch.search.solving.arrivals import require_plausible
+
+        require_plausible(result, work, self.development)
+
+    def near(self, work: Sequence[Proposal]) -> Penalty | None:
+        """Return the penalty whose neighbours a solver should have solved to solve a path fast."""
+        return work[0].penalty
 
 
 @dataclass(frozen=True)
@@ -134,28 +156,142 @@ class Failure:
     traceback: str
 
 
-def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return the coefficient of determination, ``1 - ||true - predicted||² / ||true - mean(true)||²``."""
-    residual = true - predicted
-    centred = true - true.mean()
-    return float(1 - (residual @ residual) / (centred @ centred))
+def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return the coefficient of determination, ``1 - sum v (true - predicted)² / sum v (true - mean(true))²``.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of float64, shape (n_rows,)
+    weights : ndarray of float64, shape (n_rows,), or None
+        ``v``, which the mean is weighted by, too; ``None`` for 1.
+    """
+    return float(1 - _sum_of_squares(true - predicted, weights) / _sum_of_squares(_centred(true, weights), weights))
 
 
-def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation, and 0 if either does not vary."""
-    x, y = true - true.mean(), predicted - predicted.mean()
+def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return Pearson's correlation, and 0 if either does not vary; see `r2_score`."""
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
-    return float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1.0, 1.0))
+    x, y = _centred(true, weights), _centred(predicted, weights)
+    product = np.sqrt(_sum_of_squares(x, weights)) * np.sqrt(_sum_of_squares(y, weights))
+    return float(np.clip((x @ y if weights is None else x @ (weights * y)) / product, -1.0, 1.0))
 
 
-def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
-    """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
-    support = np.flatnonzero(coef)
-    predicted = np.full(len(rows.y), intercept)
+def _sum_of_squares(values: Vector, weights: Vector | None) -> float:
+    return float(values @ values if weights is None else np.square(values) @ weights)
+
+
+def _centred(values: Vector, weights: Vector | None) -> Vector:
+    centred: Vector = values - (values.mean() if weights is None else np.average(values, weights=weights))
+    return centred
+
+
+def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score) -> float:
+    """Return R² on the validation rows of all folds; see `Evaluator`.
+
+    Parameters
+    ----------
+    folds : sequence of FoldRows
+        One for a holdout.
+    predicted : sequence of ndarray of float64
+        Predictions at each fold's validation rows.
+    score : {"pooled", "mean"}
+    """
+    if len(folds) == 1 or score == "mean":
+        return float(np.mean(of_folds(r2_score, folds, predicted)))
+    errors, deviations = _sums(folds, predicted)
+    return float(1 - errors.sum() / deviations.sum())
+
+
+def validation_error(
+    folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score, *, independent: bool = False
+) -> tuple[float, tuple[float, ...]]:
+    """Return the standard error of `validation_score`, and the losses of folds or blocks; see `Evaluation`."""
+    if len(folds) == 1:
+        rows = folds[0].validation
+        squares = np.square(rows.y - predicted[0]) * (1.0 if rows.weights is None else rows.weights)
+        shares = squares / _sum_of_squares(_centred(rows.y, rows.weights), rows.weights)
+        losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
+        return r2_standard_error(rows.y, predicted[0], rows.weights, independent=independent), losses
+    errors, deviations = _sums(folds, predicted)
+    losses = tuple((errors / deviations.sum()).tolist())
+    n_folds = len(folds)
+    if score == "mean":
+        return float(np.std(of_folds(r2_score, folds, predicted), ddof=1) / np.sqrt(n_folds)), losses
+    unexplained = errors - errors.sum() / deviations.sum() * deviations
+    error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+    return float(error), losses
+
+
+def of_folds(measure: Callable[..., float], folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> list[float]:
+    """Return a measure of true against predicted validation rows, such as `r2_score`, fold by fold."""
+    rows = [fold.validation for fold in folds]
+    return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
+
+
+def _sums(folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> tuple[Vector, Vector]:
+    """Return each fold's squared validation error, and the squared deviations from the mean of its training rows."""
+    both = [(fold.validation, fold.train.mean) for fold in folds]
+    errors = [_sum_of_squares(rows.y - values, rows.weights) for (rows, _), values in zip(both, predicted, strict=True)]
+    deviations = [_sum_of_squares(rows.y - mean, rows.weights) for rows, mean in both]
+    return np.array(errors), np.array(deviations)
+
+
+def predict(rows: Rows, model: Model) -> Vector:
+    """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
+    support = np.flatnonzero(model.coef)
+    predicted = np.full(len(rows.y), model.intercept)
     for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
-        predicted += rows.X[:, support[block]] @ coef[support[block]]
+        predicted += rows.X[:, support[block]] @ model.coef[support[block]]
+    if rows.covariates is not None:
+        predicted += rows.covariates @ model.covariate_coef
     return predicted
+
+
+class Model(Protocol):
+    """A linear model."""
+
+    @property
+    def coef(self) -> Vector:
+        """Target units per unit of each feature, shape (n_features,)."""
+
+    @property
+    def intercept(self) -> float:
+        """Target units."""
+
+    @property
+    def covariate_coef(self) -> Vector:
+        """Target units per unit of each covariate, shape (n_covariates,)."""
+
+
+def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
+    """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
+
+    Parameters
+    ----------
+    task : Task
+    processes : int
+        How many processes share this machine's memory.
+    """
+    development = task.development
+    folds, model = [fold.train for fold in development.folds], development.model
+    fitted = folds if model is folds[0] else [*folds, model]
+    size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
+    sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights, rows.covariates) for rows in fitted]
+    paths = paths_for(
+        sets,
+        tolerance=task.tolerance,
+        scale=development.preparation.scale,
+        in_memory=fits_in_memory(size, processes),
+    )
+    return paths[: len(folds)], paths[-1]
+
+
+def on_rows_of(path: RegularizationPath, penalty: Penalty, model: RegularizationPath, task: Task) -> Penalty:
+    """Return the penalty that means the same on the rows of a fold as another on those of the trial's own model."""
+    if task.development.preparation.scale != "unit-norm":
+        return penalty  # on these scales weights do not change with the number of rows
+    return penalty.on(path.total_weight, instead_of=model.total_weight, keep_l1=task.score == "mean")
 
 
 class Evaluator:
@@ -179,17 +315,10 @@ class Evaluator:
     """
 
     def __init__(self, task: Task, processes: int = 1) -> None:
-        development = task.development
-        self._folds = development.folds
-        self._score = task.score
-        model = development.model
-        self._is_holdout = model is self._folds[0].train
-        fitted = [fold.train for fold in self._folds] + ([] if self._is_holdout else [model])
-        size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
-        in_memory = fits_in_memory(size, processes)
-        sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
-        paths = paths_for(sets, tolerance=task.tolerance, in_memory=in_memory)
-        self._paths, self._model = paths[: len(self._folds)], paths[-1]
+        self._folds = task.development.folds
+        self._task = task
+        self._paths, self._model = paths_of(task, processes)
+        self._is_holdout = self._model is self._paths[0]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -206,9 +335,8 @@ class Evaluator:
         return outcomes
 
     def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
-        n_rows, keep_l1 = self._model.n_rows, self._score == "mean"
         of_folds = [
-            _solve(path, [penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1) for penalty in penalties])
+            _solve(path, [on_rows_of(path, penalty, self._model, self._task) for penalty in penalties])
             for path in self._paths
         ]
         models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
@@ -216,20 +344,14 @@ class Evaluator:
 
     def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
-        predicted = tuple(
-            predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
-        )
+        predicted = tuple(predict(fold.validation, fit) for fold, fit in zip(self._folds, fits, strict=True))
         scores = self._scores(fits, predicted)
         n_nonzero = np.count_nonzero(model.coef)
         evaluation = Evaluation(
             r2_train=scores.r2_train,
             r2_validation=scores.r2_validation,
             r2_validation_se=scores.r2_validation_se,
-            r_validation=float(
-                np.mean(
-                    [pearson_r(fold.validation.y, values) for fold, values in zip(self._folds, predicted, strict=True)]
-                )
-            ),
+            r_validation=float(np.mean(of_folds(pearson_r, self._folds, predicted))),
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
@@ -242,32 +364,27 @@ class Evaluator:
         selected = np.count_nonzero([fit.coef for fit in fits], axis=0).astype(np.int16)
         return Solved(evaluation, model, predicted, selected)
 
-    def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
-        folds = tuple(
-            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, values))
-            for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
-        )
-        if self._is_holdout:
-            (r2_train, r2_validation), true = folds[0], self._folds[0].validation.y
-            shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
-            losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
-            return _Scores(r2_train, r2_validation, r2_standard_error(true, predicted[0]), (), losses)
-        errors = np.array(
-            [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(self._folds, predicted, strict=True)]
-        )
-        deviations = np.array([np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in self._folds])
-        losses = tuple((errors / deviations.sum()).tolist())
-        if self._score == "mean":
-            r2_train, r2_validation = np.mean(folds, axis=0).tolist()
-            error = np.std([validation for _, validation in folds], ddof=1) / np.sqrt(len(folds))
-            return _Scores(r2_train, r2_validation, float(error), folds, losses)
-        weights = [len(fold.train.y) * fold.train.y.var() for fold in self._folds]
-        lost = errors.sum() / deviations.sum()
-        unexplained = errors - lost * deviations
-        n_folds = len(folds)
-        error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
-        r2_train = float(np.average([train for train, _ in folds], weights=weights))
-        return _Scores(r2_train, float(1 - lost), float(error), folds, losses)
+    def _scores(self, fits: Sequence[Fit], predicted: Sequence[Vector]) -> _Scores:
+        trained = [fold.train for fold in self._folds]
+        r2_trained = [r2_score(rows.y, fit.fitted, rows.weights) for rows, fit in zip(trained, fits, strict=True)]
+        folds = tuple(zip(r2_trained, of_folds(r2_score, self._folds, predicted), strict=True))
+        independent = self._task.development.preparation.independent
+        r2_validation = validation_score(self._folds, predicted, self._task.score)
+        error, losses = validation_error(self._folds, predicted, self._task.score, independent=independent)
+        shares = [_sum_of_squares(_centred(rows.y, rows.weights), rows.weights) for rows in trained]
+        alike = self._is_holdout or self._task.score == "mean"
+        r2_train = float(np.average(r2_trained, weights=None if alike else shares))
+        return _Scores(r2_train, r2_validation, error, () if self._is_holdout else folds, losses)
+
+
+def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+    """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    return [
+        replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
+        if isinstance(outcome, Solved)
+        else outcome
+        for proposal, outcome in zip(proposals, evaluator(proposals), strict=False)
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,32 +6,30 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from regsearch.errors import EngineLostError
-from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
+from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.solving.spawning import without_main
+from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.search.trial import Proposal
-from regsearch.tracking import figures
 
 Submit = Callable[[Sequence[Proposal]], Future[list[Solved | Failure]]]
 """Has a path of proposals solved, and returns the future of their outcomes."""
-Engine = Callable[[Task], AbstractContextManager[Submit]]
-"""Takes a task; returns a context in which paths can be submitted."""
 
 
 @contextmanager
-def thread(task: Task) -> Iterator[Submit]:
+def thread(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Solve on one thread of this process, with all of its cores."""
-    evaluator = Evaluator(task)
+    solve = workload.solver()
     with _abandoned_on_error(ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")) as executor:
-        yield lambda proposals: executor.submit(evaluator, proposals)
+        yield lambda work: executor.submit(solve, work)
 
 
 def processes(workers: int) -> Engine:
@@ -41,12 +39,12 @@ def processes(workers: int) -> Engine:
     """
 
     @contextmanager
-    def engine(task: Task) -> Iterator[Submit]:
+    def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
         pool = ProcessPoolExecutor(
             workers,
             mp_context=get_context("spawn"),
             initializer=_become_worker,
-            initargs=(task, workers),
+            initargs=(workload, workers),
         )
         try:
             with _abandoned_on_error(pool) as executor:
@@ -59,19 +57,9 @@ def processes(workers: int) -> Engine:
     return engine
 
 
-def _submit(pool: Executor, proposals: Sequence[Proposal]) -> Future[list[Solved | Failure]]:
+def _submit(pool: Executor, work: W) -> Future[Any]:
     with without_main():  # the pool starts its processes when it is given work
-        return pool.submit(_solve_here, proposals)
-
-
-def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
-    """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
-    return [
-        replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
-        if isinstance(outcome, Solved)
-        else outcome
-        for proposal, outcome in zip(proposals, evaluator(proposals), strict=False)
-    ]
+        return pool.submit(_solve_here, work)
 
 
 @contextmanager
@@ -84,16 +72,16 @@ def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
             raise
 
 
-_here: Evaluator | None = None
+_here: Callable[[Any], Any] | None = None
 
 
-def _become_worker(task: Task, workers: int) -> None:
+def _become_worker(workload: Workload[Any, Any], workers: int) -> None:
     global _here
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
     try:
-        _here = Evaluator(task, workers)
+        _here = workload.worker(workers)
     except MemoryError:
         os._exit(1)  # the driver says so in a line, where the pool would print a traceback
 
@@ -105,6 +93,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _solve_here(proposals: Sequence[Proposal]) -> list[Solved | Failure]:
+def _solve_here(work: Any) -> Any:
     assert _here is not None, "the worker was not initialised"  # noqa: S101
-    return illustrated(_here, proposals)
+    return _here(work)

@@ -52,6 +52,18 @@ def test_the_address_that_the_command_gives_opens_on_all_trials_the_best_first(s
         assert page.get_by_role("columnheader", name=column).first.is_visible()
 
 
+def test_a_bookmark_opens_on_model_training_and_leaves_people_their_own_choice(served, page):
+    page.goto(served.page(""))
+    page.get_by_role("link", name="Model registry").wait_for()
+    page.get_by_role("link", name="small", exact=True).click()
+    page.wait_for_url(f"**/experiments/{experiment_of(served)}/runs?**")
+    page.goto(served.page("#/experiments"))
+    page.get_by_role("button", name="GenAI").click()
+    page.goto("about:blank")
+    page.goto(served.page(""))
+    page.get_by_role("link", name="Prompts").wait_for()
+
+
 def test_trials_are_filtered_by_family_and_r2_and_sorted_by_strength(served, page):
     trials = served.result.trials
     ridge = trials[trials["family"] == "ridge"]

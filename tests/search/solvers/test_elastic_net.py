@@ -116,7 +116,7 @@ def test_a_silent_target_has_zero_weights():
 
 def test_of_equal_columns_the_sum_of_weights_is_that_of_one():
     design = make(5, 30, 10)
-    twice = replace(design, columns=np.repeat(design.columns, 2, axis=0))
+    twice = replace(design, matrix=replace(design.matrix, columns=np.repeat(design.columns, 2, axis=0)))
     penalty = Penalty(0.05 * largest_l1(design), 0.0)
     once = ElasticNetPath(design).solve(penalty).weights
     np.testing.assert_allclose(ElasticNetPath(twice).solve(penalty).weights.reshape(10, 2).sum(axis=1), once, atol=1e-9)

@@ -12,7 +12,7 @@ from regsearch.search.solvers.design import normalise
 from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.moments import combined, moments, rough_mean
 from regsearch.search.solvers.path import RegularizationPath
-from regsearch.search.solvers.reduction import reduce
+from regsearch.search.solvers.reduction import product_from, reduced_by_reflections, triangle_from
 
 KINDS = ("normal", "duplicates", "near-duplicates", "offsets", "sizes", "latents", "constant in a fold", "binary")
 
@@ -147,14 +147,20 @@ def test_folds_that_no_set_holds_all_of_have_moments_of_their_own():
 def test_the_triangle_is_the_same_problem_whether_moments_are_exact_enough_or_not(kind):
     X, y = table(kind, 200, 10, 0)
     design = normalise(X, y, in_memory=False)
-    small = reduce(design, moments(X, y, [slice(0, 200)], centre=rough_mean(X, y)))
-    assert small.n_rows <= 11
+    own = moments(X, y, [slice(0, 200)], centre=rough_mean(X, y))
+    triangle = triangle_from(design.matrix, own)
+    assert (triangle is None) == (kind in ("duplicates", "near-duplicates"))
+    ways = [reduced_by_reflections([design])]
+    if triangle is not None:
+        ways += [triangle.reduced([design]), [triangle.of(design, product_from(design, own))]]
     A = np.asarray(design.columns)
-    np.testing.assert_allclose(small.columns @ small.columns.T, A @ A.T, atol=1e-12)
-    np.testing.assert_allclose(small.columns @ small.target, A @ design.target, atol=1e-11)
-    assert small.target @ small.target == pytest.approx(design.target @ design.target)
     singular = np.linalg.svd(A, compute_uv=False)
-    np.testing.assert_allclose(np.linalg.svd(small.columns, compute_uv=False), singular, rtol=1e-6, atol=1e-14)
+    for (small,) in ways:
+        assert small.n_rows <= 11
+        np.testing.assert_allclose(small.columns @ small.columns.T, A @ A.T, atol=1e-12)
+        np.testing.assert_allclose(small.columns @ small.target, A @ design.target, atol=1e-11)
+        assert small.target @ small.target == pytest.approx(design.target @ design.target)
+        np.testing.assert_allclose(np.linalg.svd(small.columns, compute_uv=False), singular, rtol=1e-6, atol=1e-14)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

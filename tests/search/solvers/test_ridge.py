@@ -9,7 +9,6 @@ from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.certificate import relative_duality_gap, relative_excess
 from regsearch.search.solvers.design import normalise
 from regsearch.search.solvers.ridge import RidgeSolver
-from regsearch.search.solvers.singular import singular
 
 
 def problem(n_rows, n_features, seed, in_memory):
@@ -87,7 +86,7 @@ def test_least_squares_are_lapacks_on_ill_conditioned_designs(kind, shape, scale
     expected, rank, condition = lapack(design)
     weights = RidgeSolver(design).solve(0.0)
     if condition < 1e11:  # with a condition number of 1e12 and more, LAPACK's own fit has no more than three digits
-        assert singular(design.columns, design.target, design.rank_cutoff).values.size == rank
+        assert design.matrix.singular(design.target).values.size == rank
         size = np.linalg.norm(design.target)
         np.testing.assert_allclose(design.apply(weights), design.apply(expected), atol=1e-13 * condition * size)
         np.testing.assert_allclose(weights, expected, atol=1e-13 * condition * np.linalg.norm(expected))

@@ -1,0 +1,210 @@
+"""Null targets: like the real one in every respect but that nothing ties them to the features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.data.lagged import lag_sources
+from regsearch.errors import ConfigError, DataError
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Labels = NDArray[np.generic]
+
+_LISTED = 5040
+"""Largest number of arrangements of groups that are listed to draw from: seven groups have as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """The real target and null targets, on the same rows.
+
+    Attributes
+    ----------
+    places : ndarray of intp, shape (n_kept,)
+        Places of the rows they are of, among the rows that were given.
+    values : ndarray of float64, shape (n_kept, 1 + n)
+        The real target first.
+    names : tuple of str, length 1 + n
+        What each one is, for people.
+    """
+
+    places: Indices
+    values: Vector
+    names: tuple[str, ...]
+
+    def require_variation(self, places: Indices, rows: str) -> None:
+        """Raise `DataError` if a target is constant at some of the given rows, where R² would mean nothing."""
+        kept = np.isin(self.places, places)
+        constant = np.flatnonzero(np.ptp(self.values[kept], axis=0) == 0)
+        if constant.size:
+            raise DataError(
+                f"{self.names[constant[0]]}: expected a target that varies in the {rows} rows, found one value; use "
+                "fewer or other null targets, or another split"
+            )
+
+
+def segments(rows: Indices, groups: Labels | None = None) -> Indices:
+    """Return a label per row that is the same for neighbouring rows of one group, and for no others.
+
+    Parameters
+    ----------
+    rows : ndarray of intp, shape (n_rows,)
+        Places of the rows in the recording, ascending.
+    groups : ndarray, shape (n_rows,), optional
+        Label of each row's group (default: all rows are one group).
+    """
+    starts = np.diff(rows, prepend=rows[0] - 2) != 1
+    if groups is not None:
+        starts[1:] |= groups[1:] != groups[:-1]
+    return np.cumsum(starts) - 1
+
+
+def shifted(y: Vector, labels: Labels, n: int) -> Targets:
+    """Shift the target by 1 to ``n / 2`` rows in either direction within each segment, without wrapping round.
+
+    All of them, the real one included, are on the rows for which every shift finds a row of the same segment, so that
+    the features are the same for all (Harris 2020, "A shift test for independence in generic time series",
+    arXiv:2012.06862).
+
+    Parameters
+    ----------
+    y : ndarray of float64, shape (n_rows,)
+    labels : ndarray, shape (n_rows,)
+        Segment of each row: `segments`.
+    n : int
+        Number of null targets, even.
+
+    Raises
+    ------
+    ConfigError
+        If `n` is odd.
+    DataError
+        If no row is left.
+    """
+    if n % 2:
+        raise ConfigError(f"null: shifts go as far back as ahead, so n must be even, found {n}; use {n + 1}")
+    reach = n // 2
+    shifts = [0, *(shift for shift in range(-reach, reach + 1) if shift)]
+    places, sources = lag_sources(len(y), shifts, labels)
+    if not places.size:
+        longest = int(np.unique(labels, return_counts=True)[1].max())
+        raise DataError(
+            f"null: shifts of up to {reach} rows either way need more than {n} neighbouring rows of one group, found "
+            f"at most {longest}; use n = {max(2, (longest - 1) // 2 * 2)} or less, or another kind"
+        )
+    names = ["the real target", *(f"the target shifted by {shift:+d} rows" for shift in shifts[1:])]
+    return Targets(places, y[sources.T], tuple(names))
+
+
+def permuted(y: Vector, labels: Labels | None, n: int, seed: int) -> Targets:
+    """Permute the target's rows at random, within each group; each null target depends on the seed and its number."""
+    groups = np.zeros(len(y), dtype=np.intp) if labels is None else np.unique(labels, return_inverse=True)[1].ravel()
+    in_order = np.argsort(groups, kind="stable")
+    values = np.empty((len(y), 1 + n))
+    values[:, 0] = y
+    for number in range(1, 1 + n):
+        drawn = np.random.default_rng([seed, number]).random(len(y))
+        values[in_order, number] = y[np.lexsort((drawn, groups))]
+    names = ["the real target", *(f"permutation {number}" for number in range(1, 1 + n))]
+    return Targets(np.arange(len(y)), values, tuple(names))
+
+
+def exchanged(y: Vector, labels: Labels, n: int, seed: int, uses: Sequence[object] = ()) -> Targets:
+    """Exchange the targets of whole groups between groups of equal use, by arrangements that are drawn once each.
+
+    Parameters
+    ----------
+    y : ndarray of float64, shape (n_rows,)
+    labels : ndarray, shape (n_rows,)
+        Group of each row.
+    n : int
+        Number of null targets.
+    seed : int
+    uses : sequence, length n_rows
+        What each row is used for; only groups of the same use are exchanged (default: all rows have the same).
+
+    Raises
+    ------
+    ConfigError
+        If the groups have fewer than `n` other arrangements.
+    DataError
+        If groups of the same use are not of the same length.
+    """
+    names, of_row = np.unique(labels, return_inverse=True)
+    rows = [np.flatnonzero(of_row == number) for number in range(len(names))]
+    use = [uses[places[0]] if len(uses) else None for places in rows]
+    kinds = [[number for number, one in enumerate(use) if one == kind] for kind in dict.fromkeys(use)]
+    for alike in kinds:
+        for one, other in pairwise(alike):
+            if len(rows[one]) != len(rows[other]):
+                raise DataError(
+                    f"null: targets are exchanged between groups of the same length, found {names[one]} with "
+                    f"{len(rows[one])} rows and {names[other]} with {len(rows[other])}; exclude rows until they are "
+                    "equal, or use another kind"
+                )
+    others = math.prod(math.factorial(len(alike)) for alike in kinds) - 1
+    if others < n:
+        raise ConfigError(
+            f"null: {len(names)} groups can be exchanged in {others} other way(s), found n = {n}; "
+            + (f"use n = {others} or less, or another kind" if others else "use another kind")
+        )
+    values = np.empty((len(y), 1 + n))
+    values[:, 0] = y
+    for number, source in enumerate(_arrangements(kinds, n, others, np.random.default_rng(seed)), start=1):
+        for place, taken in enumerate(source):
+            values[rows[place], number] = y[rows[taken]]
+    return Targets(
+        np.arange(len(y)), values, ("the real target", *(f"exchange {number}" for number in range(1, 1 + n)))
+    )
+
+
+def _arrangements(
+    kinds: Sequence[Sequence[int]], n: int, others: int, rng: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Return `n` different arrangements of the groups, none of which leaves every group where it is."""
+    size = sum(map(len, kinds))
+    if len(kinds) == 1 and others < _LISTED:
+        every = list(permutations(range(size)))[1:]
+        return [every[place] for place in rng.permutation(others)[:n].tolist()]
+    found: dict[tuple[int, ...], None] = {}
+    identity = tuple(range(size))
+    while len(found) < n:
+        source = np.arange(size)
+        for alike in kinds:
+            source[list(alike)] = rng.permutation(alike)
+        found |= {one: None for one in (tuple(source.tolist()),) if one != identity}
+    return list(found)
+
+
+def impostors(y: Vector, rows: Indices, others: Sequence[tuple[str, Vector]]) -> Targets:
+    """Take the targets of other recordings at the same rows, cut to the length of this one.
+
+    Parameters
+    ----------
+    y : ndarray of float64, shape (n_rows,)
+    rows : ndarray of intp, shape (n_rows,)
+        Places of the rows in the recording, ascending.
+    others : sequence of (str, ndarray of float64)
+        Name and target of each other recording.
+
+    Raises
+    ------
+    DataError
+        If one of them is shorter.
+    """
+    needed = int(rows[-1]) + 1
+    for name, values in others:
+        if len(values) < needed:
+            raise DataError(
+                f"{name}: expected an impostor of at least {needed} rows, found {len(values)}; leave it out, or search "
+                "fewer rows"
+            )
+    values = np.column_stack([y, *(other[rows] for _, other in others)])
+    return Targets(np.arange(len(y)), values, ("the real target", *(name for name, _ in others)))

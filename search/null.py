@@ -1,0 +1,301 @@
+"""The null distribution of a finished search: how well its whole choice does on targets that only chance could fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from regsearch.data import Recording, Rows, SealedTest
+from regsearch.data.blocks import blocks
+from regsearch.errors import ConfigError, PromotionRefusedError
+from regsearch.search.chance.distribution import Kind, NullDistribution, fewest, rounded, smallest_p
+from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_development, real_target, rows_of
+from regsearch.search.chance.targets import Targets, impostors, permuted, segments, shifted
+from regsearch.search.config import NullConfig
+from regsearch.search.objections import known_as
+from regsearch.search.output.null_record import conclude, concluded, known_scores, path_of, write_scores
+from regsearch.search.output.progress import Progress, progress_of
+from regsearch.search.promotion import read_search
+from regsearch.search.result import Search
+from regsearch.search.rows import read_target, test_key
+from regsearch.search.running import alone, engine_of, resumable, say_orphans
+from regsearch.search.solving.evaluate import Task
+from regsearch.search.solving.workload import Engine
+from regsearch.search.strengths import Maxima
+from regsearch.tracking import openings
+from regsearch.tracking.locks import Held
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
+
+Vector = NDArray[np.float64]
+
+_N = 100
+"""Number of null targets, if nothing is said of it."""
+
+_TOGETHER = 4
+"""Number of targets that a worker is given at once: what they share is made once, and a kill loses no more of them."""
+
+_AHEAD = 64
+"""Number of such units that are submitted before the first is done."""
+
+_WRITE_SECONDS = 2.0
+"""Least time between two writes of the scores so far."""
+
+
+def null_distribution(
+    search_id: str,
+    *,
+    n: int | None = None,
+    kind: Kind | None = None,
+    impostors: Sequence[str] = (),
+    level: float | None = None,
+    test: bool = False,
+    data: Recording | None = None,
+    tracking_uri: str | None = None,
+    storage: str | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    progress: bool | Progress = True,
+) -> NullDistribution:
+    """Compare a finished search with chance: score its whole choice on the real target and on null targets.
+
+    All targets, the real one among them, are scored on the same fixed grid by the search's own folds, score and rule.
+    An interrupted call is resumed by the same call; the scores are the same with any number of workers.
+
+    Parameters
+    ----------
+    search_id : str
+    n : int or None
+        Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
+    kind : {"shift", "session", "impostor", "permutation"} or None
+        Where null targets come from (default: that of ``[null]``; else impostors if there are any, and shifts).
+    impostors : sequence of str
+        Sources of other recordings, each with a target of the same name.
+    level : float or None
+        The p that should be possible (default: 0.05).
+    test : bool
+        Score the chosen models on the test rows, which must have been opened for the search's winner; it counts as
+        another use of them.
+    data : Recording or None
+        The searched data, if their source has moved or cannot be read again.
+    tracking_uri, storage : str or None
+        Where the search is kept; see `run_search`.
+    workers, cluster : int or None, str or None
+        What solves; see `run_search`.
+    progress : bool or Progress
+
+    Raises
+    ------
+    ConfigError
+        If there is no such finished search, a setting cannot be used, or `n` is too small for `level`.
+    DataError
+        If the rows or the impostors do not suffice for the null targets.
+    SearchBusyError
+        If another process is running the search or its null distribution.
+    SearchStoppedError
+        If a store, the disk or a worker failed on the way.
+    """
+    shown = progress_of(progress)
+    connected = engine_of(workers, cluster)
+    store = open_store(tracking_uri, storage)
+    say_orphans(store, shown)
+    try:
+        search, sealed = read_search(store, search_id, data)
+    except PromotionRefusedError as refusal:
+        raise ConfigError(str(refusal)) from refusal
+    settings = _settings(search.config.null, n=n, kind=kind, impostors=impostors, level=level)
+    with alone(store, search_id) as held, resumable(), connected as engine:
+        tested = _opened(search, sealed) if test else None
+        return compare(search, settings, engine, held, shown=shown, test=tested)
+
+
+def compare(
+    search: Search,
+    settings: NullConfig,
+    engine: Engine,
+    held: Held,
+    *,
+    shown: Progress,
+    test: Rows | None = None,
+) -> NullDistribution:
+    """Score a search's whole choice on the real target and on null targets, and write what comes of it into its run.
+
+    Parameters
+    ----------
+    search : Search
+    settings : NullConfig
+    engine : Engine
+        What solves.
+    held : Held
+        The search's lock.
+    shown : Progress
+    test : Rows or None
+        Opened test rows to score the chosen models on.
+    """
+    run, is_test = search.run, test is not None
+    kind: Kind = settings.kind or ("impostor" if settings.impostors else "shift")
+    targets = _targets(search, kind, settings, test)
+    _require_level(kind, targets.values.shape[1] - 1, settings.level)
+    rows = rows_of(search.development, test)[targets.places]
+    development = narrowed_development(search.development, rows)
+    for fold in development.folds:
+        for part, name in ((fold.train, "training"), (fold.validation, "validation")):
+            targets.require_variation(np.searchsorted(rows, part.index), name)
+    task = NullTask(
+        Task(development, search.config.tolerance, run.score),
+        search.config,
+        Maxima.of_params(run.run.data.params),
+        narrowed(test, rows) if test else None,
+    )
+    scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
+    scores.complete(task, targets.values, engine, held, shown)
+    real, *null = scores.all
+    own = run.run.data.metrics.get("best_r2_test", float("nan")) if is_test else search.winner.r2_validation
+    found = NullDistribution(run.search_id, kind, real, tuple(null), own, is_test)
+    if concluded(run, search.winner, is_test=is_test) != found:
+        conclude(search, found)
+    return found
+
+
+def _settings(
+    configured: NullConfig | None, *, n: int | None, kind: Kind | None, impostors: Sequence[str], level: float | None
+) -> NullConfig:
+    given = {"n": n, "kind": kind, "impostors": tuple(impostors) or None, "level": level}
+    values = (configured or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
+    if kind not in (None, "impostor") and not impostors:
+        values["impostors"] = ()
+    if kind is not None and kind not in get_args(Kind):
+        raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
+    try:
+        return NullConfig.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = f"--{problem['loc'][0]}: " if problem["loc"] else ""
+        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}") from error
+
+
+def _opened(search: Search, sealed: SealedTest) -> Rows:
+    """Return the test rows, once it is noted that they are used for this, too."""
+    store, key = search.run.store, test_key(search.development)
+    if known_as(search) not in openings.opened(store, key):
+        raise ConfigError(
+            f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
+            f"`regsearch promote {search.run.search_id}` opens them"
+        )
+    openings.note_opening(search.run, search.config.name, key, search.run.run_id)
+    return sealed.open()
+
+
+def _targets(search: Search, kind: Kind, settings: NullConfig, test: Rows | None) -> Targets:
+    """Return the targets on the rows of the search, and on its test rows if these are opened."""
+    development, config = search.development, search.config
+    rows, y = rows_of(development, test), real_target(development, test)
+    is_test = np.isin(rows, test.index) if test else np.zeros(len(rows), dtype=bool)
+    n = settings.n or (len(settings.impostors) if kind == "impostor" else _N)
+    match kind:
+        case "shift":
+            return shifted(y, segments(rows, is_test), n)
+        case "permutation":
+            return permuted(y, is_test, n, config.seed)
+        case "session":
+            raise ConfigError("null: kind = session exchanges the targets of groups, found no groups; use another kind")
+        case "impostor":
+            if n > len(settings.impostors):
+                raise ConfigError(
+                    f"null: n = {n} targets of other recordings need as many, found {len(settings.impostors)}; give "
+                    f"more, or use n = {len(settings.impostors)}"
+                )
+            others = [(source, read_target(config, source)) for source in settings.impostors[:n]]
+            return impostors(y, rows, others)
+
+
+def _require_level(kind: Kind, n: int, level: float) -> None:
+    smallest = smallest_p(kind, n)
+    if smallest > level + 1e-12:
+        raise ConfigError(
+            f"null: n = {n} null targets of kind {kind} give p = {smallest:.3g} at best, above the level {level:g}; "
+            f"use n = {fewest(kind, level)} or more, or a level of {smallest:.3g}"
+        )
+
+
+def _keys(task: NullTask, rows: NDArray[np.intp], targets: Vector) -> list[str]:
+    """Return a hash for each target of all that its score depends on; what a kill left is looked up by it."""
+    config = task.config.model_dump(mode="json", include={"families", "tolerance", "select"})
+    of_all = hashlib.sha256(json.dumps([config, task.task.score, str(task.maxima)]).encode())
+    of_all.update(task.development.data_sha256.encode())
+    of_all.update(np.ascontiguousarray(rows, dtype="<i8").data)
+    keys = []
+    for y in targets.T:
+        of_one = of_all.copy()
+        of_one.update(np.ascontiguousarray(y, dtype="<f8").data)
+        keys.append(of_one.hexdigest()[:16])
+    return keys
+
+
+@dataclass(eq=False)
+class _Scores:
+    """The scores of some targets: those that an earlier call left, and those that come.
+
+    Parameters
+    ----------
+    run : SearchRun
+    path : str
+        Path of the artifact that keeps them.
+    names, keys : sequence of str
+        Of each target.
+    """
+
+    run: SearchRun
+    path: str
+    names: Sequence[str]
+    keys: Sequence[str]
+
+    def __post_init__(self) -> None:
+        kept = known_scores(self.run, self.path)
+        self._known = {key: kept[key] for key in self.keys if key in kept}
+        self._written = time.monotonic()
+
+    @property
+    def all(self) -> list[float]:
+        """The score of each target."""
+        return rounded([self._known[key] for key in self.keys])
+
+    def complete(self, task: NullTask, targets: Vector, engine: Engine, held: Held, shown: Progress) -> None:
+        """Have those scored that are missing, and write the scores now and then, and at the end however it comes."""
+        missing = [place for place, key in enumerate(self.keys) if key not in self._known]
+        if not missing:
+            return
+        parts = (missing[part] for part in blocks(len(missing), _TOGETHER))
+        pending: dict[Future[list[float]], list[int]] = {}
+        with ExitStack() as ending, shown.targets(len(self.keys), len(self.keys) - len(missing)):
+            submit = ending.enter_context(engine(task))
+            ending.callback(self._write, held)
+
+            def send(several: Iterator[list[int]]) -> None:
+                pending.update({submit(targets[:, part]): part for part in several})
+
+            send(islice(parts, _AHEAD))
+            while pending:
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    for place, score in zip(pending.pop(future), future.result(), strict=True):
+                        self._known[self.keys[place]] = score
+                        shown.score(score)
+                    send(islice(parts, 1))
+                if time.monotonic() - self._written > _WRITE_SECONDS:
+                    self._write(held)
+
+    def _write(self, held: Held) -> None:
+        held.confirm()
+        write_scores(self.run, self.path, self.names, self.keys, self._known)
+        self._written = time.monotonic()

@@ -1,0 +1,94 @@
+"""A null distribution on the run of its search: the scores as they come, and in the end what they come to."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from functools import partial
+from io import StringIO
+
+from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from regsearch.search.chance.distribution import Kind, NullDistribution
+from regsearch.search.output import mlflow_text
+from regsearch.search.output.search_figures import drawn
+from regsearch.search.result import Search
+from regsearch.search.trial import Trial
+from regsearch.tracking import figures, registry
+from regsearch.tracking.runs import SearchRun
+
+_HEADINGS = ("target", "score", "key")
+
+
+def path_of(kind: Kind, *, is_test: bool) -> str:
+    """Return the path of the artifact that holds the scores: one row per target, the real one first."""
+    return f"null/{kind}{'_test' if is_test else ''}.csv"
+
+
+def known_scores(run: SearchRun, path: str) -> dict[str, float]:
+    """Return the scores that an artifact holds, by the key of what was scored; none if there is no such artifact."""
+    if not run.store.holds(run.run_id, path):
+        return {}
+    return {row["key"]: float(row["score"]) for row in _rows(run, path)}
+
+
+def write_scores(
+    run: SearchRun, path: str, names: Sequence[str], keys: Sequence[str], known: Mapping[str, float]
+) -> None:
+    """Write the scores that are known so far."""
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_HEADINGS)
+    table.writerows((name, repr(known[key]), key) for name, key in zip(names, keys, strict=True) if key in known)
+    run.write({path: text.getvalue().encode()})
+
+
+def conclude(search: Search, found: NullDistribution) -> None:
+    """Write the figure, metrics and tags to sort by, and a line into the descriptions of the search and its model."""
+    run, prefix = search.run, _prefix(is_test=found.is_test)
+    draw = partial(figures.null_scores, found.null, found.score, mlflow_text.chance_title(found), found.rows)
+    run.write(drawn({prefix: draw}))
+    run.annotate(
+        metrics={
+            f"{prefix}_p": found.p,
+            f"{prefix}_p_approximate": found.p_approximate,
+            f"{prefix}_n": float(found.n),
+            f"{prefix}_score": found.score,
+        },
+        tags={f"{prefix}_kind": found.kind, f"{prefix}_result": str(found)},
+    )
+    tags = run.run.data.tags
+    line = mlflow_text.chance(tags)
+    run.annotate(tags={MLFLOW_RUN_NOTE: mlflow_text.with_chance(tags.get(MLFLOW_RUN_NOTE, ""), line)})
+    registry.redescribe(run.store, search.winner.run_id, lambda text: mlflow_text.with_chance(text, line))
+
+
+def concluded(run: SearchRun, winner: Trial, *, is_test: bool = False) -> NullDistribution | None:
+    """Return the null distribution that a search's run holds; ``None`` without a finished one."""
+    parent, prefix = run.run, _prefix(is_test=is_test)
+    kind = _kind(parent, prefix)
+    if kind is None:
+        return None
+    path = path_of(kind, is_test=is_test)
+    scores = [float(row["score"]) for row in _rows(run, path)] if run.store.holds(run.run_id, path) else []
+    if len(scores) != 1 + parent.data.metrics.get(f"{prefix}_n", -1):
+        return None
+    own = parent.data.metrics.get("best_r2_test", float("nan")) if is_test else winner.r2_validation
+    return NullDistribution(run.search_id, kind, scores[0], tuple(scores[1:]), own, is_test)
+
+
+def _kind(parent: Run, prefix: str) -> Kind | None:
+    match parent.data.tags.get(f"{prefix}_kind"):
+        case "shift" | "session" | "impostor" | "permutation" as kind:
+            return kind
+        case _:
+            return None
+
+
+def _prefix(*, is_test: bool) -> str:
+    return "null_test" if is_test else "null"
+
+
+def _rows(run: SearchRun, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(run.read(run.run_id, path).decode())))

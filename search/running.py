@@ -1,0 +1,80 @@
+"""What any long piece of work on a search needs: an engine, the search's lock, and one line if something else fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+
+from mlflow.exceptions import MlflowException
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from regsearch.errors import MORE_MEMORY, ConfigError, EngineLostError, HeldError, SearchBusyError, SearchStoppedError
+from regsearch.search.output.progress import Progress
+from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.solving.workload import Engine
+from regsearch.tracking.errors import reason
+from regsearch.tracking.locks import Held
+from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.quiet_mlflow import quiet
+from regsearch.tracking.store import Store
+
+_BUSY_SECONDS = 1.0
+"""How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
+
+
+def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
+    """Return the engine that a caller asked for: a thread, processes, or a Dask cluster.
+
+    Raises
+    ------
+    ConfigError
+        If both are given, the address cannot be used, or Dask is not installed.
+    """
+    if cluster is None:
+        return nullcontext(thread if workers in (None, 1) else processes(workers))
+    if workers is not None:
+        raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
+    try:
+        from regsearch.search.solving.dask_engine import connect
+    except ImportError as error:
+        raise ConfigError(
+            f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
+        ) from error
+    return connect(cluster)
+
+
+def say_orphans(store: Store, shown: Progress) -> None:
+    """Close the open runs of processes that have died, and say so."""
+    for closed in close_orphans(store):
+        shown.say(f"the process of search {closed} had died; its open runs are closed")
+
+
+@contextmanager
+def alone(store: Store, search_id: str) -> Iterator[Held]:
+    """Hold the search's lock; it is released if this process dies."""
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(store.locks.hold(search_id, _BUSY_SECONDS))
+        except HeldError as error:
+            raise SearchBusyError(
+                f"search {search_id} is being run by {error.who}; wait for it to end, or stop it first"
+            ) from error
+        yield held
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Turn a failure outside of the search itself into one line that says that the search can be resumed."""
+    try:
+        with quiet("mlflow.store", level=logging.CRITICAL):  # its tracebacks
+            yield
+    except EngineLostError as error:
+        raise SearchStoppedError(f"{error}; what was logged is kept, and the same command resumes") from error
+    except MemoryError as error:
+        raise SearchStoppedError(f"{MORE_MEMORY}; what was logged is kept, and the same command resumes") from error
+    except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
+        raise SearchStoppedError(
+            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
+        ) from error

@@ -1,0 +1,146 @@
+"""`regsearch null`: a finished search is compared with chance, and what comes of it is kept on its run."""
+
+import csv
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regsearch import ConfigError, SearchConfig, null_distribution, run_search
+from regsearch.search import null as module
+from regsearch.search.chance.statistic import Statistic
+from regsearch.tracking.store import open_store
+
+
+def run_of(result):
+    return open_store().client.get_run(result.run_id)
+
+
+def artifact(result, path):
+    return Path(open_store().client.download_artifacts(result.run_id, path)).read_bytes()
+
+
+def table(result, kind):
+    return list(csv.DictReader(StringIO(artifact(result, f"null/{kind}.csv").decode())))
+
+
+@pytest.mark.parametrize("kind", ["shift", "permutation", "impostor"])
+def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
+    kind, result, invoke, recording, workspace
+):
+    options = ["--n", "38"] if kind == "shift" else ["--n", "20"]
+    if kind == "impostor":
+        for number in range(20):
+            y = np.random.default_rng(number).standard_normal(150)
+            np.savez(workspace / f"{number}.npz", X=np.eye(150, 2), y=y)
+        options = [word for number in range(20) for word in ("--impostors", f"{number}.npz")]
+    code, out, err = invoke("null", result.search_id, "--kind", kind, *options, "--json", "--quiet")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    n = 38 if kind == "shift" else 20
+    assert found.keys() == {"search_id", "kind", "n", "score", "null", "p", "p_approximate", "smallest_p"}
+    assert (found["search_id"], found["kind"], found["n"], len(found["null"])) == (result.search_id, kind, n, n)
+    assert found["score"] > max(found["null"])
+    assert found["p"] == found["smallest_p"] == pytest.approx(1 / 20 if kind == "shift" else 1 / 21)
+    run = run_of(result)
+    assert run.data.metrics["null_p"] == found["p"]
+    assert run.data.metrics["null_n"] == n
+    assert run.data.tags["null_kind"] == kind
+    assert "**Better than chance?** p = 0.0" in run.data.tags["mlflow.note.content"]
+    version = open_store().client.get_model_version_by_alias("small", "champion")
+    assert "**Better than chance?** p = 0.0" in version.description
+    assert [float(row["score"]) for row in table(result, kind)] == [found["score"], *found["null"]]
+    assert artifact(result, "figures/null.png").startswith(b"\x89PNG")
+
+
+class StoppedError(Exception):
+    pass
+
+
+def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(result, monkeypatch):
+    scored, score = [], Statistic.__call__
+
+    def stopping(statistic, targets):
+        if len(scored) >= 12:
+            raise StoppedError
+        scored.extend(found := score(statistic, targets))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Statistic, "__call__", stopping)
+        with pytest.raises(StoppedError):
+            null_distribution(result.search_id, kind="permutation", n=20, progress=False)
+    left = table(result, "permutation")
+    assert 0 < len(left) < 21
+    with monkeypatch.context() as patch:
+        again = []
+        patch.setattr(Statistic, "__call__", lambda one, targets: again.extend(targets.T) or score(one, targets))
+        resumed = null_distribution(result.search_id, kind="permutation", n=20, progress=False)
+    assert len(again) == 21 - len(left)
+    assert [float(row["score"]) for row in left] == [resumed.score, *resumed.null][: len(left)]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "known_scores", lambda *_: {})
+        apart = null_distribution(result.search_id, kind="permutation", n=20, workers=2, progress=False)
+    assert apart == resumed
+    more = null_distribution(result.search_id, kind="permutation", n=22, progress=False)
+    assert more.null[:20] == resumed.null
+
+
+def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(result, invoke):
+    found = null_distribution(result.search_id, kind="permutation", n=20, test=True, progress=False)
+    assert found.is_test
+    assert found.score > max(found.null)
+    assert found.search_score == pytest.approx(result.promotion.r2_test)
+    run = run_of(result)
+    assert len(run.data.tags["test_opened_for"].split(",")) == 2
+    assert run.data.metrics["null_test_p"] == found.p
+    assert "null_p" not in run.data.metrics
+
+
+def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
+    result = run_search(small_config.updated(families=["lasso"]), promote=False, progress=False)
+    code, _, err = invoke("null", result.search_id, "--test", "--kind", "permutation")
+    assert code == 2
+    assert f"`regsearch promote {result.search_id}` opens them" in err
+    assert "test_opened_for" not in run_of(result).data.tags
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--n", "10"], r"n = 10 null targets of kind shift give p = 0.167 at best, above the level 0.05; use n = 38"),
+        (["--n", "200"], r"more than 200 neighbouring rows of one group, found at most 120; use n = 118 or less"),
+        (["--n", "39"], r"must be even, found 39; use 40"),
+        (["--kind", "session"], r"found no groups"),
+        (["--kind", "impostor"], r"needs impostors"),
+        (["--kind", "shift", "--impostors", "a.npz"], r"impostors are of kind impostor"),
+        (["--kind", "nonsense"], r"expected shift, session, impostor or permutation"),
+        (["--impostors", "small.npz", "--n", "30"], r"n = 30 targets .* found 1; give more, or use n = 1"),
+        (["--level", "2"], r"less than or equal to 1"),
+    ],
+)
+def test_bad_input_is_one_line(result, invoke, options, said):
+    code, out, err = invoke("null", result.search_id, *options)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert re.search(said, err), err
+
+
+def test_a_search_that_is_not_there_is_named(result, invoke):
+    code, _, err = invoke("null", result.search_id[:5])
+    assert code == 2
+    assert f"did you mean {result.search_id}?" in err
+
+
+def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
+    plain = small_config.updated(families=["lasso"])
+    asked = SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "permutation"\nn = 19\n')
+    result = run_search(asked, progress=False)
+    assert result.search_id == run_search(plain, progress=False).search_id
+    assert (result.null.kind, result.null.n) == ("permutation", 19)
+    assert run_search(asked, progress=False).null == result.null
+    with pytest.raises(ConfigError, match="null"):
+        SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "impostor"\n')
