@@ -244,15 +244,6 @@ def run(
     _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
 
 
-def _rule(text: str) -> Rule:
-    name, _, most = text.partition(":")
-    if name != "at-most":
-        return cast(Rule, text)
-    if not (most.isascii() and most.isdigit() and int(most) > 0):
-        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
-    return AtMost(at_most=int(most))
-
-
 def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:
     return names[0] if names and len(names) == 1 else names or None
 
@@ -262,6 +253,15 @@ def _lags(text: str) -> list[int]:
         return [int(lag) for lag in text.split(",")]
     except ValueError:
         raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
+
+
+def _rule(text: str) -> Rule:
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return cast(Rule, text)
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
 
 
 def _ends(text: str) -> tuple[float, float]:

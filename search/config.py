@@ -224,7 +224,7 @@ class SearchConfig(Section):
         """
         try:
             _require_shallow(text)
-            return cls._checked(tomllib.loads(text), source)
+            return cls.from_values(tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
         except RecursionError as error:
@@ -321,7 +321,7 @@ class SearchConfig(Section):
                 raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
             for settings in ranged:
                 settings["trials"] = trials
-        return self._checked(values, "command line")
+        return self.from_values(values, "command line")
 
     def with_family(self, family: Family, **keys: Any) -> Self:
         """Return a copy with a family added or some of its keys changed.
@@ -341,7 +341,7 @@ class SearchConfig(Section):
         values = self.model_dump(exclude_none=True)
         changed = {**values["families"].get(family, {}), **keys}
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
-        return self._checked(values, family)
+        return self.from_values(values, family)
 
     def _kept(self, families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [family for family in families if family not in settings]
@@ -381,14 +381,14 @@ class SearchConfig(Section):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self._checked({**self._for_own_data(), "name": "own-data"}, "data").of(data)
+            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").of(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
-        return self._checked(values, "--data")
+        return self.from_values(values, "--data")
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
@@ -431,7 +431,8 @@ class SearchConfig(Section):
         return self.model_copy(update=changed)
 
     @classmethod
-    def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
+    def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check the keys and values of a configuration; `source` names them in the message of a `ConfigError`."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -49,10 +49,6 @@ class Shown(Protocol):
         ...
 
     @property
-    def choice(self) -> Choice:  # noqa: D102
-        ...
-
-    @property
     def target(self) -> str:  # noqa: D102
         ...
 
@@ -66,6 +62,10 @@ class Shown(Protocol):
 
     @property
     def winner(self) -> Trial:  # noqa: D102
+        ...
+
+    @property
+    def choice(self) -> Choice:  # noqa: D102
         ...
 
     @property
@@ -142,7 +142,7 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
     """
     drawings = {**_of_the_winner(search), **_of_all_trials(search), **_path_of_the_lasso(search)}
     if predicted:
-        drawings |= _of_predictions(search, predicted)
+        drawings["predictions"] = partial(_predictions, search, predicted)
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)
@@ -181,13 +181,18 @@ def _of_the_winner(search: Shown) -> Drawings:
 
 
 def _of_predictions(search: Shown, predicted: Predicted) -> Drawings:
-    target, title = search.target, search.winner.name
     return {
-        "predictions": lambda: figures.predictions(
-            predicted.train, predicted.validation, target, title, predicted.test
-        ),
-        "residuals": lambda: figures.residuals(predicted.validation, target, title, predicted.test),
+        "predictions": partial(_predictions, search, predicted),
+        "residuals": partial(_residuals, search, predicted),
     }
+
+
+def _predictions(search: Shown, predicted: Predicted) -> Figure:
+    return figures.predictions(predicted.train, predicted.validation, search.target, search.winner.name, predicted.test)
+
+
+def _residuals(search: Shown, predicted: Predicted) -> Figure:
+    return figures.residuals(predicted.validation, search.target, search.winner.name, predicted.test)
 
 
 def _path_of_the_lasso(search: Shown) -> Drawings:

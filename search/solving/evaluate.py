@@ -18,7 +18,6 @@ from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
-from regsearch.tracking import figures
 
 Vector = NDArray[np.float64]
 
@@ -44,11 +43,14 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
+    is_drawn : bool
+        Whether workers also draw the weights that they find.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
+    is_drawn: bool = True
 
     def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals beside the driver."""
@@ -56,7 +58,8 @@ class Task:
 
     def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals, and draws their weights so that the driver need not."""
-        return partial(illustrated, Evaluator(self, processes))
+        evaluator = Evaluator(self, processes)
+        return partial(illustrated, evaluator) if self.is_drawn else evaluator
 
     def check(self, work: Sequence[Proposal], result: object) -> None:
         """Refuse outcomes that no solver of these proposals can have; see `search.solving.arrivals`."""
@@ -164,8 +167,14 @@ def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> 
     true, predicted : ndarray of float64, shape (n_rows,)
     weights : ndarray of float64, shape (n_rows,), or None
         ``v``, which the mean is weighted by, too; ``None`` for 1.
+
+    Returns
+    -------
+    float
+        NaN if the target does not vary, as in a fold of a single row.
     """
-    return float(1 - _sum_of_squares(true - predicted, weights) / _sum_of_squares(_centred(true, weights), weights))
+    deviations = _sum_of_squares(_centred(true, weights), weights)
+    return float(1 - _sum_of_squares(true - predicted, weights) / deviations) if deviations else float("nan")
 
 
 def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
@@ -379,6 +388,8 @@ class Evaluator:
 
 def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    from regsearch.tracking import figures  # matplotlib, which a search without tracking does not need
+
     return [
         replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
         if isinstance(outcome, Solved)
