@@ -54,6 +54,9 @@ class Annotations:
         for name, values in self._given():
             if len(values) != n_rows:
                 raise DataError(f"{name}: expected one for each of {n_rows} rows, found {len(values)}; give as many")
+            wanted = 2 if name == "covariates" else 1
+            if values.ndim != wanted:
+                raise DataError(f"{name}: expected {wanted} dimension(s), found shape {values.shape}; reshape them")
         if self.weights is not None:
             _require_weights(self.weights)
         if self.covariates is not None:

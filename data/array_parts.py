@@ -77,7 +77,9 @@ def column_of(arrays: Arrays, text: str, do: str) -> Column:
         return Column(array, columns.index(name))
     if name.isdigit() and int(name) < width:
         return Column(array, int(name))
-    known = ", ".join(map(short, columns[:5])) if columns else f"columns 0 to {width - 1}" if width else "no columns"
+    if not width:
+        raise refusal(f"a column {short(name)} of {short(array)}", f"shape {shape}", f"name {short(array)} alone")
+    known = ", ".join(map(short, columns[:5])) if columns else f"columns 0 to {width - 1}"
     raise refusal(f"a column {short(name)} of {short(array)}", known, "name one of them")
 
 
@@ -86,15 +88,37 @@ def arrays_of(texts: Iterable[str], names: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(text if text in names else text.rpartition(":")[0] or text for text in texts)]
 
 
-def require_parts(arrays: Arrays, features: tuple[int, ...], roles: Roles) -> None:
-    """Raise `DataError` unless every part is there and, as far as headers say, has one value for each row."""
+def require_parts(arrays: Arrays, features: str, roles: Roles) -> None:
+    """Raise `DataError` unless every part is there, plays no other part and, by its header, has a value for each row.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    features : str
+        Name of the array of features.
+    roles : Roles
+    """
     roles.require_distinct()
+    X = arrays.shape_of(features)
+    taken: dict[Column, str] = {}
     for text in roles.numbers:
         column = _numbers_column(arrays, text, roles)
         shape = arrays.shape_of(column.array)
-        require_shapes(features, shape if column.place is None else shape[:1], text)
+        require_shapes(X, shape if column.place is None else shape[:1], text)
+        if column.array == features:
+            found = f"{short(text)} among the features {short(features)}"
+            raise refusal(
+                "one part for each array", found, "save it as an array of its own, without it in the features"
+            )
+        if column in taken:
+            found = f"the same for {short(taken[column])} and {short(text)}"
+            raise refusal("another column for each part", found, "name it once")
+        taken[column] = text
     for text in roles.labels:
         require_present(text, arrays.names(), "array", "name an array of labels, one per row")
+        if (shape := arrays.shape_of(text)) not in ((X[0],), (X[0], 1)):
+            found = f"shape {short(shape)} beside {X[0]} rows of {short(features)}"
+            raise refusal(f"one label of {short(text)} per row", found, "name an array of labels, one per row")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +176,13 @@ def chosen_columns(names: tuple[str, ...], roles: Roles) -> NDArray[np.intp] | N
         raise refusal("names of the features, to choose among them", "none", do)
     left = set(chosen(names, roles.patterns, roles.exclude))
     return np.array([place for place, name in enumerate(names) if name in left], dtype=np.intp)
+
+
+def require_all_features(roles: Roles) -> None:
+    """Raise `DataError` if a configuration chooses among the columns of features that are read where they lie."""
+    if roles.patterns or roles.exclude:
+        do = "save the features to search as an array of their own"
+        raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
 
 
 def _numbers_column(arrays: Arrays, text: str, roles: Roles) -> Column:

@@ -71,24 +71,27 @@ class Columns:
 
     Attributes
     ----------
+    features : Schema
+        Names and types of the features.
     X : ndarray of float32 or float64, shape (n_rows, n_features)
         C-contiguous; float32 if every feature is stored in 32 bits or fewer of floating point.
     targets : dict of str to ndarray of float64, shape (n_rows,)
     annotations : Annotations
     """
 
+    features: pa.Schema
     X: NDArray[np.floating]
     targets: dict[str, NDArray[np.float64]]
     annotations: Annotations
 
     @classmethod
-    def of(cls, schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], roles: Roles) -> Columns:
+    def of(cls, features: pa.Schema, n_rows: int, tables: Iterable[pa.Table], roles: Roles) -> Columns:
         """Take the columns out of a table.
 
         Parameters
         ----------
-        schema : Schema
-            All columns with a name.
+        features : Schema
+            Names and types of the features.
         n_rows : int
         tables : iterable of Table
             The rows, part by part; each table has at least the columns that play a part.
@@ -96,11 +99,9 @@ class Columns:
         """
         if n_rows == 0:
             raise refusal("rows of numbers", "a header and no rows", "write one row per frame")
-        features = roles.features_among(schema.names)
-        types = [schema.field(name).type for name in features]
-        small = all(pa.types.is_float32(dtype) or pa.types.is_float16(dtype) for dtype in types)
+        small = all(pa.types.is_float32(dtype) or pa.types.is_float16(dtype) for dtype in features.types)
         dtype, arrow = (np.float32, pa.float32()) if small else (np.float64, pa.float64())
-        require_memory(2 * n_rows * len(schema) * np.dtype(dtype).itemsize, "its table")
+        require_memory(2 * n_rows * len(features) * np.dtype(dtype).itemsize, "its table")
         X = np.empty((n_rows, len(features)), dtype)
         numbers = {name: np.empty(n_rows) for name in roles.numbers}
         labels: dict[str, list[Any]] = {name: [] for name in roles.labels}
@@ -108,7 +109,7 @@ class Columns:
         for table in tables:
             rows = slice(start, start := start + table.num_rows)
             places = {name: place for place, name in enumerate(table.schema.names)}
-            for column, name in enumerate(features):
+            for column, name in enumerate(features.names):
                 X[rows, column] = _numbers(table.column(places[name]), arrow)
             for name, values in numbers.items():
                 values[rows] = _numbers(table.column(places[name]), pa.float64())
@@ -118,6 +119,7 @@ class Columns:
             raise refusal(f"{n_rows} rows", f"{start}", "save the file again")
         covariates = np.column_stack([numbers[name] for name in roles.covariates]) if roles.covariates else None
         return cls(
+            features,
             X,
             {line(name): numbers[name] for name in roles.targets},
             Annotations(
@@ -128,15 +130,14 @@ class Columns:
             ),
         )
 
-    def recordings(self, source: str, schema: pa.Schema, roles: Roles, notes: Iterable[str]) -> tuple[Recording, ...]:
+    def recordings(self, source: str, roles: Roles, notes: Iterable[str]) -> tuple[Recording, ...]:
         """Return a recording for each target."""
-        features = roles.features_among(schema.names)
         return Recording.several(
             self.X,
             self.targets,
             source=source,
-            feature_names=tuple(features),
-            column_types=tuple(type_name(schema.field(name).type) for name in features),
+            feature_names=tuple(self.features.names),
+            column_types=tuple(map(type_name, self.features.types)),
             notes=tuple(notes),
             annotations=self.annotations,
             covariate_names=roles.covariates,
@@ -155,9 +156,9 @@ def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[s
     ]
 
 
-def used(schema: pa.Schema, roles: Roles) -> pa.Schema:
-    """Return the columns that play a part as numbers."""
-    kept = {*roles.features_among(schema.names), *roles.numbers}
+def among(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """Return the columns of these names, in the order of the table."""
+    kept = {*names}
     return pa.schema([field for field in schema if field.name in kept])
 
 

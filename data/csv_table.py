@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
-from regsearch.data.columns import Columns, is_numeric, parts, require_columns, require_numbers, type_name, used
+from regsearch.data.columns import Columns, among, is_numeric, parts, require_columns, require_numbers, type_name
 from regsearch.data.csv_dialect import Dialect, dialect_of, group_marks, number_pattern
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
@@ -45,11 +45,12 @@ class CsvTable:
             dialect = self._dialect()
             require_memory(4 * self.path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
             table, notes = self._table(dialect)
-            numbers = used(table.schema, self.roles)
+            features = self.roles.features_among(_named(dialect))
+            numbers = among(table.schema, [*features, *self.roles.numbers])
             require_numbers(numbers, table.select(numbers.names))
-            columns = Columns.of(table.schema, table.num_rows, [table], self.roles)
+            columns = Columns.of(among(table.schema, features), table.num_rows, [table], self.roles)
         said = [f"{line(self.path.name)}: {note}" for note in (*dialect.notes, *notes)]
-        return columns.recordings(line(self.path), table.schema, self.roles, said)
+        return columns.recordings(line(self.path), self.roles, said)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features; this counts the lines."""

@@ -124,13 +124,20 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     Raises
     ------
     DataError
-        If a value is missing or not a finite number, or X and y differ in length or, if both have one, in index.
+        If a value is missing or not a finite number, or X and what is known of its rows differ in length or, if both
+        have one, in index.
     """
     import pandas as pd
 
     target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
-    if isinstance(X, pd.DataFrame) and isinstance(y, pd.Series) and not X.index.equals(y.index):
-        raise _refusal("X and y with the same index", "two that differ", "align them, or give y.to_numpy()")
+    for name, values in {"y": y, **known}.items():
+        if (
+            isinstance(X, pd.DataFrame)
+            and isinstance(values, pd.Series | pd.DataFrame)
+            and not X.index.equals(values.index)
+        ):
+            do = f"align them, or give {name}.to_numpy()"
+            raise _refusal(f"X and {name} with the same index", "two that differ", do)
     return _recordings(X, {target: y}, **known)[0]
 
 
@@ -161,7 +168,7 @@ def _recordings(
             annotations=Annotations(
                 groups=_labels(known.get("groups"), "groups"),
                 weights=None if weights is None else _numbers(weights, "weights")[0].astype(np.float64),
-                covariates=None if covariates is None else _table(covariates),
+                covariates=_table(covariates),
                 folds=_labels(known.get("folds"), "folds"),
             ),
             covariate_names=_covariate_names(covariates),
@@ -170,7 +177,9 @@ def _recordings(
         raise DataError(f"{MEMORY}: {str(error).removeprefix(f'{MEMORY}: ')}") from None
 
 
-def _table(values: Any) -> NDArray[np.float64]:
+def _table(values: Any) -> NDArray[np.float64] | None:
+    if values is None or np.shape(values)[1:] == (0,):
+        return None
     numbers = _numbers(values, "covariates")[0].astype(np.float64)
     return numbers[:, None] if numbers.ndim == 1 else numbers
 
@@ -182,6 +191,8 @@ def _covariate_names(covariates: Any) -> tuple[str, ...]:
         return ()
     if isinstance(covariates, pd.DataFrame):
         return _names(covariates)
+    if isinstance(covariates, pd.Series) and covariates.name is not None:
+        return (str(covariates.name),)
     shape = np.shape(covariates)
     return tuple(f"covariate {number}" for number in range(shape[1] if len(shape) == 2 else 1))
 

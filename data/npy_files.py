@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.array_headers import FEATURES, require_bounded
-from regsearch.data.array_parts import arrays_of, chosen_columns, feature_names, read_parts, require_parts
+from regsearch.data.array_parts import arrays_of, feature_names, read_parts, require_all_features, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.npy_header import kept_type, read_header, require_labels
@@ -132,9 +132,6 @@ class NpyFiles:
         with naming(self.path, _WHAT):
             X = self._open()
             names = feature_names(self, self._features_file.stem, X.shape[1])
-            if chosen_columns(names, self.roles) is not None:
-                do = "save the features to search as an array of their own"
-                raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
             parts = read_parts(self, self.roles)
             holes = {self._features_file: X.hole} | {
                 self._file(name): NpyFile(self._file(name)).hole for name in arrays_of(self.roles.numbers, self.names())
@@ -224,7 +221,8 @@ class NpyFiles:
             do = "say by --features which array holds the features"
             require_present(self._features_name, names, "array", do)
         X = NpyFile(self._features_file)
-        require_parts(self, X.shape, self.roles)
+        require_all_features(self.roles)
+        require_parts(self, self._features_file.stem, self.roles)
         require_bounded(X, X.shape[0])
         return X
 

@@ -38,11 +38,11 @@ class NpzArchive:
     def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
         """Read the arrays, `X` as a C-contiguous one."""
         with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
-            n_features = self._shapes(archive)[1]
+            self._require_parts(archive)
             arrays, name = _Opened(archive), self._features_name
             stored = str(_header(archive, name).dtype)
-            names = feature_names(arrays, name, n_features)
-            X, columns = _read(archive, name), chosen_columns(names, self.roles)
+            names, columns = self._columns(archive)
+            X = _read(archive, name)
             if columns is not None:
                 X, names = np.ascontiguousarray(X[:, columns]), tuple(names[column] for column in columns)
             parts = read_parts(arrays, self.roles)
@@ -60,7 +60,9 @@ class NpzArchive:
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""
         with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
-            return self._shapes(archive)
+            n_rows, n_features = self._require_parts(archive).shape
+            _, columns = self._columns(archive)
+        return n_rows, n_features if columns is None else len(columns)
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays of the archive."""
@@ -79,7 +81,14 @@ class NpzArchive:
     def _features_name(self) -> str:
         return self.roles.features if isinstance(self.roles.features, str) else FEATURES
 
-    def _shapes(self, archive: zipfile.ZipFile) -> tuple[int, int]:
+    def _columns(self, archive: zipfile.ZipFile) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+        """Return the names of all columns of the array of features, and the places of those that are chosen."""
+        name = self._features_name
+        names = feature_names(_Opened(archive), name, _header(archive, name).shape[1])
+        return names, chosen_columns(names, self.roles)
+
+    def _require_parts(self, archive: zipfile.ZipFile) -> Header:
+        """Check the headers of all arrays that are read, and return that of the features."""
         do = "say by --features which array holds the features"
         require_present(self._features_name, _names(archive), "array", do)
         names = _names(archive)
@@ -87,8 +96,8 @@ class NpzArchive:
         for name in arrays_of(self.roles.numbers, names):
             if name in names:
                 _checked_header(archive, name)
-        require_parts(_Opened(archive), X.shape, self.roles)
-        return X.shape[0], X.shape[1]
+        require_parts(_Opened(archive), self._features_name, self.roles)
+        return X
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from regsearch.data.columns import Columns, parts, require_columns, require_few, require_numbers, type_name, used
+from regsearch.data.columns import Columns, among, parts, require_columns, require_few, require_numbers, type_name
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
 from regsearch.data.recording import Recording
@@ -38,12 +38,13 @@ class ParquetTable:
             schema, index = self._columns(file.schema_arrow)
             groups = range(file.num_row_groups)
             n_rows = sum(file.metadata.row_group(i).num_rows for i in groups)
-            names = [*used(schema, self.roles).names, *self.roles.labels]
+            features = among(schema, self.roles.features_among(schema.names))
+            names = [*features.names, *self.roles.numbers, *self.roles.labels]
             whole = len(names) == len(file.schema_arrow)
             tables = (file.read_row_group(i, columns=None if whole else names) for i in groups)
-            columns = Columns.of(schema, n_rows, tables, self.roles)
+            columns = Columns.of(features, n_rows, tables, self.roles)
         notes = [f"{line(self.path.name)}: the index {short(name)} of pandas was left out" for name in index]
-        return columns.recordings(line(self.path), schema, self.roles, notes)
+        return columns.recordings(line(self.path), self.roles, notes)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the header gives them."""
@@ -81,7 +82,7 @@ class ParquetTable:
         index = self._index(schema)
         kept = pa.schema([field for field in schema if field.name not in index])
         require_columns(kept.names)
-        require_numbers(used(kept, self.roles))
+        require_numbers(among(kept, [*self.roles.features_among(kept.names), *self.roles.numbers]))
         return kept, index
 
     def _index(self, schema: pa.Schema) -> list[str]:

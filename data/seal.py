@@ -238,6 +238,6 @@ def _require_room(recording: Recording, fitted: Iterable[tuple[Block, ...]], par
     fewest = min(len(parts[blocks]) for blocks in fitted)
     if covariates is not None and covariates.shape[1] + 1 >= fewest:
         raise DataError(
-            f"{recording.source}: expected fewer covariates than rows to fit on, found {covariates.shape[1]} for "
-            f"{fewest} rows of a fold; give fewer covariates"
+            f"{recording.source}: expected at least two more rows to fit on than covariates, found {fewest} rows for "
+            f"{covariates.shape[1]} covariates; give fewer covariates, or more rows"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,15 +127,21 @@ class Split:
 
     def check(self, n_rows: int) -> None:
         """Raise `DataError` if a block ends after row `n_rows`, or a part has a single row, which has no score."""
-        folds = chain.from_iterable((fold.train, fold.validation) for fold in self.folds)
-        for blocks in (*folds, self.model, *([self.test] if self.test else [])):
+        parts = [(part, rows) for fold in self.folds for part, rows in _parts_of(fold)]
+        parts += [("training", self.model), *([("test", self.test)] if self.test else [])]
+        for part, blocks in parts:
             if max((stop for _, stop in blocks), default=0) > n_rows:
                 raise DataError(
                     f"split: rows {in_words(blocks)} reach past the recording's {n_rows} rows; change [data.split]"
                 )
             if count(blocks) < 2:
-                held = "one row" if blocks else "no row"
-                raise DataError(f"split: rows {in_words(blocks)} hold {held}; a score needs at least 2")
+                found = f"{part} rows {in_words(blocks)} hold one row" if blocks else f"no {part} rows are left"
+                lost = f" (left out: {self.shown['left_out']})" if "left_out" in self.shown else ""
+                raise DataError(f"split: {found}{lost}; a score needs at least 2, change [data.split]")
+
+
+def _parts_of(fold: Fold) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+    return ("training", fold.train), ("validation", fold.validation)
 
 
 def blocked_folds(rows: Index, folds: int, embargo: int = 0) -> list[tuple[Index, Index]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.array_headers import FEATURES, require_bounded
-from regsearch.data.array_parts import arrays_of, read_parts, require_parts
+from regsearch.data.array_parts import arrays_of, read_parts, require_all_features, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import fits_in_memory
@@ -92,9 +92,6 @@ class ZarrGroup:
         with naming(self.path, _WHAT):
             X = self._open()
             require_whole(X.metadata)
-            if self.roles.patterns or self.roles.exclude:
-                do = "save the features to search as an array of their own"
-                raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
             parts = read_parts(self, self.roles)
             unpacked = [
                 name for name in self._read_names() if (packing := self._array(name).packing) and packing.is_scaled
@@ -167,7 +164,8 @@ class ZarrGroup:
             found = "a single array"
             raise refusal("a Zarr group with the arrays of features and target", found, "name the folder around it")
         X = self._array(self._features_name, "say by --features which array holds the features")
-        require_parts(self, X.shape, self.roles)
+        require_all_features(self.roles)
+        require_parts(self, self._features_name, self.roles)
         require_bounded(X, X.shape[0])
         return X
 

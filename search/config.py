@@ -24,6 +24,8 @@ from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
@@ -191,8 +193,9 @@ class SearchConfig(Section):
         for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
             if getattr(self.data, key) == getattr(untouched, key):
                 del data[key]
-        if data["split"] and not data["split"]["share_groups"]:
-            del data["split"]["share_groups"]
+        for key in ("share_groups", "part") if data["split"] else ():
+            if data["split"][key] is None or data["split"][key] is False:
+                del data["split"][key]
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
@@ -290,7 +293,7 @@ class SearchConfig(Section):
         families : sequence of str
             Families to keep; all if empty.
         folds : int or None
-            Number of folds to cross-validate with, over the training and validation rows.
+            Number of folds to cross-validate with, over the training and validation rows; with groups, of whole groups.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
         **data
@@ -312,7 +315,7 @@ class SearchConfig(Section):
         if families:
             values["families"] = self._kept(families, values["families"])
         if folds is not None:
-            values["data"]["split"] = self._folded(folds)
+            values["data"]["split"] = self._folded(folds, by_groups=values["data"].get("groups") is not None)
         if alpha is not None:
             self._narrow(values["families"], alpha)
         if trials is not None:
@@ -349,19 +352,21 @@ class SearchConfig(Section):
             raise ConfigError(f"--family {unknown[0]}: the configuration has {', '.join(settings)}; name some of these")
         return {family: one for family, one in settings.items() if family in families}
 
-    def _folded(self, folds: int) -> dict[str, Any]:
+    def _folded(self, folds: int, *, by_groups: bool) -> dict[str, Any]:
         """Return the split with folds over its training and validation rows."""
         split = self.data.split
+        key = "groups" if by_groups and not (split and split.share_groups) else "folds"
+        wanted = {key: folds}
         if split is None:
-            return {"validation": {"folds": folds}}
+            return {"validation": wanted}
         kept = split.model_dump(exclude_none=True)
-        if isinstance(split.validation, FoldsConfig):
+        if key == "folds" and isinstance(split.validation, FoldsConfig):
             return {**kept, "validation": {"folds": folds, "embargo": split.validation.embargo}}
         if isinstance(split.train, tuple) and isinstance(split.validation, tuple):
             kept["train"] = sorted([*ranges(split.train), *ranges(split.validation)])
         else:
             kept.pop("train", None)
-        return {**kept, "validation": {"folds": folds}}
+        return {**kept, "validation": wanted}
 
     def _narrow(self, families: Mapping[str, Any], alpha: tuple[float, float]) -> None:
         """Search ridge and the lasso between two strengths."""
@@ -406,6 +411,22 @@ class SearchConfig(Section):
             name = f"{self.name}-{_as_name(target)}"
             made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
         return tuple(made)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether there is a search for each part of the rows that is tested, and one on all rows."""
+        split = self.data.split
+        return split is not None and split.is_in_turn and split.part is None
+
+    def for_parts(self, n_parts: int) -> tuple[tuple[Self, ...], Self]:
+        """Return the search that is tested on each part of the rows, and the one on all rows, which is not tested."""
+        assert self.data.split is not None, "the search is nested"  # noqa: S101
+        splits = [self.data.split.model_copy(update={"part": part}) for part in range(n_parts)]
+        *parts, on_all = (
+            self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
+            for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
+        )
+        return tuple(parts), on_all
 
     @property
     def in_experiment(self) -> str:
@@ -499,6 +520,12 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             nearest = difflib.get_close_matches(path[-1], known, n=1)
             advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
             return f"unknown key {place!r}; {advice}"
+        case "union_tag_invalid":
+            forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
+            keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
+            return f"{place}: expected ranges of rows or a table with {keys}, found {_found(problem)}"
+        case "missing" if isinstance(problem["loc"][-1], int):
+            return f"{place}: expected a range of rows [start, stop), found {_found(problem)}"
         case "missing":
             return f"{place!r} is required and missing"
         case "value_error":
@@ -508,8 +535,12 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
                 f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
             )
         case _:
-            found = repr(problem["input"])
-            return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
+            return f"{place}: {message.replace('tuple', 'list').replace('Tuple', 'List')}, found {_found(problem)}"
+
+
+def _found(problem: ErrorDetails) -> str:
+    found = repr(problem["input"])
+    return found if len(found) <= 60 else f"{found[:57]}..."
 
 
 _UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}

@@ -28,6 +28,7 @@ from regsearch.search.data_config import (
     FoldsConfig,
     FractionConfig,
     GivenConfig,
+    GivenFold,
     GroupsConfig,
     SplitConfig,
     ranges,
@@ -102,7 +103,7 @@ class Recorded:
 
     def in_groups(self, names: Sequence[str]) -> Index:
         """Return the rows of some groups."""
-        assert self.known.groups is not None, "the configuration has checked it"  # noqa: S101
+        assert self.known.groups is not None, "`_require_known` has checked it"  # noqa: S101
         found = self.groups_of(self.rows)
         missing = [name for name in names if name not in found]
         if missing:
@@ -138,13 +139,13 @@ class Recorded:
         if isinstance(wanted, GroupsConfig):
             return self._folds_of_groups(wanted)
         if not self.is_independent:
-            return blocked_folds(self.rows, wanted.folds, wanted.embargo)
+            return self._apart(blocked_folds(self.rows, wanted.folds, wanted.embargo))
         if wanted.embargo:
             raise DataError(
                 f'split: expected no embargo beside rows = "independent", found {wanted.embargo}; leave it out'
             )
         parts = blocked_folds(np.arange(len(self.order)), wanted.folds)
-        return [(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts]
+        return self._apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
 
     def _folds_of_groups(self, wanted: GroupsConfig) -> Folds:
         names = self.groups_of(self.order)
@@ -166,7 +167,7 @@ class Recorded:
 
     def folds_as_supplied(self) -> Folds:
         """Return the folds that a column names."""
-        assert self.known.folds is not None, "the configuration names the column"  # noqa: S101
+        assert self.known.folds is not None, "`_require_known` has checked it"  # noqa: S101
         labels = self.known.folds[self.rows]
         names = list(dict.fromkeys(labels.tolist()))
         if len(names) < 2:
@@ -176,10 +177,14 @@ class Recorded:
         return self._folds_by([self.rows[labels == name] for name in names])
 
     def _folds_by(self, parts: Sequence[Index]) -> Folds:
-        return [(self.without(part).rows, part) for part in parts]
+        return self._apart([(self.rows, part) for part in parts])
+
+    def _apart(self, folds: Folds) -> Folds:
+        """Leave out the training rows that are validation rows or, by their lags, see some."""
+        return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
 
 
-def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int | None = None) -> Split:
+def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     """Return the split of a recording that a configuration asks for.
 
     Parameters
@@ -189,8 +194,6 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int
         Number of rows of the recording.
     known : Annotations
         Groups, weights and folds of its rows.
-    part : int or None
-        Number of the part to test on, if each is tested in turn; ``None`` for the search on all rows, without a test.
 
     Raises
     ------
@@ -200,12 +203,13 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int
     wanted = config.data.split
     if wanted is not None:
         require_ranges(wanted, n_rows)
+    _require_known(config, known)
     recorded = Recorded.of(config, n_rows, known)
-    if recorded.rows.size == 0:
+    if recorded.past.kept.size == 0:
         raise DataError(f"split: lags {list(config.data.lags)} leave none of {n_rows} rows; give smaller lags")
     if wanted is None:
         wanted = _default(recorded)
-    test = _test(recorded, wanted, part)
+    test = _test(recorded, wanted)
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
@@ -214,6 +218,27 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int
     _require_whole_groups(recorded, wanted, split)
     split.check(n_rows)
     return split
+
+
+def _require_known(config: SearchConfig, known: Annotations) -> None:
+    """Raise `DataError` if the recording lacks what the configuration says of its rows."""
+    data, split = config.data, config.data.split
+    parts = [getattr(split, name) for name in _PARTS] if split else []
+    by_groups = any(isinstance(part, GroupsConfig) for part in parts)
+    by_column = any(isinstance(part, ColumnConfig) for part in parts)
+    for name, wanted in (
+        ("groups", data.groups or by_groups),
+        ("weights", data.weights),
+        ("covariates", data.covariates),
+        ("folds", by_column),
+    ):
+        if wanted and getattr(known, name) is None:
+            do = (
+                f"give {name} to from_frame or from_arrays"
+                if name == "folds"
+                else f"set data.{name} to the column that holds them, or give {name} to from_frame or from_arrays"
+            )
+            raise DataError(f"split: expected a recording with {name}, found none; {do}")
 
 
 def ranges_in_words(config: SearchConfig) -> dict[str, str]:
@@ -233,7 +258,9 @@ def nested_parts(config: SearchConfig, n_rows: int, known: Annotations) -> int:
 def _default(recorded: Recorded) -> SplitConfig:
     """Return the default split: by fractions, or by groups if there are any."""
     n_rows, n_groups = len(recorded.rows), len(recorded.groups_of(recorded.rows))
-    if recorded.known.folds is None and recorded.known.groups is None:
+    if recorded.known.folds is not None:
+        return SplitConfig(validation=ColumnConfig(column="folds"), test=FractionConfig(fraction=_TEST))
+    if recorded.known.groups is None:
         if n_rows < _FEWEST:
             raise DataError(
                 f"split: {n_rows} rows are too few to cut into train, validation and test; give at least {_FEWEST}"
@@ -268,9 +295,12 @@ def _parts(recorded: Recorded, wanted: SplitConfig | None) -> list[Index]:
     return [part for _, part in recorded.folds(wanted.test)]
 
 
-def _test(recorded: Recorded, wanted: SplitConfig, part: int | None) -> Index:
-    if wanted.is_nested:
-        return _NOTHING if part is None else _parts(recorded, wanted)[part]
+def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
+    if wanted.is_in_turn:
+        parts = _parts(recorded, wanted)
+        if wanted.part is not None and wanted.part >= len(parts):
+            raise DataError(f"split: expected part below {len(parts)}, found {wanted.part}; parts count from 0")
+        return _NOTHING if wanted.part is None else parts[wanted.part]
     if wanted.test == "none":
         return _NOTHING
     if wanted.test is None and wanted.train is not None:
@@ -289,8 +319,15 @@ def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
     left = recorded.without(train, embargo)
     if isinstance(wanted.validation, FractionConfig):
         share = wanted.validation.fraction * len(recorded.rows) / max(1, len(left.rows))
-        return left.without(_share(left, share, last=False)).rows
-    return left.without(_named(recorded, wanted)).rows
+        rest = left.without(_share(left, share, last=False)).rows
+    else:
+        rest = left.without(_named(recorded, wanted)).rows
+    if not rest.size:
+        raise DataError(
+            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
+            'test = "none"'
+        )
+    return rest
 
 
 def _fraction_of_test(wanted: SplitConfig) -> float | None:
@@ -343,7 +380,7 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = [(_rows(rest, fold.train), _rows(rest, fold.validation)) for fold in validation.given]
+        folds = [_given(rest, fold) for fold in validation.given]
         said = f"{len(folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
         folds = rows.folds_as_supplied()
@@ -353,6 +390,17 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         folds = rows.folds(validation)
         said = _folds_in_words(validation, len(folds), rows)
     return Split.of(folds, left, test, _shown(recorded, {"train": left, "validation": said, "test": test}))
+
+
+def _given(rest: Recorded, fold: GivenFold) -> tuple[Index, Index]:
+    train, validation = _rows(rest, fold.train), _rows(rest, fold.validation)
+    both = np.intersect1d(train, validation)
+    if both.size:
+        raise DataError(
+            f"split: expected folds whose training and validation rows differ, found row {both[0]} in both and "
+            f"{both.size} such in all; a row of a fold may serve one purpose only"
+        )
+    return train, validation
 
 
 def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -17,16 +18,35 @@ Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [st
 
 def _as_ranges(value: Any) -> Any:
     """Return a boolean mask or an array of row numbers as ranges of rows; leave anything else."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return as_blocks(np.flatnonzero(value) if value.dtype == bool else np.unique(value.astype(np.intp)))
-    return value
+    if not hasattr(value, "__array__"):
+        return value
+    rows = np.asarray(value)
+    if rows.ndim != 1 or rows.dtype.kind not in "biu":
+        raise ValueError(
+            f"expected a mask or numbers of rows, found an array of type {rows.dtype} and shape {rows.shape}"
+        )
+    blocks = as_blocks(np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.intp)))
+    if not blocks:
+        raise ValueError("expected some rows, found an array that names none")
+    return blocks
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], list | tuple)
 
 
 _Ranges = Annotated[
     Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
-    Discriminator(lambda value: "several" if len(value) and isinstance(value[0], list | tuple) else "one"),
+    Discriminator(lambda value: "several" if _is_several(value) else "one"),
     BeforeValidator(_as_ranges),
 ]
+
+_Group = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(lambda name: str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name),
+]
+"""Name of a group; a number names the group that is written so."""
 
 
 class FoldsConfig(Section):
@@ -48,7 +68,7 @@ class GroupsConfig(Section):
     """Whole groups: some by name, or all of them in turn."""
 
     groups: Annotated[
-        Annotated[tuple[str, ...], Tag("names"), Field(min_length=1)]
+        Annotated[tuple[_Group, ...], Tag("names"), Field(min_length=1)]
         | Annotated[int, Tag("number"), Field(ge=2, strict=True)]
         | Annotated[Literal["each"], Tag("each")],
         Discriminator(
@@ -97,7 +117,7 @@ def _kind(value: Any) -> str:
         return next((f"by_{key}" for key in _KINDS if key in value), "by_folds")
     if isinstance(value, str):
         return "none"
-    return next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), "rows")
+    return next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), "in_ranges")
 
 
 _Folds = Annotated[FoldsConfig, Tag("by_folds")]
@@ -105,7 +125,7 @@ _Fraction = Annotated[FractionConfig, Tag("by_fraction")]
 _Groups = Annotated[GroupsConfig, Tag("by_groups")]
 _Column = Annotated[ColumnConfig, Tag("by_column")]
 _Given = Annotated[GivenConfig, Tag("by_given")]
-_Tagged = Annotated[_Ranges, Tag("rows")]
+_Tagged = Annotated[_Ranges, Tag("in_ranges")]
 _None = Annotated[Literal["none"], Tag("none")]
 
 
@@ -133,16 +153,32 @@ class SplitConfig(Section):
             '{ folds = 5 }, { groups = 5 } or { groups = "each" }'
         ),
     ] = None
+    part: Annotated[
+        int | None,
+        Field(ge=0, description="number of the part that this search is tested on, if each is tested in turn"),
+    ] = None
     share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if isinstance(self.train, GroupsConfig) and not self.train.names:
             raise ValueError("train: groups must be names of groups; parts in turn are for validation and test")
+        if self.part is not None and not self.is_in_turn:
+            raise ValueError("part needs a test on each part in turn, such as test = { folds = 5 }")
+        given = {name: part for name in ("train", "validation", "test") if (part := getattr(self, name)) is not None}
+        named: dict[str, str] = {}
+        for name, part in given.items():
+            for group in part.names if isinstance(part, GroupsConfig) else ():
+                if group in named:
+                    raise ValueError(f"group {group!r} is named in {named[group]} and in {name}; name it in one part")
+                named[group] = name
+        shares = [part.fraction for part in given.values() if isinstance(part, FractionConfig)]
+        if sum(shares) > 1 + 1e-9:
+            raise ValueError(f"expected fractions of at most 1 in all, found {sum(shares):g}; give smaller ones")
         return self
 
     @property
-    def is_nested(self) -> bool:
+    def is_in_turn(self) -> bool:
         """Whether every row is a test row once, each part of a search of its own."""
         return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
 
@@ -204,10 +240,6 @@ class DataConfig(Section):
         for name, values in (("target", self.targets), ("lags", self.lags)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected values that differ, found {list(values)}")
-        split = self.split
-        for name in ("train", "validation", "test") if split and not self.groups else ():
-            if isinstance(getattr(split, name), GroupsConfig):
-                raise ValueError(f"split.{name} names groups; set data.groups to the column that holds them")
         return self
 
     @property
@@ -228,7 +260,7 @@ class DataConfig(Section):
         return Preparation(self.lags, self.scale, self.rows == "independent")
 
 
-ROW_TAGS = {"rows", "none", "names", "number", "each", *(f"by_{key}" for key in _KINDS)}
+ROW_TAGS = {"in_ranges", "none", "names", "number", "each", *(f"by_{key}" for key in _KINDS)}
 """Names of alternatives, which pydantic puts into the place of an error."""
 
 

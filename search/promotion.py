@@ -167,6 +167,20 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     )
 
 
+def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
+    """Score the winner of a search on the part of the rows that it was kept from, and register nothing.
+
+    How often these rows were opened is noted and counted as for a promotion.
+    """
+    with registry.alone(search.run.store):
+        opened = openings.opened(search.run.store, test_key(search.development))
+        require_agreement(search)
+        tested, count = _score_once(search, sealed, opened)
+    scored = mlflow_text.Tested(**tested, openings=count)
+    describe(search, scored)
+    return scored
+
+
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
     """Make the version that a model's champion replaced champion again, bit for bit, and return it; see `promote`.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
+    from regsearch.search.nested import Nested
     from regsearch.tracking.runs import SearchRun
 
 SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
@@ -151,6 +152,8 @@ class SearchResult:
         The tracking store, without user and password.
     null : NullDistribution or None
         What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
+    nested : Nested or None
+        Test scores of all parts of the rows, if each was tested in turn.
     """
 
     search_id: str
@@ -164,6 +167,7 @@ class SearchResult:
     experiment_id: str = field(repr=False)
     tracking_uri: str = field(repr=False)
     null: NullDistribution | None = None
+    nested: Nested | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:

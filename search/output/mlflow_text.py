@@ -147,12 +147,12 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
     if tested:
-        model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
+        model = _link(f"version {version} of {config.name}", pages.version(config.name, version)) if version else ""
         test_rows = (
             f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
             f"this, they have been opened {_times(tested.openings)}."
         )
-        outcome += [str(tested), model]
+        outcome += [str(tested), *([model] if model else [])]
     elif not development.split.test:
         test_rows = f"None were kept: the winner was never tested.{f' It is version {version}.' if version else ''}"
     else:
@@ -162,7 +162,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
             else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
-    text = _paragraphs(
+    return _paragraphs(
         f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
@@ -183,7 +183,6 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         _objective(development),
         UNITS,
     )
-    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def chance(tags: Mapping[str, str]) -> str:

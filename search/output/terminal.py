@@ -18,6 +18,7 @@ from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.nested import Nested
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner
@@ -61,7 +62,11 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
     rows, features = plan["recording"]["rows"], plan["recording"]["features"]
     size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
-    split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    split = (
+        plan["rows"]
+        if isinstance(plan["rows"], str)
+        else ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in plan["rows"].items())
+    )
     most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
     takes = "a time that is known once the recording is read"
     if plan["seconds"] is not None:
@@ -107,7 +112,13 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
         **({"null": result.null.as_json()} if result.null else {}),
+        **({"nested": _nested_json(result.nested)} if result.nested else {}),
     }
+
+
+def _nested_json(nested: Nested) -> dict[str, Any]:
+    scores = {"r2_test": nested.r2_test, "r2_test_se": nested.r2_test_se}
+    return {**scores, "parts": [asdict(part) for part in nested.parts]}
 
 
 def as_text(result: SearchResult) -> str:
@@ -137,6 +148,8 @@ def as_text(result: SearchResult) -> str:
         lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
     if result.null:
         lines.append(Text(f"better than chance? {result.null}"))
+    if result.nested:
+        lines += _nested_parts(result.nested)
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
 
@@ -150,6 +163,39 @@ def null_text(found: NullDistribution) -> str:
     scores = (found.search_score, found.score, middle, high, max(found.null))
     table.add_row("", *(f"{score:.4f}" for score in scores))
     return _rendered(Text(f"search {found.search_id}: {found}"), table)
+
+
+def targets_text(results: Sequence[SearchResult]) -> str:
+    """Return the results of several targets for people: a row for each."""
+    table = Table(box=SIMPLE)
+    for heading in ("target", "search", "winner", "R² validation", "R² test", "champion"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    notes = []
+    for result in results:
+        target, champion = result.config.data.targets[0], result.promotion
+        tested = champion.r2_test if champion else None
+        table.add_row(
+            Text(target),
+            result.search_id,
+            result.winner.name,
+            f"{result.winner.r2_validation:.4f}",
+            "–" if tested is None else f"{tested:.4f}",
+            Text(f"{champion.model} version {champion.version}" if champion else "not promoted"),
+        )
+        notes += [Text(f"note: {target}: {note}") for note in result.notes]
+    new = sum(result.new_trials for result in results)
+    return _rendered(Text(f"{len(results)} targets, {new} new trials"), table, *notes)
+
+
+def _nested_parts(nested: Nested) -> list[RenderableType]:
+    table = Table(box=SIMPLE)
+    for heading in ("part", "tested on", "winner", "R² validation", "R² test", "95 % interval"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    for part in nested.parts:
+        interval = f"{part.r2_test_low:.3f} to {part.r2_test_high:.3f}"
+        scores = (f"{part.r2_validation:.4f}", f"{part.r2_test:.4f}", interval)
+        table.add_row(str(part.part), Text(part.rows), part.winner, *scores)
+    return [Text(f"nested cross-validation: {nested}"), table]
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:

@@ -273,7 +273,11 @@ class Model(Protocol):
         """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
-def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
+Paths = tuple[list[RegularizationPath], RegularizationPath]
+"""The path of each fold, and that of the trials' own models."""
+
+
+def paths_of(task: Task, processes: int = 1) -> Paths:
     """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
 
     Parameters
@@ -321,12 +325,14 @@ class Evaluator:
     task : Task
     processes : int
         How many processes share this machine's memory.
+    paths : tuple of list of RegularizationPath and RegularizationPath, optional
+        Paths of the folds and of the trials' own models, if they are at hand; see `paths_of`.
     """
 
-    def __init__(self, task: Task, processes: int = 1) -> None:
+    def __init__(self, task: Task, processes: int = 1, *, paths: Paths | None = None) -> None:
         self._folds = task.development.folds
         self._task = task
-        self._paths, self._model = paths_of(task, processes)
+        self._paths, self._model = paths or paths_of(task, processes)
         self._is_holdout = self._model is self._paths[0]
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:

@@ -80,7 +80,7 @@ def test_the_presets_are_the_designed_ones():
         (("l1_alpha = [", "trials = 9\nl1_alpha = ["), "families.elasticnet: an exact grid takes no trials"),
         (('name = "running-speed"', 'name = "a/b"'), "name must be a word or more without"),
         (('name = "running-speed"', ""), "'name' is required and missing"),
-        (("5000,", ""), "'data.split.train' is required and missing"),
+        (("5000,", ""), "data.split.train: expected a range of rows [start, stop), found"),
         (("seed = 0", "seed = ["), "expected TOML, found a syntax error"),
         (("seed = 0", "seed = true"), "seed: Input should be a valid integer, found True"),
     ],
