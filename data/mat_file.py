@@ -51,9 +51,8 @@ class MatFile:
         """Read the arrays, `X` as a C-contiguous one."""
         with self._opened() as arrays:
             name = self._features_name
-            n_features = self._shapes(arrays)[1]
-            names = feature_names(arrays, name, n_features)
-            columns = chosen_columns(names, self.roles)
+            self._require_parts(arrays)
+            names, columns = self._columns(arrays)
             X = arrays.values(name)  # in MATLAB's order, by columns
             if columns is not None:
                 X, names = X[:, columns], tuple(names[column] for column in columns)
@@ -72,7 +71,10 @@ class MatFile:
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""
         with self._opened() as arrays:
-            return self._shapes(arrays)
+            self._require_parts(arrays)
+            n_rows, n_features = arrays.shape_of(self._features_name)
+            _, columns = self._columns(arrays)
+        return n_rows, n_features if columns is None else len(columns)
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays of the file."""
@@ -90,14 +92,19 @@ class MatFile:
     def _features_name(self) -> str:
         return self.roles.features if isinstance(self.roles.features, str) else FEATURES
 
-    def _shapes(self, arrays: _Arrays) -> tuple[int, int]:
+    def _columns(self, arrays: _Arrays) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+        """Return the names of all columns of the array of features, and the places of those that are chosen."""
         name = self._features_name
-        require_present(name, arrays.names(), "array", "say by --features which array holds the features")
-        for array in arrays_of([name, *self.roles.numbers], arrays.names()):
-            arrays.require_numbers(array)
-        shape = arrays.headers[name][0]
-        require_parts(arrays, shape, self.roles)
-        return shape[0], shape[1]
+        names = feature_names(arrays, name, arrays.shape_of(name)[1])
+        return names, chosen_columns(names, self.roles)
+
+    def _require_parts(self, arrays: _Arrays) -> None:
+        name, names = self._features_name, arrays.names()
+        require_present(name, names, "array", "say by --features which array holds the features")
+        for array in arrays_of([name, *self.roles.numbers], names):
+            if array in names:
+                arrays.require_numbers(array)
+        require_parts(arrays, name, self.roles)
 
     @contextmanager
     def _opened(self) -> Iterator[_Arrays]:
@@ -152,7 +159,6 @@ class _Arrays:
 
     def require_numbers(self, name: str) -> None:
         """Raise `DataError` unless an array holds numbers that fit in memory."""
-        require_present(name, self.names(), "array", "name one of the arrays")
         shape, kind = self.headers[name]
         if kind not in _NUMBERS:
             do = "save full(X)" if kind == "sparse" else "save it as double"

@@ -34,12 +34,16 @@ def test_small_numbers_stay_small(kind, kept, tmp_path):
 
 def test_names_and_groups_are_texts_of_a_cell_and_columns_are_named_by_their_array(tmp_path):
     names, session = (np.array(texts, dtype=object) for texts in (["left", "right"], ["a", "b", "b"]))
-    savemat(tmp_path / "s.mat", {"spikes": X, "spikes_names": names, "behaviour": X[:, ::-1], "session": session})
-    roles = Roles(("behaviour:1",), features="spikes", groups="session")
-    recording = data.load(str(tmp_path / "s.mat"), roles)
-    assert recording.feature_names == ("left", "right")
-    np.testing.assert_array_equal(recording.y, X[:, 0])
-    assert recording.annotations.groups.tolist() == ["a", "b", "b"]
+    for labels in (session, np.array(["a", "b", "b"]), np.array([1, 2, 2])):
+        savemat(tmp_path / "s.mat", {"spikes": X, "spikes_names": names, "behaviour": X[:, ::-1], "session": labels})
+        roles = Roles(("behaviour:1",), features="spikes", groups="session")
+        recording = data.load(str(tmp_path / "s.mat"), roles)
+        assert recording.feature_names == ("left", "right")
+        np.testing.assert_array_equal(recording.y, X[:, 0])
+        assert recording.annotations.groups.tolist() == [str(label) for label in labels]
+    chosen = Roles(("behaviour:1",), features="spikes", exclude=("left",))
+    assert data.shape(str(tmp_path / "s.mat"), chosen) == (3, 1)
+    np.testing.assert_array_equal(data.load(str(tmp_path / "s.mat"), chosen).X[:, :], X[:, 1:])
 
 
 @pytest.mark.parametrize(
