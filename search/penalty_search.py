@@ -179,7 +179,9 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             features = getattr(self, "feature_names_in_", ())
             searched = []
             for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
-                recording = tracked.recording(values, target, rows.weights, feature_names=features, target=name or "y")
+                recording = tracked.recording(
+                    values, target, rows.weights, splits, feature_names=features, target=name or "y"
+                )
                 named = config.updated(name=f"{config.name}-{name}" if name else None)
                 searched.append(tracked.search(named, recording, splits, workers=workers))
         self.n_splits_ = len(splits)
