@@ -382,7 +382,7 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, suffix: str) -> None:
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     assert "'.xlsx'" in refusal(tmp_path / "r.xlsx")
-    assert "a name without suffix; save it as one of the three, or name" in refusal(tmp_path / "recording")
+    assert "a name without suffix; save it as one of the four, or name" in refusal(tmp_path / "recording")
 
 
 def test_a_path_cannot_forge_the_message(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_bad_input_is_one_line(result, invoke, options, said):
 
 def test_a_search_that_is_not_there_is_named(result, invoke):
     code, _, err = invoke("null", result.search_id[:5])
-    assert code == 2
+    assert code == 1
     assert f"did you mean {result.search_id}?" in err
 
 
