@@ -92,9 +92,9 @@ def test_impostors_are_cut_to_length_and_a_short_one_is_named():
 
 def test_targets_that_would_have_no_score_are_named():
     targets = shifted(np.array([0.0, 1, 0, 0, 0, 0, 1, 0]), np.zeros(8), 2)  # on rows 1 to 6
-    with pytest.raises(DataError, match="varies in the validation rows, .* for the real target"):
+    with pytest.raises(DataError, match=r"varies in the validation rows, .* for the real target"):
         targets.require_scores(np.array([1, 2, 3]), "validation")
     with pytest.raises(DataError, match=r"for shifted by \+1 rows"):
         targets.require_scores(np.array([0, 1]), "validation")
-    with pytest.raises(DataError, match="at least 2 training rows .* found 1"):
+    with pytest.raises(DataError, match=r"at least 2 training rows .* found 1"):
         targets.require_scores(np.array([0]), "training")
