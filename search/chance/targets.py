@@ -54,8 +54,8 @@ class Targets:
         """
         if at.size < 2:
             raise DataError(
-                f"null: expected at least 2 {part} rows that every null target has, found {at.size}; use fewer or "
-                "smaller shifts, or another kind"
+                f"null: expected at least 2 {part} rows that every null target has, found {at.size}: shifts "
+                "need as many rows more at either end as they reach; use fewer or smaller ones, or another kind"
             )
         constant = np.flatnonzero(np.ptp(self.values[at], axis=0) == 0)
         if constant.size:
