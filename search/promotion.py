@@ -147,7 +147,9 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "test_key": test_key(development),
                 "test_evaluations": str(count),
             },
-            description=mlflow_text.version_card(search, scored),
+            description=mlflow_text.with_chance(
+                mlflow_text.version_card(search, scored), mlflow_text.chance(run.run.data.tags)
+            ),
             about=mlflow_text.model_card(search),
         )
         if registry.was_rolled_back(version) and not force:

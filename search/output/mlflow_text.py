@@ -144,7 +144,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
             else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
-    text = _paragraphs(
+    return _paragraphs(
         f"{_look(search)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
@@ -165,7 +165,6 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         OBJECTIVE,
         UNITS,
     )
-    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def chance(tags: Mapping[str, str]) -> str:
@@ -201,7 +200,7 @@ def version_card(search: Search, tested: Tested) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
-    text = _paragraphs(
+    return _paragraphs(
         f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
         "### Scores",
@@ -225,7 +224,6 @@ def version_card(search: Search, tested: Tested) -> str:
             ]
         ),
     )
-    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def _purpose(development: Development) -> str:

@@ -63,9 +63,10 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         Version of the registered model that the winner became, or empty.
     """
     told_of = f"{_state(search)}, version {version or 'none'}"
-    if search.run.run.data.tags.get("story_of") == told_of:
+    tags = search.run.run.data.tags
+    if tags.get("story_of") == told_of:
         return
-    text = mlflow_text.story(search, tested, version)
+    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, "story_of": told_of})
 
 
