@@ -320,6 +320,9 @@ def null(
             "are impostors, else shift).",
         ),
     ] = None,
+    step: Annotated[
+        int | None, typer.Option(metavar="ROWS", min=1, help="Rows between one shift and the next (default: 1).")
+    ] = None,
     impostors: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
@@ -347,6 +350,7 @@ def null(
         search_id,
         n=n,
         kind=cast(Kind | None, kind),
+        step=step,
         impostors=impostors or (),
         level=level,
         test=test,

@@ -80,6 +80,15 @@ class NullConfig(Section):
         int | None,
         Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
     ] = None
+    step: Annotated[
+        int,
+        Field(
+            gt=0,
+            strict=True,
+            description="rows between one shift and the next: where features follow the target with a delay, or were "
+            "smoothed, more rows than that",
+        ),
+    ] = 1
     impostors: Annotated[
         tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
     ] = ()

@@ -24,7 +24,14 @@ from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_devel
 from regsearch.search.chance.targets import Targets, impostors, permuted, segments, shifted
 from regsearch.search.config import NullConfig
 from regsearch.search.objections import known_as
-from regsearch.search.output.null_record import conclude, concluded, known_scores, path_of, write_scores
+from regsearch.search.output.null_record import (
+    conclude,
+    concluded,
+    distribution_of,
+    known_scores,
+    path_of,
+    write_scores,
+)
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import read_search
 from regsearch.search.result import Search
@@ -58,6 +65,7 @@ def null_distribution(
     *,
     n: int | None = None,
     kind: Kind | None = None,
+    step: int | None = None,
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
@@ -80,6 +88,8 @@ def null_distribution(
         Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
     kind : {"shift", "session", "impostor", "permutation"} or None
         Where null targets come from (default: that of ``[null]``; else impostors if there are any, and shifts).
+    step : int or None
+        Rows between one shift and the next (default: 1).
     impostors : sequence of str
         Sources of other recordings, each with a target of the same name.
     level : float or None
@@ -114,7 +124,7 @@ def null_distribution(
         search, sealed = read_search(store, search_id, data)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
-    settings = _settings(search.config.null, n=n, kind=kind, impostors=impostors, level=level)
+    settings = _settings(search.config.null, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
@@ -149,29 +159,35 @@ def compare(
     _require_level(kind, targets.values.shape[1] - 1, settings.level)
     rows = rows_of(search.development, test)[targets.places]
     development = narrowed_development(search.development, rows)
-    for fold in development.folds:
-        for part, name in ((fold.train, "training"), (fold.validation, "validation")):
-            targets.require_variation(np.searchsorted(rows, part.index), name)
+    tested = narrowed(test, rows) if test else None
+    parts = [(fold.train, "training") for fold in development.folds]
+    parts += [(fold.validation, "validation") for fold in development.folds]
+    for part, name in [*parts, *([(tested, "test")] if tested else [])]:
+        targets.require_scores(np.searchsorted(rows, part.index), name)
     task = NullTask(
         Task(development, search.config.tolerance, run.score),
         search.config,
         Maxima.of_params(run.run.data.params),
-        narrowed(test, rows) if test else None,
+        tested,
     )
     scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
     scores.complete(task, targets.values, engine, held, shown)
-    real, *null = scores.all
-    own = run.run.data.metrics.get("best_r2_test", float("nan")) if is_test else search.winner.r2_validation
-    found = NullDistribution(run.search_id, kind, real, tuple(null), own, is_test)
+    found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
     if concluded(run, search.winner, is_test=is_test) != found:
         conclude(search, found)
     return found
 
 
 def _settings(
-    configured: NullConfig | None, *, n: int | None, kind: Kind | None, impostors: Sequence[str], level: float | None
+    configured: NullConfig | None,
+    *,
+    n: int | None,
+    kind: Kind | None,
+    step: int | None,
+    impostors: Sequence[str],
+    level: float | None,
 ) -> NullConfig:
-    given = {"n": n, "kind": kind, "impostors": tuple(impostors) or None, "level": level}
+    given = {"n": n, "kind": kind, "step": step, "impostors": tuple(impostors) or None, "level": level}
     values = (configured or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
         values["impostors"] = ()
@@ -205,7 +221,7 @@ def _targets(search: Search, kind: Kind, settings: NullConfig, test: Rows | None
     n = settings.n or (len(settings.impostors) if kind == "impostor" else _N)
     match kind:
         case "shift":
-            return shifted(y, segments(rows, is_test), n)
+            return shifted(y, segments(rows, is_test), n, settings.step)
         case "permutation":
             return permuted(y, is_test, n, config.seed)
         case "session":

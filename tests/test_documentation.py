@@ -32,7 +32,17 @@ SLOW = {
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("choosing", "first-search", "python", "recipes", "resuming", "scikit-learn", "ui", "your-data")
+        for name in (
+            "chance",
+            "choosing",
+            "first-search",
+            "python",
+            "recipes",
+            "resuming",
+            "scikit-learn",
+            "ui",
+            "your-data",
+        )
     ),
 }
 ONE_AFTER_ANOTHER = (ROOT / "docs" / "first-search.md", README)  # the search of the first is complete in the second
@@ -41,7 +51,7 @@ ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 INSTALLING = re.compile(r"\S*pip install [^\n&]*|python3 -m venv \S+|source \.venv/bin/activate")
-OURS = re.compile(r"(?:\.venv/bin/)?regsearch (?:config|data|models|run|ui)\b[^;|&$`]*$")
+OURS = re.compile(r"(?:\.venv/bin/)?regsearch (?:config|data|models|null|promote|run|ui)\b[^;|&$`]*$")
 EXTRA = re.compile(r"(?:\.|regsearch)\[(\w+)\]")
 
 

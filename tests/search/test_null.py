@@ -3,13 +3,14 @@
 import csv
 import json
 import re
+import time
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from regsearch import ConfigError, SearchConfig, null_distribution, run_search
+from regsearch import ConfigError, SearchConfig, null_distribution, promote, run_search
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
 from regsearch.tracking.store import open_store
@@ -106,6 +107,13 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     assert code == 2
     assert f"`regsearch promote {result.search_id}` opens them" in err
     assert "test_opened_for" not in run_of(result).data.tags
+    found = null_distribution(result.search_id, kind="permutation", n=19, progress=False)
+    promote(result.search_id)
+    for text in (
+        run_of(result).data.tags["mlflow.note.content"],
+        open_store().client.get_model_version_by_alias("small", "champion").description,
+    ):
+        assert text.count(f"**Better than chance?** {found}.") == 1
 
 
 @pytest.mark.parametrize(
@@ -144,3 +152,31 @@ def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
     assert run_search(asked, progress=False).null == result.null
     with pytest.raises(ConfigError, match="null"):
         SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "impostor"\n')
+
+
+@pytest.mark.slow
+def test_a_killed_call_goes_on_and_a_cluster_has_the_same_scores(result, launch, workspace, monkeypatch):
+    arguments = ("null", result.search_id, "--kind", "permutation", "--n", "400", "--quiet", "--json")
+    killed = launch(*arguments)
+    written = until(lambda: next((workspace / "mlruns" / "artifacts").rglob("null/permutation.csv"), None), killed)
+    killed.kill()
+    left = table(result, "permutation")
+    assert written.exists()
+    assert 0 < len(left) < 401
+    resumed = launch(*arguments)
+    assert resumed.wait() == 0, resumed.stderr
+    found = json.loads(resumed.stdout)
+    assert [float(row["score"]) for row in left] == [found["score"], *found["null"]][: len(left)]
+    monkeypatch.setattr(module, "known_scores", lambda *_: {})
+    on_cluster = null_distribution(result.search_id, kind="permutation", n=20, cluster="local:2", progress=False)
+    assert [on_cluster.score, *on_cluster.null] == [found["score"], *found["null"][:20]]
+
+
+def until(condition, process):
+    """Return what a condition comes to once it is true."""
+    for _ in range(1200):
+        if (found := condition()) or process.returncode is not None:
+            assert found, process.stderr
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing was written in a minute")
