@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
@@ -234,10 +235,11 @@ def run(
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
         _print(planned, terminal.plan_text(planned), as_json=as_json)
         return
-    from regsearch.search.launch import run_search
+    from regsearch.search.launch import run_search, run_targets
     from regsearch.search.output.progress import TrialLines
 
-    result = run_search(
+    begin = partial(
+        run_search if isinstance(wanted.data.target, str) else run_targets,
         wanted,
         tracking_uri=tracking_uri,
         storage=storage,
@@ -246,7 +248,11 @@ def run(
         promote=not no_promote,
         progress=TrialLines() if verbose else not quiet,
     )
-    _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
+    found = begin()
+    if isinstance(found, tuple):
+        _print([terminal.as_json(one) for one in found], terminal.targets_text(found), as_json=as_json)
+    else:
+        _print(terminal.as_json(found), terminal.as_text(found), as_json=as_json)
 
 
 def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:

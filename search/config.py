@@ -193,8 +193,9 @@ class SearchConfig(Section):
         for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
             if getattr(self.data, key) == getattr(untouched, key):
                 del data[key]
-        if data["split"] and not data["split"]["share_groups"]:
-            del data["split"]["share_groups"]
+        for key in ("share_groups", "part") if data["split"] else ():
+            if data["split"][key] is None or data["split"][key] is False:
+                del data["split"][key]
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
@@ -226,7 +227,7 @@ class SearchConfig(Section):
         """
         try:
             _require_shallow(text)
-            return cls._checked(tomllib.loads(text), source)
+            return cls.from_values(tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
         except RecursionError as error:
@@ -323,7 +324,7 @@ class SearchConfig(Section):
                 raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
             for settings in ranged:
                 settings["trials"] = trials
-        return self._checked(values, "command line")
+        return self.from_values(values, "command line")
 
     def with_family(self, family: Family, **keys: Any) -> Self:
         """Return a copy with a family added or some of its keys changed.
@@ -343,7 +344,7 @@ class SearchConfig(Section):
         values = self.model_dump(exclude_none=True)
         changed = {**values["families"].get(family, {}), **keys}
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
-        return self._checked(values, family)
+        return self.from_values(values, family)
 
     def _kept(self, families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [family for family in families if family not in settings]
@@ -385,14 +386,14 @@ class SearchConfig(Section):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self._checked({**self._for_own_data(), "name": "own-data"}, "data").of(data)
+            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").of(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
-        return self._checked(values, "--data")
+        return self.from_values(values, "--data")
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
@@ -410,6 +411,22 @@ class SearchConfig(Section):
             name = f"{self.name}-{_as_name(target)}"
             made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
         return tuple(made)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether there is a search for each part of the rows that is tested, and one on all rows."""
+        split = self.data.split
+        return split is not None and split.is_in_turn and split.part is None
+
+    def for_parts(self, n_parts: int) -> tuple[tuple[Self, ...], Self]:
+        """Return the search that is tested on each part of the rows, and the one on all rows, which is not tested."""
+        assert self.data.split is not None, "the search is nested"  # noqa: S101
+        splits = [self.data.split.model_copy(update={"part": part}) for part in range(n_parts)]
+        *parts, on_all = (
+            self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
+            for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
+        )
+        return tuple(parts), on_all
 
     @property
     def in_experiment(self) -> str:
@@ -435,7 +452,8 @@ class SearchConfig(Section):
         return self.model_copy(update=changed)
 
     @classmethod
-    def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
+    def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check the keys and values of a configuration; `source` names them in the message of a `ConfigError`."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:

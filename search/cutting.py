@@ -184,7 +184,7 @@ class Recorded:
         return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
 
 
-def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int | None = None) -> Split:
+def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     """Return the split of a recording that a configuration asks for.
 
     Parameters
@@ -194,8 +194,6 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int
         Number of rows of the recording.
     known : Annotations
         Groups, weights and folds of its rows.
-    part : int or None
-        Number of the part to test on, if each is tested in turn; ``None`` for the search on all rows, without a test.
 
     Raises
     ------
@@ -211,7 +209,7 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations, *, part: int
         raise DataError(f"split: lags {list(config.data.lags)} leave none of {n_rows} rows; give smaller lags")
     if wanted is None:
         wanted = _default(recorded)
-    test = _test(recorded, wanted, part)
+    test = _test(recorded, wanted)
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
@@ -297,9 +295,12 @@ def _parts(recorded: Recorded, wanted: SplitConfig | None) -> list[Index]:
     return [part for _, part in recorded.folds(wanted.test)]
 
 
-def _test(recorded: Recorded, wanted: SplitConfig, part: int | None) -> Index:
-    if wanted.is_nested:
-        return _NOTHING if part is None else _parts(recorded, wanted)[part]
+def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
+    if wanted.is_in_turn:
+        parts = _parts(recorded, wanted)
+        if wanted.part is not None and wanted.part >= len(parts):
+            raise DataError(f"split: expected part below {len(parts)}, found {wanted.part}; parts count from 0")
+        return _NOTHING if wanted.part is None else parts[wanted.part]
     if wanted.test == "none":
         return _NOTHING
     if wanted.test is None and wanted.train is not None:

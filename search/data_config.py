@@ -153,26 +153,32 @@ class SplitConfig(Section):
             '{ folds = 5 }, { groups = 5 } or { groups = "each" }'
         ),
     ] = None
+    part: Annotated[
+        int | None,
+        Field(ge=0, description="number of the part that this search is tested on, if each is tested in turn"),
+    ] = None
     share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if isinstance(self.train, GroupsConfig) and not self.train.names:
             raise ValueError("train: groups must be names of groups; parts in turn are for validation and test")
-        parts = {name: part for name in ("train", "validation", "test") if (part := getattr(self, name)) is not None}
+        if self.part is not None and not self.is_in_turn:
+            raise ValueError("part needs a test on each part in turn, such as test = { folds = 5 }")
+        given = {name: part for name in ("train", "validation", "test") if (part := getattr(self, name)) is not None}
         named: dict[str, str] = {}
-        for name, part in parts.items():
+        for name, part in given.items():
             for group in part.names if isinstance(part, GroupsConfig) else ():
                 if group in named:
                     raise ValueError(f"group {group!r} is named in {named[group]} and in {name}; name it in one part")
                 named[group] = name
-        shares = [part.fraction for part in parts.values() if isinstance(part, FractionConfig)]
+        shares = [part.fraction for part in given.values() if isinstance(part, FractionConfig)]
         if sum(shares) > 1 + 1e-9:
             raise ValueError(f"expected fractions of at most 1 in all, found {sum(shares):g}; give smaller ones")
         return self
 
     @property
-    def is_nested(self) -> bool:
+    def is_in_turn(self) -> bool:
         """Whether every row is a test row once, each part of a search of its own."""
         return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
 

@@ -39,7 +39,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     require_sampler(config)
     shape, known = _shape(config)
     n_rows, n_features = shape or (None, None)
-    split = split_of(config, n_rows, known, part=_first_part(config)) if n_rows else None
+    split = split_of(_first_part(config), n_rows, known) if n_rows else None
     if n_features:
         n_features *= len(config.data.lags)
     families = config.families.searched
@@ -84,6 +84,6 @@ def _shape(config: SearchConfig) -> tuple[tuple[int, int] | None, Annotations]:
     return (recording.X.shape[0], recording.X.shape[1]), recording.annotations
 
 
-def _first_part(config: SearchConfig) -> int | None:
-    split = config.data.split
-    return 0 if split and split.is_nested else None
+def _first_part(config: SearchConfig) -> SearchConfig:
+    """Return the search of the first part, where each part is tested in turn."""
+    return config.for_parts(1)[0][0] if config.is_nested else config

@@ -16,6 +16,7 @@ from regsearch.data.blocks import row_blocks
 from regsearch.errors import PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
+from regsearch.search.nested import RESULT
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
@@ -107,7 +108,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     a time.  The next promotion completes one that was interrupted.
     """
     run, config, development, winner = search.run, search.config, search.development, search.winner
-    store = run.store
+    store, nested = run.store, run.run.data.tags.get(RESULT, "")
     with registry.alone(store) as held:
         opened = openings.opened(store, test_key(development)) if test_key(development) else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
@@ -145,6 +146,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "target": development.target,
                 "test_key": test_key(development),
                 "test_evaluations": str(count),
+                **({"nested": nested} if nested else {}),
             },
             description=mlflow_text.version_card(search, scored),
             about=mlflow_text.model_card(search),
@@ -163,8 +165,23 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         replaced=replaced,
         trial=winner.name,
         tracking_uri=store.shown,
+        nested=nested,
         **scores,
     )
+
+
+def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
+    """Score the winner of a search on the part of the rows that it was kept from, and register nothing.
+
+    How often these rows were opened is noted and counted as for a promotion.
+    """
+    with registry.alone(search.run.store):
+        opened = openings.opened(search.run.store, test_key(search.development))
+        require_agreement(search)
+        tested, count = _score_once(search, sealed, opened)
+    scored = mlflow_text.Tested(**tested, openings=count)
+    describe(search, scored)
+    return scored
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
+    from regsearch.search.nested import Nested
     from regsearch.tracking.runs import SearchRun
 
 SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
@@ -97,6 +98,8 @@ class Promotion:
         ``None`` if no rows were kept for a test.
     r2_test_low, r2_test_high : float or None
         95 % interval of the test score, by the bootstrap.
+    nested : str
+        What searches without each part of the rows score on it, in words; empty if no part was tested in turn.
     """
 
     model: str
@@ -109,13 +112,22 @@ class Promotion:
     r2_test: float | None = None
     r2_test_low: float | None = None
     r2_test_high: float | None = None
+    nested: str = ""
 
     @classmethod
     def of(cls, version: ModelVersion, trial: str, tracking_uri: str) -> Promotion:
         """Return the promotion that made a trial's registered version champion."""
         scores = {name: float(version.tags[name]) for name in SCORES if name in version.tags}
         replaced = version.tags.get("replaced") or None
-        return cls(version.name, str(version.version), replaced, trial, tracking_uri=tracking_uri, **scores)
+        return cls(
+            version.name,
+            str(version.version),
+            replaced,
+            trial,
+            tracking_uri=tracking_uri,
+            nested=version.tags.get("nested", ""),
+            **scores,
+        )
 
     @property
     def uri(self) -> str:
@@ -151,6 +163,8 @@ class SearchResult:
         The tracking store, without user and password.
     null : NullDistribution or None
         What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
+    nested : Nested or None
+        Test scores of all parts of the rows, if each was tested in turn.
     """
 
     search_id: str
@@ -164,6 +178,7 @@ class SearchResult:
     experiment_id: str = field(repr=False)
     tracking_uri: str = field(repr=False)
     null: NullDistribution | None = None
+    nested: Nested | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -18,14 +18,12 @@ _MANY = 20
 """Number of ranges from which their hash stands for the test rows."""
 
 
-def read_rows(
-    config: SearchConfig, given: Recorded = None, *, part: int | None = None, progress: bool = True
-) -> tuple[Development, SealedTest]:
+def read_rows(config: SearchConfig, given: Recorded = None, *, progress: bool = True) -> tuple[Development, SealedTest]:
     """Read a configuration's recording and cut it by its split; see `cut`."""
     recordings = recordings_of(config, given, progress=progress)
     if len(recordings) > 1:
         raise ConfigError(f"expected one target, found {', '.join(config.data.targets)}; use `run_targets` for several")
-    (rows,) = cut(config, recordings, part=part)
+    (rows,) = cut(config, recordings)
     return rows
 
 
@@ -53,9 +51,7 @@ def recordings_of(config: SearchConfig, given: Recorded = None, *, progress: boo
     return (given,) if isinstance(given, Recording) else tuple(given)
 
 
-def cut(
-    config: SearchConfig, recordings: Sequence[Recording], *, part: int | None = None
-) -> list[tuple[Development, SealedTest]]:
+def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Development, SealedTest]]:
     """Cut the recordings of each target by a configuration's split.
 
     Parameters
@@ -63,8 +59,6 @@ def cut(
     config : SearchConfig
     recordings : sequence of Recording
         With the same features.
-    part : int or None
-        Number of the part to test on, where each is tested in turn.
 
     Raises
     ------
@@ -72,7 +66,7 @@ def cut(
         If the split does not fit them.
     """
     first = recordings[0]
-    split = split_of(config, len(first.y), first.annotations, part=part)
+    split = split_of(config, len(first.y), first.annotations)
     return data.seal_targets(recordings, split, config.data.preparation)
 
 

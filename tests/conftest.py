@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import mlflow
 import numpy as np
@@ -317,14 +318,15 @@ def put(folder: Path, workspace: Path) -> None:
 
 
 def move_addresses(database: Path, old: Path, new: Path) -> None:
-    """Replace a folder by another in every text of an SQLite database."""
+    """Replace a folder by another in every text of an SQLite database, as a path and as a part of a URI."""
+    pairs = {(str(old), str(new)), (quote(str(old)), quote(str(new)))}
     with closing(sqlite3.connect(database)) as connection, connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for _, column, kind, *_ in connection.execute(f"PRAGMA table_info('{table}')").fetchall():
                 if kind.startswith(("VARCHAR", "TEXT")):
-                    change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE "{column}" LIKE ?'
-                    connection.execute(change, (str(old), str(new), f"%{old}%"))
+                    change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)'
+                    connection.executemany(change, [(was, now, was) for was, now in pairs])
 
 
 @pytest.fixture

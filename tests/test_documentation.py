@@ -32,7 +32,7 @@ SLOW = {
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("choosing", "first-search", "python", "recipes", "resuming", "ui", "your-data")
+        for name in ("choosing", "first-search", "python", "recipes", "resuming", "scikit-learn", "ui", "your-data")
     ),
 }
 ONE_AFTER_ANOTHER = (ROOT / "docs" / "first-search.md", README)  # the search of the first is complete in the second

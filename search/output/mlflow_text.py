@@ -147,14 +147,14 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
     if tested:
-        model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
+        model = _link(f"version {version} of {config.name}", pages.version(config.name, version)) if version else ""
         test_rows = (
             f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
             f"this, they have been opened {_times(tested.openings)}."
         )
-        outcome += [str(tested), model]
+        outcome += [str(tested), *([model] if model else [])]
     elif not development.split.test:
-        test_rows = f"None were kept: the winner was never tested.{f' It is version {version}.' if version else ''}"
+        test_rows = f"{_never_tested(search)}{f' It is version {version}.' if version else ''}"
     else:
         promote = (
             f'promote("{search.run.search_id}", data=…)'
@@ -162,7 +162,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
             else f"regsearch promote {search.run.search_id}"
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
-    text = _paragraphs(
+    return _paragraphs(
         f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
@@ -183,7 +183,6 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         _objective(development),
         UNITS,
     )
-    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def chance(tags: Mapping[str, str]) -> str:
@@ -230,9 +229,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
                 *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}."
-        if tested
-        else "It was never tested: no rows were kept for a test.",
+        f"With this, the test rows have been opened {_times(tested.openings)}." if tested else _never_tested(search),
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -246,6 +243,16 @@ def version_card(search: Search, tested: Tested | None) -> str:
         ),
     )
     return with_chance(text, chance(search.run.run.data.tags))
+
+
+def _never_tested(search: Search) -> str:
+    nested = search.run.run.data.tags.get("nested")
+    if nested:
+        return (
+            f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
+            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, 'nested.csv'))}."
+        )
+    return "It was never tested: no rows were kept for a test."
 
 
 def _objective(development: Development) -> str:

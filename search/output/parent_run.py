@@ -72,7 +72,8 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
     told_of = f"{_state(search)}, version {version or 'none'}"
     if search.run.run.data.tags.get(STORY_OF) == told_of:
         return
-    text = mlflow_text.story(search, tested, version)
+    told = mlflow_text.story(search, tested, version)
+    text = mlflow_text.with_chance(told, mlflow_text.chance(search.run.run.data.tags))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 

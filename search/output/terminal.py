@@ -18,6 +18,7 @@ from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.nested import Nested
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner
@@ -111,7 +112,13 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
         **({"null": result.null.as_json()} if result.null else {}),
+        **({"nested": _nested_json(result.nested)} if result.nested else {}),
     }
+
+
+def _nested_json(nested: Nested) -> dict[str, Any]:
+    scores = {"r2_test": nested.r2_test, "r2_test_se": nested.r2_test_se}
+    return {**scores, "parts": [asdict(part) for part in nested.parts]}
 
 
 def as_text(result: SearchResult) -> str:
@@ -141,6 +148,8 @@ def as_text(result: SearchResult) -> str:
         lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
     if result.null:
         lines.append(Text(f"better than chance? {result.null}"))
+    if result.nested:
+        lines += _nested_parts(result.nested)
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
 
@@ -156,6 +165,39 @@ def null_text(found: NullDistribution) -> str:
     return _rendered(Text(f"search {found.search_id}: {found}"), table)
 
 
+def targets_text(results: Sequence[SearchResult]) -> str:
+    """Return the results of several targets for people: a row for each."""
+    table = Table(box=SIMPLE)
+    for heading in ("target", "search", "winner", "R² validation", "R² test", "champion"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    notes = []
+    for result in results:
+        target, champion = result.config.data.targets[0], result.promotion
+        tested = champion.r2_test if champion else None
+        table.add_row(
+            Text(target),
+            result.search_id,
+            result.winner.name,
+            f"{result.winner.r2_validation:.4f}",
+            "–" if tested is None else f"{tested:.4f}",
+            Text(f"{champion.model} version {champion.version}" if champion else "not promoted"),
+        )
+        notes += [Text(f"note: {target}: {note}") for note in result.notes]
+    new = sum(result.new_trials for result in results)
+    return _rendered(Text(f"{len(results)} targets, {new} new trials"), table, *notes)
+
+
+def _nested_parts(nested: Nested) -> list[RenderableType]:
+    table = Table(box=SIMPLE)
+    for heading in ("part", "tested on", "winner", "R² validation", "R² test", "95 % interval"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    for part in nested.parts:
+        interval = f"{part.r2_test_low:.3f} to {part.r2_test_high:.3f}"
+        scores = (f"{part.r2_validation:.4f}", f"{part.r2_test:.4f}", interval)
+        table.add_row(str(part.part), Text(part.rows), part.winner, *scores)
+    return [Text(f"nested cross-validation: {nested}"), table]
+
+
 def promotion_json(promotion: Promotion) -> dict[str, Any]:
     """Return a promotion as plain values."""
     return {**asdict(promotion), "uri": promotion.uri}
@@ -164,7 +206,7 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 def promotion_text(promotion: Promotion) -> str:
     """Return a promotion for people."""
     instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
-    test = ", never tested: no rows were kept for a test"
+    test = f", nested {promotion.nested}" if promotion.nested else ", never tested: no rows were kept for a test"
     if promotion.r2_test is not None:
         interval = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
         test = f", test {promotion.r2_test:.4f} (95 % interval {interval})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Literal, Protocol
@@ -18,7 +19,6 @@ from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
-from regsearch.tracking import figures
 
 Vector = NDArray[np.float64]
 
@@ -44,11 +44,14 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
+    is_drawn : bool
+        Whether workers also draw the weights that they find.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
+    is_drawn: bool = True
 
     def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals beside the driver."""
@@ -56,7 +59,8 @@ class Task:
 
     def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals, and draws their weights so that the driver need not."""
-        return partial(illustrated, Evaluator(self, processes))
+        evaluator = Evaluator(self, processes)
+        return partial(illustrated, evaluator) if self.is_drawn else evaluator
 
     def check(self, work: Sequence[Proposal], result: object) -> None:
         """Refuse outcomes that no solver of these proposals can have; see `search.solving.arrivals`."""
@@ -164,8 +168,14 @@ def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> 
     true, predicted : ndarray of float64, shape (n_rows,)
     weights : ndarray of float64, shape (n_rows,), or None
         ``v``, which the mean is weighted by, too; ``None`` for 1.
+
+    Returns
+    -------
+    float
+        NaN if the target does not vary, as in a fold of a single row.
     """
-    return float(1 - _sum_of_squares(true - predicted, weights) / _sum_of_squares(_centred(true, weights), weights))
+    deviations = _sum_of_squares(_centred(true, weights), weights)
+    return float(1 - _sum_of_squares(true - predicted, weights) / deviations) if deviations else float("nan")
 
 
 def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
@@ -264,7 +274,11 @@ class Model(Protocol):
         """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
-def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
+Paths = tuple[list[RegularizationPath], RegularizationPath]
+"""The path of each fold, and that of the trials' own models."""
+
+
+def paths_of(task: Task, processes: int = 1) -> Paths:
     """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
 
     Parameters
@@ -312,13 +326,25 @@ class Evaluator:
     task : Task
     processes : int
         How many processes share this machine's memory.
+    paths : tuple of list of RegularizationPath and RegularizationPath, optional
+        Paths of the folds and of the trials' own models, if they are at hand; see `paths_of`.
     """
 
-    def __init__(self, task: Task, processes: int = 1) -> None:
+    def __init__(self, task: Task, processes: int = 1, *, paths: Paths | None = None) -> None:
         self._folds = task.development.folds
         self._task = task
-        self._paths, self._model = paths_of(task, processes)
+        self._paths, self._model = paths or paths_of(task, processes)
         self._is_holdout = self._model is self._paths[0]
+
+    def of(self, development: Development) -> Evaluator:
+        """Return the evaluator of another target on the same rows, which shares all that features alone decide."""
+        other = copy(self)
+        other._folds, other._task = development.folds, replace(self._task, development=development)
+        other._paths = [
+            path.with_target(fold.train.y) for path, fold in zip(self._paths, development.folds, strict=True)
+        ]
+        other._model = other._paths[0] if self._is_holdout else self._model.with_target(development.model.y)
+        return other
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -379,6 +405,8 @@ class Evaluator:
 
 def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    from regsearch.tracking import figures  # matplotlib, which a search without tracking does not need
+
     return [
         replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
         if isinstance(outcome, Solved)

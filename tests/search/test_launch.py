@@ -281,6 +281,6 @@ def test_a_lack_of_memory_says_what_to_do(small_config, monkeypatch):
     monkeypatch.setattr("regsearch.search.solving.evaluate._solve", hungry)
     with pytest.raises(TrialError, match="MemoryError; there is too little memory: close other programs"):
         run_search(small_config, progress=False)
-    monkeypatch.setattr("regsearch.search.solving.local_engines.Evaluator", hungry)
+    monkeypatch.setattr("regsearch.search.solving.evaluate.Evaluator", hungry)
     with pytest.raises(SearchStoppedError, match=r"there is too little memory: .* the same command resumes"):
         run_search(small_config, progress=False)

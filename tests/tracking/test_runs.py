@@ -11,6 +11,7 @@ from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
 from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere, open_runs, searches
 from regsearch.tracking.store import open_store
+from tests.conftest import everywhere
 
 SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
 
@@ -247,6 +248,7 @@ def test_the_latest_value_is_shown_though_the_clock_was_set_back(store, run, mon
     assert set(store.client.get_run(trial_id).data.metrics.values()) == {-1.0}
 
 
+@everywhere
 def test_what_is_too_long_for_a_table_of_mlflows_ends_in_an_ellipsis(store):
     long = "0–1, " * 3000
     record = replace(SEARCH, description=long, source=long, params={"rows_train": long})

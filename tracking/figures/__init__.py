@@ -4,6 +4,7 @@ from regsearch.tracking.figures import without_backend  # noqa: F401  # first: i
 from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.chance import null_scores
 from regsearch.tracking.figures.marks import Choices
+from regsearch.tracking.figures.nested import nested
 from regsearch.tracking.figures.paths import coefficient_path
 from regsearch.tracking.figures.stems import weights, weights_compared, weights_png
 from regsearch.tracking.figures.strengths import Curve, importance, mix_heatmap, r2_against_alpha
@@ -22,6 +23,7 @@ __all__ = [
     "history",
     "importance",
     "mix_heatmap",
+    "nested",
     "null_scores",
     "predictions",
     "r2_against_alpha",
