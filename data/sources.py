@@ -50,8 +50,8 @@ def load_targets(source: str, roles: Roles | str = "y", *, progress: bool = True
     ----------
     source : str
         ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path: to a
-        ``.npz``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its target or a
-        Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
+        ``.npz``, ``.mat``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its
+        target or a Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
     roles : Roles or str
         Which arrays or columns play which part; a text is the name of the target alone.
     progress : bool
@@ -123,7 +123,7 @@ def fingerprint(source: str, roles: Roles | str = "y") -> str | None:
 
 def is_recording(text: str) -> bool:
     """Return whether a text names a recording by its name, its suffix or its folder, whether it is there or not."""
-    suffixes = (*_TABLES, ".npz", ".npy", ".zarr")
+    suffixes = (*_TABLES, ".npz", ".mat", ".npy", ".zarr")
     return is_example(text) or Path(text).suffix.lower() in suffixes or os.path.isdir(text)  # noqa: PTH112
 
 
@@ -182,6 +182,7 @@ def _named(source: str) -> Source:
 
 def _at(path: Path, roles: Roles) -> Source:
     from regsearch.data.csv_table import CsvTable
+    from regsearch.data.mat_file import MatFile
     from regsearch.data.npy_files import NpyFiles
     from regsearch.data.npz_archive import NpzArchive
     from regsearch.data.parquet_table import ParquetTable
@@ -194,6 +195,8 @@ def _at(path: Path, roles: Roles) -> Source:
     match path.suffix.lower():
         case ".npz":
             return NpzArchive(path, roles)
+        case ".mat":
+            return MatFile(path, roles)
         case ".csv":
             return CsvTable(path, roles)
         case ".parquet":
@@ -203,8 +206,8 @@ def _at(path: Path, roles: Roles) -> Source:
         case ".npy":
             return NpyFiles(path, roles)
     found = f"the suffix {line(path.suffix)[:60]!r}" if path.suffix else "a name without suffix"
-    do = "save it as one of the three, or name a recording: twin or stringer"
-    raise refusal("a .npz, .csv or .parquet file", found, do)
+    do = "save it as one of the four, or name a recording: twin or stringer"
+    raise refusal("a .npz, .csv, .parquet or .mat file", found, do)
 
 
 def _is_published(path: Path) -> bool:

@@ -124,7 +124,7 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Recording to search: twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr.",
         ),
     ] = None,
     target: Annotated[
@@ -452,7 +452,9 @@ def config_command(
 def data_command(
     source: Annotated[
         str,
-        typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
+        typer.Argument(
+            metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr."
+        ),
     ] = "twin",
     target: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Array or column to predict (default: y).")

@@ -192,9 +192,9 @@ _Names = Annotated[
 class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
-    source: Annotated[str, Field(description="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr")] = (
-        "twin"
-    )
+    source: Annotated[
+        str, Field(description="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr")
+    ] = "twin"
     target: Annotated[
         Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],
         Discriminator(lambda value: "one" if isinstance(value, str) else "several"),

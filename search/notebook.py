@@ -12,7 +12,7 @@ from regsearch.search.winner import by_both_rules
 from regsearch.tracking import pages
 
 if TYPE_CHECKING:
-    from regsearch.search.result import SearchResult
+    from regsearch.search.result import Promotion, SearchResult
 
 _SHOWN_PER_FAMILY = 3
 _LOCAL_UI = "http://127.0.0.1:5000"
@@ -43,11 +43,17 @@ def _headline(result: SearchResult) -> str:
             f"version {promotion.version} of {promotion.model}",
             _page(result, pages.version(promotion.model, promotion.version)),
         )
-        lines.append(
-            f"Champion: {version}, R² test {promotion.r2_test:.4f} "
-            f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})."
-        )
+        lines.append(f"Champion: {version}{_tested(promotion)}.")
+    if result.null:
+        lines.append(f"{escape(str(result.null))}.")
     return f"<p>{'<br>'.join(lines)}</p>"
+
+
+def _tested(promotion: Promotion) -> str:
+    if promotion.r2_test is None:
+        return ", not tested"
+    ends = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
+    return f", R² test {promotion.r2_test:.4f} (95 % interval {ends})"
 
 
 def _table(result: SearchResult) -> str:

@@ -179,7 +179,9 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             features = getattr(self, "feature_names_in_", ())
             searched = []
             for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
-                recording = tracked.recording(values, target, rows.weights, feature_names=features, target=name or "y")
+                recording = tracked.recording(
+                    values, target, rows.weights, splits, feature_names=features, target=name or "y"
+                )
                 named = config.updated(name=f"{config.name}-{name}" if name else None)
                 searched.append(tracked.search(named, recording, splits, workers=workers))
         self.n_splits_ = len(splits)
@@ -399,7 +401,7 @@ def _untracked(config: SearchConfig, developments: Sequence[Development], worker
     first = Evaluator(tasks[0])
     searched = [search(config, replace(tasks[0], evaluator=first), thread)]
     for task in tasks[1:]:
-        searched.append(search(config, replace(task, evaluator=first.of(task.development)), thread))
+        searched.append(search(config, replace(task, evaluator=first.of(task)), thread))
     return searched
 
 

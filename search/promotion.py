@@ -131,6 +131,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
             )
             return {registry.SHA256: save(model, folder)}
 
+        card = mlflow_text.version_card(search, scored)
         version = registry.register(
             store,
             config.name,
@@ -148,7 +149,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "test_evaluations": str(count),
                 **({"nested": nested} if nested else {}),
             },
-            description=mlflow_text.version_card(search, scored),
+            description=mlflow_text.with_chance(card, mlflow_text.chance(run.run.data.tags)),
             about=mlflow_text.model_card(search),
         )
         if registry.was_rolled_back(version) and not force:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from regsearch.search.choice import Choice, choose
 from regsearch.search.config import SearchConfig
+from regsearch.search.output.group_scores import GROUPS, draw
 from regsearch.search.output.parent_run import PREDICTIONS
-from regsearch.search.output.search_figures import Predicted, figure_files
+from regsearch.search.output.search_figures import Predicted, drawn, figure_files
 from regsearch.search.trial import Trial
 from regsearch.search.weights import Weights, read_weights
 from regsearch.tracking import figures
@@ -81,8 +82,12 @@ def redraw(
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
     kept = store.holds(run.run_id, PREDICTIONS)
     predicted = Predicted.from_csv(run.read(run.run_id, PREDICTIONS)) if kept else None
+    search = _Stored(run, config, choose(run, config))
+    groups = run.read(run.run_id, GROUPS) if store.holds(run.run_id, GROUPS) else None
     with figures.column(width):
-        files = figure_files(_Stored(run, config, choose(run, config)), predicted, _KINDS)
+        files = figure_files(search, predicted, _KINDS)
+        if groups:
+            files |= drawn({"groups": partial(draw, groups, search.winner)}, _KINDS)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, content in sorted(files.items()):

@@ -137,6 +137,7 @@ class Statistic:
             metrics = {
                 "r2_validation": validation_score(folds, of_one, self._task.task.score),
                 "sparsity": float(np.mean(own.coef[place] == 0)),
+                "n_nonzero": float(np.count_nonzero(own.coef[place])),
                 "duality_gap": float(gaps[place]),
             }
             if self._config.select != "best":

@@ -218,7 +218,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
-    text = _paragraphs(
+    return _paragraphs(
         f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
         "are not zero.",
         "### Scores",
@@ -242,7 +242,6 @@ def version_card(search: Search, tested: Tested | None) -> str:
             ]
         ),
     )
-    return with_chance(text, chance(search.run.run.data.tags))
 
 
 def _never_tested(search: Search) -> str:

@@ -11,7 +11,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import Predicted, figure_files, predictions_files
+from regsearch.search.output.group_scores import GROUPS, draw, group_scores
+from regsearch.search.output.search_figures import Predicted, drawn, figure_files, predictions_files
 from regsearch.search.result import Search, table
 
 PREDICTIONS = "predictions.csv"
@@ -40,7 +41,7 @@ def summarise(search: Search) -> None:
     predicted = Predicted.of(search)
     tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
-    run.write(files | figure_files(search, predicted))
+    run.write(files | figure_files(search, predicted) | _group_files(search, predicted))
     ends = "; ".join(edges(winner, search.choice.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
@@ -53,8 +54,16 @@ def draw_tested(search: Search, test: Rows) -> None:
     """Write and draw the winner's predictions once more, with those of the opened test rows."""
     predicted = Predicted.of(search, test)
     rows = {PREDICTIONS: predicted.table(search.target).to_csv(index=False).encode()}
-    search.run.write(rows | predictions_files(search, predicted))
+    search.run.write(rows | predictions_files(search, predicted) | _group_files(search, predicted, test))
     search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
+
+
+def _group_files(search: Search, predicted: Predicted, test: Rows | None = None) -> dict[str, bytes]:
+    scores = group_scores([fold.validation for fold in search.development.folds], predicted, test)
+    if scores is None:
+        return {}
+    table = scores.to_csv(index=False).encode()
+    return {GROUPS: table} | drawn({"groups": lambda: draw(table, search.winner)})
 
 
 def is_drawn_tested(search: Search) -> bool:

@@ -136,13 +136,13 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
     ----------
     search : Shown
     predicted : Predicted or None
-        ``None`` leaves out the figure of the predictions.
+        ``None`` leaves out the figures of the predictions.
     kinds : collection of str
         Which of `KINDS`.
     """
     drawings = {**_of_the_winner(search), **_of_all_trials(search), **_path_of_the_lasso(search)}
     if predicted:
-        drawings["predictions"] = partial(_predictions, search, predicted)
+        drawings |= _of_predictions(search, predicted)
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)

@@ -274,11 +274,7 @@ class Model(Protocol):
         """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
-Paths = tuple[list[RegularizationPath], RegularizationPath]
-"""The path of each fold, and that of the trials' own models."""
-
-
-def paths_of(task: Task, processes: int = 1) -> Paths:
+def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
     """Return the path of each fold, and that of the trials' own models, which for a holdout is its fold's.
 
     Parameters
@@ -326,20 +322,18 @@ class Evaluator:
     task : Task
     processes : int
         How many processes share this machine's memory.
-    paths : tuple of list of RegularizationPath and RegularizationPath, optional
-        Paths of the folds and of the trials' own models, if they are at hand; see `paths_of`.
     """
 
-    def __init__(self, task: Task, processes: int = 1, *, paths: Paths | None = None) -> None:
+    def __init__(self, task: Task, processes: int = 1) -> None:
         self._folds = task.development.folds
         self._task = task
-        self._paths, self._model = paths or paths_of(task, processes)
+        self._paths, self._model = paths_of(task, processes)
         self._is_holdout = self._model is self._paths[0]
 
-    def of(self, development: Development) -> Evaluator:
+    def of(self, task: Task) -> Evaluator:
         """Return the evaluator of another target on the same rows, which shares all that features alone decide."""
-        other = copy(self)
-        other._folds, other._task = development.folds, replace(self._task, development=development)
+        other, development = copy(self), task.development
+        other._folds, other._task = development.folds, task
         other._paths = [
             path.with_target(fold.train.y) for path, fold in zip(self._paths, development.folds, strict=True)
         ]

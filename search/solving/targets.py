@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from regsearch.data import Development
 from regsearch.search.penalty import Penalty
-from regsearch.search.solving.evaluate import Evaluator, Failure, Score, Solved, Task, illustrated, paths_of
+from regsearch.search.solving.evaluate import Evaluator, Failure, Score, Solved, Task, illustrated
 from regsearch.search.trial import Proposal
 
 
@@ -76,7 +76,7 @@ class _Solver:
 
     def __init__(self, task: TargetsTask, processes: int) -> None:
         self._task = task
-        self._folds, self._model = paths_of(Task(task.development, task.tolerance), processes)
+        self._shared = Evaluator(Task(task.development, task.tolerance), processes)
         self._of: tuple[int, Score] | None = None
 
     def __call__(self, work: OfTarget) -> list[Solved | Failure]:
@@ -85,13 +85,7 @@ class _Solver:
     def evaluator(self, work: OfTarget) -> Evaluator:
         """Return the evaluator of a path's target."""
         if self._of != (work.target, work.score):
-            task = self._task.task(work)
-            rows = [fold.train for fold in task.development.folds]
-            folds = [path.with_target(of.y) for path, of in zip(self._folds, rows, strict=True)]
-            is_holdout = self._model is self._folds[0]
-            model = folds[0] if is_holdout else self._model.with_target(task.development.model.y)
-            self._latest = Evaluator(task, paths=(folds, model))
-            self._of = (work.target, work.score)
+            self._latest, self._of = self._shared.of(self._task.task(work)), (work.target, work.score)
         return self._latest
 
 

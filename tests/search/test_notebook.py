@@ -53,6 +53,11 @@ def test_what_a_person_or_a_file_named_is_text_and_no_markup(result, small_confi
     assert read.text.count(evil) == 3
 
 
+def test_a_champion_that_no_rows_were_kept_for_is_said_not_to_be_tested(result):
+    untested = replace(result.promotion, r2_test=None, r2_test_low=None, r2_test_high=None)
+    assert "version 1 of small, not tested." in Read(replace(result, promotion=untested)._repr_html_()).text
+
+
 def test_a_result_is_shown_where_its_figure_cannot_be_drawn(result, monkeypatch):
     from regsearch.tracking import figures
 

@@ -1,17 +1,31 @@
+import io
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from regsearch import SearchConfig, run_search
 from regsearch.errors import SearchNotFoundError
 from regsearch.search.output.search_figures import Predicted
 from regsearch.search.redrawing import redraw
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
-NAMES = {"elasticnet", "history", "importance", "lasso", "lasso_path", "predictions", "ridge", "trade_off", "weights"}
+NAMES = {
+    "elasticnet",
+    "history",
+    "importance",
+    "lasso",
+    "lasso_path",
+    "predictions",
+    "residuals",
+    "ridge",
+    "trade_off",
+    "weights",
+}
 
 
 def width_of(pdf):
@@ -65,3 +79,18 @@ def test_a_search_that_is_not_there_is_one_line(result, workspace):
     with pytest.raises(SearchNotFoundError, match=f"no search 'nope' in .*; the latest are {result.search_id}"):
         redraw("nope", workspace / "drawn")
     assert not (workspace / "drawn").exists()
+
+
+@pytest.mark.slow
+def test_the_scores_of_groups_are_a_table_and_a_figure_that_is_drawn_again(small_config, recording, workspace):
+    session = np.repeat([f"day {number}" for number in range(8)], 20)
+    np.savez("small.npz", X=recording.X, y=recording.y, session=session)
+    text = small_config.to_toml().partition("[families.elasticnet]")[0]
+    config = SearchConfig.from_toml(text.replace("[data]", '[data]\ngroups = "session"', 1))
+    result = run_search(config, progress=False)
+    run = SearchRun.find(open_store(), result.search_id)
+    groups = pd.read_csv(io.BytesIO(run.read(run.run_id, "groups.csv")))
+    assert groups["group"].tolist() == ["day 0", "day 1", "day 6", "day 7"]
+    assert groups["rows_validation"].tolist()[:2] == groups["rows_test"].tolist()[2:] == [20, 20]
+    redraw(result.search_id, workspace / "drawn")
+    assert (workspace / "drawn" / "groups.pdf").read_bytes() == run.read(run.run_id, "figures/groups.pdf")

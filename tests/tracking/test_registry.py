@@ -35,7 +35,7 @@ def saving(model):
 
 def registered(store, coef=COEF, names=(), model="m", **tags):
     run_id = store.client.create_run(store.experiment("e")).info.run_id
-    linear = fitted(coef, 0.5, [X], l1=0, l2=0, feature_names=names)
+    linear = fitted(coef, 0.5, [(X, None)], strengths=(0, 0), feature_names=names)
 
     return run_id, str(
         registry.register(store, model, run_id, saving(linear), tags=tags, description="what it is").version
@@ -76,7 +76,9 @@ def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, 
     )
     np.save(tmp_path / "in.npy", X)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fitted(COEF, 0.5, [X], l1=0, l2=0).predict(X))
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "out.npy"), fitted(COEF, 0.5, [(X, None)], strengths=(0, 0)).predict(X)
+    )
 
 
 def test_registering_the_same_run_again_gives_the_same_version(store):
@@ -103,7 +105,7 @@ def test_rolling_back_restores_the_previous_champion(store):
 def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(store):
     def register(about):
         run_id = store.client.create_run(store.experiment("e")).info.run_id
-        model = fitted(COEF, 0.5, [X], l1=0, l2=0)
+        model = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
         registry.register(
             store,
             "m",
@@ -145,7 +147,7 @@ def test_names_survive(name, store):
 
 def register(store, run_id, coef=COEF):
     """Register the model of a run."""
-    linear = fitted(coef, 0.5, [X], l1=0, l2=0)
+    linear = fitted(coef, 0.5, [(X, None)], strengths=(0, 0))
     return registry.register(store, "m", run_id, saving(linear), tags={}, description="")
 
 
@@ -188,7 +190,7 @@ def test_a_damaged_model_is_written_again_into_the_same_logged_model(store):
 
 def test_a_version_without_a_logged_model_is_read_from_its_run_and_gets_one_when_it_is_mended(store, tmp_path):
     run_id = scored_run(store)
-    digest = save(fitted(COEF, 0.5, [X], l1=0, l2=0), tmp_path / "model")
+    digest = save(fitted(COEF, 0.5, [(X, None)], strengths=(0, 0)), tmp_path / "model")
     store.client.log_artifacts(run_id, str(tmp_path / "model"), "model")
     registry.ensure_model(store, "m")
     version = store.client.create_model_version("m", f"runs:/{run_id}/model", run_id, tags={"model_sha256": digest})
@@ -315,7 +317,7 @@ def test_a_model_that_was_damaged_is_written_again(damage, store):
     whole = file.read_bytes()
     file.write_bytes(whole[:-5] if damage == "model.skops" else b"")
     assert not registry.is_intact(store, registry.versions(store, "m")[0])
-    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    linear = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
     again = registry.register(
         store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
     )
@@ -328,7 +330,7 @@ def test_a_model_that_was_damaged_is_written_again(damage, store):
 def test_the_run_that_a_model_was_registered_from_is_never_moved_to_the_bin(store):
     search = SearchRun.start(store, "small", SEARCH)
     run_id = search.log_trial(trial(), {"weights.npz": b"abc"})
-    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    linear = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
     registry.register(
         store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
     )

@@ -3,6 +3,7 @@
 from regsearch.tracking.figures import without_backend  # noqa: F401  # first: it imports matplotlib
 from regsearch.tracking.figures.attempt import unless_it_fails
 from regsearch.tracking.figures.chance import null_scores
+from regsearch.tracking.figures.groups import group_scores
 from regsearch.tracking.figures.marks import Choices
 from regsearch.tracking.figures.nested import nested
 from regsearch.tracking.figures.paths import coefficient_path
@@ -20,6 +21,7 @@ __all__ = [
     "Trace",
     "coefficient_path",
     "column",
+    "group_scores",
     "history",
     "importance",
     "mix_heatmap",

@@ -119,7 +119,19 @@ def r2_of_folds_against_alpha():
     return figures.r2_against_alpha("lasso", curve, (0.98, 0.4), figures.Choices(best=3, one_se=5))
 
 
+def group_scores():
+    names = [f"animal_{number:.0f} a very long name of a session" for number in range(20)]
+    r2 = np.append(0.8 - 0.9 * np.sin(np.arange(19.0)) ** 2, -7.0)
+    return figures.group_scores(names, r2, 0.5, LONG, np.where(np.arange(20) % 3, r2 - 0.1, np.nan))
+
+
+def many_group_scores():
+    return figures.group_scores([*map(str, range(60))], np.sin(np.arange(60.0)) ** 2, 0.5, LONG)
+
+
 DRAWN = (
+    group_scores,
+    many_group_scores,
     r2_against_alpha,
     r2_of_folds_against_alpha,
     mix_heatmap,
