@@ -466,7 +466,8 @@ def _require_whole_groups(recorded: Recorded, wanted: SplitConfig, split: Split)
     if recorded.known.groups is None or wanted.share_groups:
         return
     pairs = [("training", fold.train, "validation", fold.validation) for fold in split.folds]
-    for one, some, other, others in (*pairs, ("training or validation", split.model, "test", split.test)):
+    pairs += [("validation", fold.validation, "test", split.test) for fold in split.folds]
+    for one, some, other, others in (*pairs, ("training", split.model, "test", split.test)):
         both = set(recorded.groups_of(rows_of(some))) & set(recorded.groups_of(rows_of(others)))
         if both:
             raise DataError(

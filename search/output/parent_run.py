@@ -34,7 +34,11 @@ def is_summarised(search: Search) -> bool:
 def summarise(search: Search) -> None:
     """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores."""
     run, winner = search.run, search.winner
-    weights, predicted = search.weights.table(search.feature_names), Predicted.of(search)
+    development = search.development
+    lags, names = development.preparation.lags, development.feature_names
+    features = [name.removesuffix(f" @ lag {lags[0]}") for name in names[: len(names) // len(lags)]]
+    weights = search.weights.table(features, lags, development.covariate_names)
+    predicted = Predicted.of(search)
     tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
     run.write(files | figure_files(search, predicted) | _group_files(search, predicted))

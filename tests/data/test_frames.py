@@ -115,3 +115,69 @@ def test_an_index_that_has_a_name_is_left_out_with_a_note():
 def test_the_types_of_the_columns_are_kept():
     assert from_frame(FRAME, "speed").column_types == ("float64", "int64")
     assert from_arrays(np.eye(3, dtype=np.uint8), [1, 2, 4]).column_types == ("uint8",)
+
+
+SESSIONS = pd.DataFrame(
+    {
+        "unit_0": [1.0, 2.0, 4.0, 3.0],
+        "unit_1": [0.0, 1.0, 1.0, 5.0],
+        "speed": [0.5, 1.5, 1.0, 2.0],
+        "pupil": [1.5, 1.0, 0.0, 4.0],
+        "session": ["a", "a", "b", "b"],
+        "light": [0, 1, 1, 0],
+        "w": [1, 2, 0, 1],
+        "note": ["x", None, "y", "z"],
+    }
+)
+
+
+@pytest.mark.parametrize("save", ["to_csv", "to_parquet"])
+def test_parts_of_a_table_are_the_same_in_memory_and_in_a_file(save, tmp_path):
+    path = tmp_path / f"table.{save.removeprefix('to_')}"
+    getattr(SESSIONS, save)(path, index=False)
+    parts = {"groups": "session", "weights": "w", "covariates": ("light",), "exclude": ("no*", "pup*")}
+    held = from_frame(SESSIONS, "speed", **parts)
+    read = data.load(str(path), data.Roles(("speed",), **parts))
+    assert held.feature_names == read.feature_names == ("unit_0", "unit_1")
+    assert held.sha256 == read.sha256
+    for known in (held.annotations, read.annotations):
+        assert known.groups.tolist() == ["a", "a", "b", "b"]
+        np.testing.assert_array_equal(known.weights, SESSIONS["w"])
+        np.testing.assert_array_equal(known.covariates, SESSIONS[["light"]])
+
+
+def test_several_targets_are_a_recording_each_and_no_feature_of_one_another():
+    speed, pupil = from_frame(SESSIONS, ["speed", "pupil"], features="unit_*")
+    assert speed.X is pupil.X
+    np.testing.assert_array_equal(pupil.y, SESSIONS["pupil"])
+    numbers = from_frame(SESSIONS.select_dtypes("number"), ["speed", "pupil"])[0]
+    assert numbers.feature_names == ("unit_0", "unit_1", "light", "w")
+
+
+def test_arrays_and_series_say_what_is_known_of_rows():
+    X, y = SESSIONS[["unit_0", "unit_1"]], SESSIONS["speed"]
+    known = from_arrays(X, y, groups=SESSIONS["session"], weights=[1, 2, 0, 1], covariates=SESSIONS["light"])
+    same = from_frame(SESSIONS, "speed", features="unit_*", groups="session", weights="w", covariates="light")
+    assert known.sha256 == same.sha256
+    assert known.covariate_names == same.covariate_names == ("light",)
+    assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"groups": SESSIONS["session"][::-1]}, "expected X and groups with the same index, found two that differ"),
+        ({"covariates": SESSIONS[["light"]].iloc[1:]}, "expected X and covariates with the same index"),
+        ({"groups": ["a", None, "b", "b"]}, "expected a label in every row of groups, found a missing one"),
+        ({"weights": [1, -1, 1, 1]}, "weights: expected numbers of at least 0, found -1 at row 1"),
+        ({"weights": np.ones((4, 2))}, "weights: expected 1 dimension(s)"),
+        ({"covariates": np.ones((4, 2, 2))}, "covariates: expected 2 dimension(s)"),
+        ({"covariates": SESSIONS["speed"]}, "speed equals the covariate speed, so nothing is left to predict"),
+        ({"folds": [0, 1]}, "folds: expected one for each of 4 rows, found 2"),
+    ],
+)
+def test_what_is_known_of_rows_and_does_not_fit_is_refused(known, says):
+    with pytest.raises(DataError) as caught:
+        from_arrays(SESSIONS[["unit_0", "unit_1"]], SESSIONS["speed"], **known)
+    assert str(caught.value).startswith("memory: ")
+    assert says in str(caught.value)

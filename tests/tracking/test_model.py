@@ -44,6 +44,24 @@ def test_the_estimator_predicts_the_solution_and_fitted_again_finds_it(kind, pen
     assert np.isfinite(cross_val_score(model, X, y)).all()
 
 
+@pytest.mark.parametrize(("kind", "penalty"), PENALTIES.items())
+@pytest.mark.parametrize("scale", ["unit-norm", "standard", "none"])
+def test_fitted_again_with_the_weights_of_its_rows_it_finds_the_same_on_every_scale(kind, penalty, scale):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((60, 8)) * rng.uniform(0.5, 3, 8) + 5
+    y, weights = X[:, 0] - X[:, 2] + rng.standard_normal(60), rng.uniform(0.2, 4, 60)
+    fit = next(RegularizationPath(X, y, tolerance=1e-12, scale=scale, weights=weights).solve([Penalty(*penalty)]))
+    total = weights.sum() if scale == "unit-norm" else 1.0
+    blocks = [(X[:17], weights[:17]), (X[17:], weights[17:])]
+    strengths = penalty[0] * total**0.5, penalty[1] * total
+    model = fitted(fit.coef, fit.intercept, blocks, strengths=strengths, is_scaled=scale != "none")
+    assert type(model[-1]).__name__ == kind
+    np.testing.assert_allclose(model.predict(X), X @ fit.coef + fit.intercept, rtol=1e-10, atol=1e-10)
+    again = Champion(clone(model).fit(X, y, scale__sample_weight=weights, fit__sample_weight=weights).steps)
+    np.testing.assert_allclose(again.coef_, fit.coef, atol=1e-6 * np.abs(fit.coef).max())
+    assert again.intercept_ == pytest.approx(fit.intercept, rel=1e-6)
+
+
 @pytest.mark.parametrize("names", [(), ("a", "b", "c")])
 @pytest.mark.parametrize("intercept", [0.5, np.float64(0.5)])
 @pytest.mark.parametrize("penalty", PENALTIES.values())
