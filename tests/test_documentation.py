@@ -32,7 +32,17 @@ SLOW = {
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("choosing", "first-search", "python", "recipes", "resuming", "scikit-learn", "ui", "your-data")
+        for name in (
+            "choosing",
+            "experiment",
+            "first-search",
+            "python",
+            "recipes",
+            "resuming",
+            "scikit-learn",
+            "ui",
+            "your-data",
+        )
     ),
 }
 ONE_AFTER_ANOTHER = (ROOT / "docs" / "first-search.md", README)  # the search of the first is complete in the second
