@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_array, validate_data
 
 from regsearch.data.lagged import lagged_names, nearest_sources
 
@@ -57,7 +58,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.covariates = covariates
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Lags:  # noqa: ARG002  # scikit-learn's signature
-        """Learn the names of the features.
+        """Remember the features, so that other ones are refused; `transform` does without.
 
         Parameters
         ----------
@@ -70,8 +71,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         ValueError
             If there is no lag or one that is no whole number, or a column is not there.
         """
-        if not len(self.lags) or not all(isinstance(lag, int | np.integer) for lag in self.lags):
-            raise ValueError(f"expected whole numbers as lags, found {self.lags!r}; give numbers of rows")
+        self._require_lags()
         validate_data(self, self._without_others(X))
         return self
 
@@ -91,12 +91,16 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         ValueError
-            If a column is not there, or a value is not finite.
+            If there is no lag or one that is no whole number, a column is not there, or a value is not finite.
         """
         import pandas as pd
 
-        check_is_fitted(self)
-        features = validate_data(self, self._without_others(X), reset=False, dtype=np.float64)
+        self._require_lags()
+        own = self._without_others(X)
+        if hasattr(self, "n_features_in_"):
+            features = validate_data(self, own, reset=False, dtype=np.float64)
+        else:
+            features = check_array(own, dtype=np.float64)
         if not isinstance(X, pd.DataFrame):
             made: NDArray[np.float64] = np.hstack(
                 [features[rows] for rows in nearest_sources(len(features), self.lags)]
@@ -105,15 +109,33 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         groups = None if self.groups is None else X[self.groups].to_numpy().astype(np.str_)
         blocks = [features[rows] for rows in nearest_sources(len(features), self.lags, groups)]
         covariates = X[list(self.covariates)].to_numpy(np.float64)
-        return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self.get_feature_names_out(), index=X.index)
+        return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of the columns, such as ``"unit_3 @ lag 1"``, as the champion has them."""
-        check_is_fitted(self)
+        if not hasattr(self, "n_features_in_"):
+            raise NotFittedError("expected a fitted step, found one that has seen no features; fit it first")
         unnamed = [f"feature {number}" for number in range(self.n_features_in_)]
         features = list(getattr(self, "feature_names_in_", unnamed))
+        return np.array(self._names(features), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that a pipeline may use it as it is."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say that a pipeline of it and a fitted champion is fitted."""
+        return True
+
+    def _names(self, features: list[str]) -> list[str]:
         names = features if tuple(self.lags) == (0,) else lagged_names(features, self.lags)
-        return np.array([*names, *self.covariates], dtype=object)
+        return [*names, *self.covariates]
+
+    def _require_lags(self) -> None:
+        if not len(self.lags) or not all(isinstance(lag, int | np.integer) for lag in self.lags):
+            raise ValueError(f"expected whole numbers as lags, found {self.lags!r}; give numbers of rows")
 
     def _without_others(self, X: Any) -> Any:
         """Return the features of a table or an array."""

@@ -35,6 +35,7 @@ SLOW = {
         for name in (
             "chance",
             "choosing",
+            "experiment",
             "first-search",
             "python",
             "recipes",
