@@ -1,10 +1,12 @@
 """Recordings: where they come from, how their rows are split, and how the test rows stay sealed."""
 
+from regsearch.data.annotations import Annotations
 from regsearch.data.entry import Entry
 from regsearch.data.frames import from_arrays, from_frame
 from regsearch.data.memory import fits_in_memory
 from regsearch.data.recording import Recording
-from regsearch.data.seal import Development, FoldRows, Rows, SealedTest, seal
+from regsearch.data.roles import Roles
+from regsearch.data.seal import Development, FoldRows, Preparation, Rows, Scale, SealedTest, seal, seal_targets
 from regsearch.data.sources import (
     MEMORY,
     Source,
@@ -14,6 +16,7 @@ from regsearch.data.sources import (
     is_path,
     is_recording,
     load,
+    load_targets,
     shape,
     source_of,
 )
@@ -22,13 +25,17 @@ from regsearch.errors import DataError
 
 __all__ = [
     "MEMORY",
+    "Annotations",
     "DataError",
     "Development",
     "Entry",
     "Fold",
     "FoldRows",
+    "Preparation",
     "Recording",
+    "Roles",
     "Rows",
+    "Scale",
     "SealedTest",
     "Source",
     "Split",
@@ -41,7 +48,9 @@ __all__ = [
     "is_path",
     "is_recording",
     "load",
+    "load_targets",
     "seal",
+    "seal_targets",
     "shape",
     "source_of",
 ]

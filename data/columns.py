@@ -1,24 +1,28 @@
-"""Columns of a table of numbers: one is the target, all others are features in the order of the file."""
+"""Columns of a table: those that play no other part are features, in the order of the file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from regsearch.data.annotations import Annotations
 from regsearch.data.memory import require_memory
-from regsearch.data.refusal import refusal, require_present, short
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, refusal, short
+from regsearch.data.roles import Roles
+from regsearch.errors import DataError
 
 MAX_COLUMNS = 100_000
 """Largest number of columns of a ``.csv`` or ``.parquet``: each costs some 10 kB to parse.  ``.npz`` has no limit."""
 
-_Arrays = tuple[NDArray[np.floating], NDArray[np.float64]]
 
-
-def require_columns(names: Sequence[str], target: str) -> None:
-    """Raise `DataError` unless the columns have different names, and the target and at least one other are there."""
+def require_columns(names: Sequence[str]) -> None:
+    """Raise `DataError` unless the columns have names that differ, and there are not too many to parse."""
     require_few(len(names))
     if not all(names):
         raise refusal("a name for every column", "a column without one", "name it or drop it")
@@ -26,9 +30,6 @@ def require_columns(names: Sequence[str], target: str) -> None:
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise refusal("column names that differ", f"{short(twice)} more than once", "rename or drop one")
-    require_present(target, names, "column", "say by --target which column to predict")
-    if len(names) == 1:
-        raise refusal("features beside the target", f"no column but {short(target)}", "add a column per feature")
 
 
 def require_few(n_columns: int) -> None:
@@ -49,7 +50,7 @@ def require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
         found = (
             f"{len(bad)} column(s) of something else: {names}{', ...' if len(bad) > 3 else ''}, the first with {first}"
         )
-        raise refusal("numbers in every column", found, "write them as numbers or drop them")
+        raise refusal("numbers in every column", found, "write them as numbers, or leave them out by --exclude")
 
 
 def is_numeric(dtype: pa.DataType) -> bool:
@@ -64,42 +65,109 @@ def type_name(dtype: pa.DataType) -> str:
     return str(dtype) if name == "object" else name
 
 
-def assemble(schema: pa.Schema, n_rows: int, tables: Iterable[pa.Table], target: str) -> _Arrays:
-    """Return features and target as arrays.
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The columns of a table by the part that they play.
 
-    Parameters
+    Attributes
     ----------
-    schema : Schema
-        The columns to take, one of them the target.
-    n_rows : int
-    tables : iterable of Table
-        The rows, part by part; each table has at least these columns.
-    target : str
-
-    Returns
-    -------
+    features : Schema
+        Names and types of the features.
     X : ndarray of float32 or float64, shape (n_rows, n_features)
         C-contiguous; float32 if every feature is stored in 32 bits or fewer of floating point.
-    y : ndarray of float64, shape (n_rows,)
+    targets : dict of str to ndarray of float64, shape (n_rows,)
+    annotations : Annotations
     """
-    if n_rows == 0:
-        raise refusal("rows of numbers", "a header and no rows", "write one row per frame")
-    features = [(name, dtype) for name, dtype in zip(schema.names, schema.types, strict=True) if name != target]
-    small = all(pa.types.is_float32(dtype) or pa.types.is_float16(dtype) for _, dtype in features)
-    dtype, arrow = (np.float32, pa.float32()) if small else (np.float64, pa.float64())
-    require_memory(2 * n_rows * len(schema) * np.dtype(dtype).itemsize, "its table")
-    X = np.empty((n_rows, len(features)), dtype)
-    y = np.empty(n_rows)
-    start = 0
-    for table in tables:
-        rows = slice(start, start := start + table.num_rows)
-        places = {name: place for place, name in enumerate(table.schema.names)}
-        for column, (name, _) in enumerate(features):
-            X[rows, column] = _numbers(table.column(places[name]), arrow)
-        y[rows] = _numbers(table.column(places[target]), pa.float64())
-    if start != n_rows:
-        raise refusal(f"{n_rows} rows", f"{start}", "save the file again")
-    return X, y
+
+    features: pa.Schema
+    X: NDArray[np.floating]
+    targets: dict[str, NDArray[np.float64]]
+    annotations: Annotations
+
+    @classmethod
+    def of(cls, features: pa.Schema, n_rows: int, tables: Iterable[pa.Table], roles: Roles) -> Columns:
+        """Take the columns out of a table.
+
+        Parameters
+        ----------
+        features : Schema
+            Names and types of the features.
+        n_rows : int
+        tables : iterable of Table
+            The rows, part by part; each table has at least the columns that play a part.
+        roles : Roles
+        """
+        if n_rows == 0:
+            raise refusal("rows of numbers", "a header and no rows", "write one row per frame")
+        small = all(pa.types.is_float32(dtype) or pa.types.is_float16(dtype) for dtype in features.types)
+        dtype, arrow = (np.float32, pa.float32()) if small else (np.float64, pa.float64())
+        require_memory(2 * n_rows * len(features) * np.dtype(dtype).itemsize, "its table")
+        X = np.empty((n_rows, len(features)), dtype)
+        numbers = {name: np.empty(n_rows) for name in roles.numbers}
+        labels: dict[str, list[Any]] = {name: [] for name in roles.labels}
+        start = 0
+        for table in tables:
+            rows = slice(start, start := start + table.num_rows)
+            places = {name: place for place, name in enumerate(table.schema.names)}
+            for column, name in enumerate(features.names):
+                X[rows, column] = _numbers(table.column(places[name]), arrow)
+            for name, values in numbers.items():
+                values[rows] = _numbers(table.column(places[name]), pa.float64())
+            for name, texts in labels.items():
+                texts += _labels(table.column(places[name]), name)
+        if start != n_rows:
+            raise refusal(f"{n_rows} rows", f"{start}", "save the file again")
+        covariates = np.column_stack([numbers[name] for name in roles.covariates]) if roles.covariates else None
+        return cls(
+            features,
+            X,
+            {line(name): numbers[name] for name in roles.targets},
+            Annotations(
+                groups=np.array(labels[roles.groups]) if roles.groups else None,
+                weights=numbers[roles.weights] if roles.weights else None,
+                covariates=covariates,
+                folds=np.array(labels[roles.folds]) if roles.folds else None,
+            ),
+        )
+
+    def recordings(self, source: str, roles: Roles, notes: Iterable[str]) -> tuple[Recording, ...]:
+        """Return a recording for each target."""
+        return Recording.several(
+            self.X,
+            self.targets,
+            source=source,
+            feature_names=tuple(self.features.names),
+            column_types=tuple(map(type_name, self.features.types)),
+            notes=tuple(notes),
+            annotations=self.annotations,
+            covariate_names=roles.covariates,
+        )
+
+
+def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[str]:
+    """Return the part that each column would play, as `Entry` has it; this raises nothing."""
+    excluded = {*left_out}
+    try:
+        features = set(roles.features_among([name for name in names if name not in excluded]))
+    except DataError:  # such as a target that is not there
+        features = {name for name in names if name not in excluded and not roles.part_of(name)}
+    return [
+        "features" if name in features and name not in excluded else roles.part_of(name) or "left out" for name in names
+    ]
+
+
+def among(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """Return the columns of these names, in the order of the table."""
+    kept = {*names}
+    return pa.schema([field for field in schema if field.name in kept])
+
+
+def _labels(column: pa.ChunkedArray, name: str) -> list[str]:
+    if column.null_count:
+        found = f"{column.null_count} missing in column {short(name)}"
+        raise refusal("a label in every row", found, "name the group of each row")
+    texts: list[str] = column.cast(pa.string()).to_pylist()
+    return texts
 
 
 def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
-from regsearch.data.columns import assemble, is_numeric, require_columns, require_numbers, type_name
+from regsearch.data.columns import Columns, among, is_numeric, parts, require_columns, require_numbers, type_name
 from regsearch.data.csv_dialect import Dialect, dialect_of, group_marks, number_pattern
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
@@ -18,6 +18,7 @@ from regsearch.data.memory import require_memory
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, short
 from regsearch.data.regular_file import open_regular
+from regsearch.data.roles import Roles
 
 _BLOCK_BYTES = 2**25
 _ARROW_ENCODINGS = {"utf-8": "utf8", "utf-8-sig": "utf8"}
@@ -32,53 +33,48 @@ class CsvTable:
     Parameters
     ----------
     path : Path
-    target : str
-        Name of the target's column.
+    roles : Roles
     """
 
     path: Path
-    target: str
+    roles: Roles
 
-    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it is read in one go
-        """Read all columns that have a name."""
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:  # noqa: ARG002  # it is read in one go
+        """Read the columns that play a part."""
         with naming(self.path):
             dialect = self._dialect()
             require_memory(4 * self.path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
             table, notes = self._table(dialect)
-            require_numbers(table.schema, table)
-            X, y = assemble(table.schema, table.num_rows, [table], self.target)
-        features = [field for field in table.schema if field.name != self.target]
-        return Recording.checked(
-            X,
-            y,
-            source=line(self.path),
-            feature_names=tuple(field.name for field in features),
-            target=line(self.target),
-            column_types=tuple(type_name(field.type) for field in features),
-            notes=tuple(f"{line(self.path.name)}: {note}" for note in (*dialect.notes, *notes)),
-        )
+            features = self.roles.features_among(_named(dialect))
+            numbers = among(table.schema, [*features, *self.roles.numbers])
+            require_numbers(numbers, table.select(numbers.names))
+            columns = Columns.of(among(table.schema, features), table.num_rows, [table], self.roles)
+        said = [f"{line(self.path.name)}: {note}" for note in (*dialect.notes, *notes)]
+        return columns.recordings(line(self.path), self.roles, said)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features; this counts the lines."""
         with naming(self.path):
             dialect = self._dialect()
-            uninterpreted = {"include_columns": [self.target], "column_types": {self.target: pa.string()}}
+            target = self.roles.target
+            uninterpreted = {"include_columns": [target], "column_types": {target: pa.string()}}
             with (
                 open_regular(self.path) as file,
                 pa_csv.open_csv(file, **_options(dialect, **uninterpreted)) as batches,
             ):
-                return sum(batch.num_rows for batch in batches), len(_named(dialect)) - 1
+                return sum(batch.num_rows for batch in batches), len(self.roles.features_among(_named(dialect)))
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the columns of the table, with the types of their first values."""
         with naming(self.path):
             with open_regular(self.path) as file:
-                dialect = dialect_of(file, self.target)
+                dialect = dialect_of(file, self.roles.target)
             options = _options(dialect, decimal_point=dialect.decimal or ".")
             with open_regular(self.path) as file, pa_csv.open_csv(file, **options) as batches:
                 types = [type_name(field.type) for field in batches.schema]
+        roles = parts(dialect.names, [name for name in dialect.names if not name.strip()], self.roles)
         return tuple(
-            Entry(line(name), None, dtype, self._role(name)) for name, dtype in zip(dialect.names, types, strict=True)
+            Entry(line(name), None, dtype, role) for name, dtype, role in zip(dialect.names, types, roles, strict=True)
         )
 
     def fingerprint(self) -> str | None:
@@ -87,37 +83,43 @@ class CsvTable:
 
     def _dialect(self) -> Dialect:
         with open_regular(self.path) as file:
-            dialect = dialect_of(file, self.target)
-        require_columns(_named(dialect), self.target)
+            dialect = dialect_of(file, self.roles.target)
+        require_columns(_named(dialect))
+        self.roles.features_among(_named(dialect))
         return dialect
 
     def _table(self, dialect: Dialect) -> tuple[pa.Table, list[str]]:
-        """Return the columns that have a name, and notes."""
+        """Return the columns that play a part, and notes."""
+
+        def texts(table: pa.Table) -> list[pa.ChunkedArray]:
+            """Return the columns of text where numbers are expected."""
+            names = [field.name for field in table.schema if not is_numeric(field.type)]
+            return [table.column(name) for name in names if name not in self.roles.labels]
+
         decimal = dialect.decimal or "."
         table, notes = self._named_columns(dialect, decimal)
-        marks = [
-            mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in _texts(table))
-        ]
-        if _texts(table) and len(marks) > 1:
-            value = next(cell for cell in _texts(table)[0].to_pylist() if cell is not None)
+        marks = [mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in texts(table))]
+        if texts(table) and len(marks) > 1:
+            value = next(cell for cell in texts(table)[0].to_pylist() if cell is not None)
             found = f"{short(value)}, whose mark may be either"
             raise refusal("decimal points or decimal commas", found, "save numbers without marks between thousands")
-        if _texts(table) and marks and marks[0] != decimal:
+        if texts(table) and marks and marks[0] != decimal:
             decimal = marks[0]
             table, notes = self._named_columns(dialect, decimal)
         if dialect.delimiter != "," or decimal != ".":
             between = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(dialect.delimiter, repr(dialect.delimiter))
             notes.append(f"it was read with {between} between columns and decimal {_DECIMALS[decimal]}")
-        if _texts(table) and all(_are_numbers(column, decimal) for column in _texts(table)):
+        if texts(table) and all(_are_numbers(column, decimal) for column in texts(table)):
             notes.append(f"marks between thousands were left out; decimal marks are {_DECIMALS[decimal]}")
             for place, field in enumerate(table.schema):
-                if not is_numeric(field.type):
+                if not is_numeric(field.type) and field.name not in self.roles.labels:
                     table = table.set_column(place, field.name, _without_group_marks(table.column(place), decimal))
         return table, notes
 
     def _named_columns(self, dialect: Dialect, decimal: str) -> tuple[pa.Table, list[str]]:
         with open_regular(self.path) as file:
-            table = pa_csv.read_csv(file, **_options(dialect, decimal_point=decimal))
+            labels = dict.fromkeys(self.roles.labels, pa.string())
+            table = pa_csv.read_csv(file, **_options(dialect, decimal_point=decimal, column_types=labels))
         names = _unique(dialect)
         unnamed = [name for name in names[dialect.names_rows :] if name not in _named(dialect)]
         for name in unnamed:
@@ -125,12 +127,10 @@ class CsvTable:
                 found = f"column {names.index(name) + 1} without one"
                 raise refusal("a name for every column", found, "name it or drop it")
         left_out = f"{len(unnamed)} empty column(s) without a name were left out"
-        return table.select(_named(dialect)), [left_out] if unnamed else []
-
-    def _role(self, name: str) -> str:
-        if not name.strip():
-            return "left out"
-        return "target" if name == self.target else "features"
+        features = self.roles.features_among(_named(dialect))
+        parts = {*features, *self.roles.numbers, *self.roles.labels}
+        kept = [name for name in _named(dialect) if name in parts]
+        return table.select(kept), [left_out] if unnamed else []
 
 
 def _named(dialect: Dialect) -> list[str]:
@@ -155,10 +155,6 @@ def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
         "parse_options": pa_csv.ParseOptions(delimiter=dialect.delimiter),
         "convert_options": pa_csv.ConvertOptions(**convert),
     }
-
-
-def _texts(table: pa.Table) -> list[pa.ChunkedArray]:
-    return [column for column in table.columns if not is_numeric(column.type)]
 
 
 def _are_numbers(column: pa.ChunkedArray, decimal: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from regsearch.data.roles import Roles
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -17,7 +19,8 @@ class Entry:
     dtype : str
         Type in which the source stores it.
     role : str
-        ``"features"``, ``"target"``, ``"left out"``, or empty if the search would not read it.
+        ``"features"``, ``"target"``, ``"covariate"``, ``"groups"``, ``"weights"``, ``"folds"``, ``"left out"``, or
+        empty if the search would not read it.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Entry:
     role: str = ""
 
 
-def role_of(name: str, features: str, target: str) -> str:
-    """Return the role that the array `name` has, if `features` and `target` name the two that are read."""
-    return {features: "features", target: "target"}.get(name, "")
+def role_of(name: str, features: str, roles: Roles) -> str:
+    """Return the role that the array `name` has beside the array of features."""
+    parts = {role.rpartition(":")[0]: roles.part_of(role) for role in roles.numbers if ":" in role}
+    return "features" if name == features else roles.part_of(name) or parts.get(name, "")

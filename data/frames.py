@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from regsearch.data.annotations import Annotations
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import refusal
+from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_Targets = list[str] | tuple[str, ...]
 _SMALL = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
 
-def from_frame(frame: pd.DataFrame, target: str = "y") -> Recording:
-    """Return a table as a recording; its values are copied.
+@overload
+def from_frame(frame: pd.DataFrame, target: str = "y", **columns: Unpack[Columns]) -> Recording: ...
+@overload
+def from_frame(
+    frame: pd.DataFrame, target: list[str] | tuple[str, ...], **columns: Unpack[Columns]
+) -> tuple[Recording, ...]: ...
+def from_frame(
+    frame: pd.DataFrame, target: str | _Targets = "y", **columns: Unpack[Columns]
+) -> Recording | tuple[Recording, ...]:
+    """Return a table as a recording, or with several targets as one for each; its values are copied.
 
     Parameters
     ----------
     frame : DataFrame
-        One row per moment, in time order; every column but `target` is a feature.  The index is left out.
-    target : str
-        The column to predict.
+        One row per moment, in time order; every column that is nothing else is a feature.  The index is left out.
+    target : str, or list of str
+        The column to predict, or several.
+    **columns
+        `features`, `exclude`: names or patterns, such as ``"unit_*"``, of columns that are features, and that are none;
+        `covariates`: names of columns that are fitted and never penalised;
+        `groups`, `weights`, `folds`: the columns of each row's session, of its weight, and of the fold it validates.
 
     Returns
     -------
@@ -37,16 +53,56 @@ def from_frame(frame: pd.DataFrame, target: str = "y") -> Recording:
     Raises
     ------
     DataError
-        If a column has no name of its own or holds anything but finite numbers, or there is no such target.
+        If a column has no name of its own or holds anything but finite numbers, or there is no such column.
     """
+    given = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in _several(columns)}
+    one = {key: value for key, value in columns.items() if key not in given}
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    roles = Roles(targets, **{"features": (), **given, **one})  # type: ignore[arg-type]
     names = _names(frame)
-    if target not in names:
-        nearest = difflib.get_close_matches(str(target), names, n=1, cutoff=0)
-        raise _refusal(f"the column {target!r}", f"{len(names)} other(s){_but(nearest)}", "name the column to predict")
-    return from_arrays(frame.drop(columns=target), frame[target])
+    for name in targets:
+        if name not in names:
+            nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0)
+            raise _refusal(
+                f"the column {name!r}", f"{len(names)} other(s){_but(nearest)}", "name the column to predict"
+            )
+    try:
+        features = roles.features_among(names)
+    except DataError as error:
+        raise DataError(f"{MEMORY}: {error}") from None
+
+    def column(name: str | None) -> pd.Series[Any] | None:
+        return None if name is None else frame[name]
+
+    recordings = _recordings(
+        frame[features],
+        {name: frame[name] for name in targets},
+        covariates=frame[list(roles.covariates)] if roles.covariates else None,
+        groups=column(roles.groups),
+        weights=column(roles.weights),
+        folds=column(roles.folds),
+    )
+    return recordings[0] if isinstance(target, str) else recordings
 
 
-def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> Recording:
+class Columns(TypedDict, total=False):
+    """What columns of a table are; see `from_frame`."""
+
+    features: str | Sequence[str]
+    exclude: str | Sequence[str]
+    covariates: str | Sequence[str]
+    groups: str | None
+    weights: str | None
+    folds: str | None
+
+
+def _several(columns: Columns) -> Iterator[tuple[str, str | Sequence[str]]]:
+    for key in ("features", "exclude", "covariates"):
+        if key in columns:
+            yield key, columns[key]
+
+
+def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **known: Unpack[Known]) -> Recording:
     """Return features and target as a recording; their values are copied.
 
     Parameters
@@ -55,6 +111,10 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> R
         The names of a DataFrame's columns are kept.  A masked value counts as missing.
     y : array-like or Series, shape (n_rows,)
         The name of a Series is kept.
+    **known
+        `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted and never penalised;
+        `groups`, `weights`, `folds`, array-like of shape (n_rows,): each row's session, its weight, and the fold it
+        validates.
 
     Returns
     -------
@@ -64,26 +124,88 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any]) -> R
     Raises
     ------
     DataError
-        If a value is missing or not a finite number, or X and y differ in length or, if both have one, in index.
+        If a value is missing or not a finite number, or X and what is known of its rows differ in length or, if both
+        have one, in index.
     """
     import pandas as pd
 
-    names: tuple[str, ...] = ()
     target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
-    if isinstance(X, pd.DataFrame):
-        names = _names(X)
-        if isinstance(y, pd.Series) and not X.index.equals(y.index):
-            raise _refusal("X and y with the same index", "two that differ", "align them, or give y.to_numpy()")
+    for name, values in {"y": y, **known}.items():
+        if (
+            isinstance(X, pd.DataFrame)
+            and isinstance(values, pd.Series | pd.DataFrame)
+            and not X.index.equals(values.index)
+        ):
+            do = f"align them, or give {name}.to_numpy()"
+            raise _refusal(f"X and {name} with the same index", "two that differ", do)
+    return _recordings(X, {target: y}, **known)[0]
+
+
+class Known(TypedDict, total=False):
+    """What is known of each row; see `from_arrays`."""
+
+    covariates: ArrayLike | pd.DataFrame | None
+    groups: ArrayLike | pd.Series[Any] | None
+    weights: ArrayLike | pd.Series[Any] | None
+    folds: ArrayLike | pd.Series[Any] | None
+
+
+def _recordings(
+    X: ArrayLike | pd.DataFrame, targets: Mapping[str, ArrayLike | pd.Series[Any]], **known: Unpack[Known]
+) -> tuple[Recording, ...]:
+    import pandas as pd
+
+    covariates, weights = known.get("covariates"), known.get("weights")
     numbers, types = _numbers(X, "X")
-    return Recording.checked(
-        numbers,
-        _numbers(y, target)[0].astype(np.float64),
-        source=MEMORY,
-        feature_names=names,
-        target=target,
-        column_types=types,
-        notes=_index_notes(X),
-    )
+    try:
+        return Recording.several(
+            numbers,
+            {name: _numbers(y, name)[0].astype(np.float64) for name, y in targets.items()},
+            source=MEMORY,
+            feature_names=_names(X) if isinstance(X, pd.DataFrame) else (),
+            column_types=types,
+            notes=_index_notes(X),
+            annotations=Annotations(
+                groups=_labels(known.get("groups"), "groups"),
+                weights=None if weights is None else _numbers(weights, "weights")[0].astype(np.float64),
+                covariates=_table(covariates),
+                folds=_labels(known.get("folds"), "folds"),
+            ),
+            covariate_names=_covariate_names(covariates),
+        )
+    except DataError as error:
+        raise DataError(f"{MEMORY}: {str(error).removeprefix(f'{MEMORY}: ')}") from None
+
+
+def _table(values: Any) -> NDArray[np.float64] | None:
+    if values is None or np.shape(values)[1:] == (0,):
+        return None
+    numbers = _numbers(values, "covariates")[0].astype(np.float64)
+    return numbers[:, None] if numbers.ndim == 1 else numbers
+
+
+def _covariate_names(covariates: Any) -> tuple[str, ...]:
+    import pandas as pd
+
+    if covariates is None:
+        return ()
+    if isinstance(covariates, pd.DataFrame):
+        return _names(covariates)
+    if isinstance(covariates, pd.Series) and covariates.name is not None:
+        return (str(covariates.name),)
+    shape = np.shape(covariates)
+    return tuple(f"covariate {number}" for number in range(shape[1] if len(shape) == 2 else 1))
+
+
+def _labels(values: Any, what: str) -> NDArray[np.str_] | None:
+    import pandas as pd
+
+    if values is None:
+        return None
+    if pd.isna(values).any():
+        raise _refusal(f"a label in every row of {what}", "a missing one", "name the group of each row")
+    labels: NDArray[np.str_] = np.asarray(values).reshape(-1).astype(np.str_)
+    return labels
 
 
 def _index_notes(X: Any) -> tuple[str, ...]:

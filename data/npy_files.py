@@ -14,13 +14,15 @@ from typing import Any, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.array_headers import FEATURES, require_bounded, require_shapes
+from regsearch.data.array_headers import FEATURES, require_bounded
+from regsearch.data.array_parts import arrays_of, feature_names, read_parts, require_all_features, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
-from regsearch.data.npy_header import kept_type, read_header
+from regsearch.data.npy_header import kept_type, read_header, require_labels
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, require_present, short
 from regsearch.data.regular_file import open_regular
+from regsearch.data.roles import Roles
 from regsearch.data.split import Block
 from regsearch.errors import DataError
 
@@ -118,52 +120,81 @@ class NpyFiles:
     ----------
     path : Path
         The folder, or the features' file.
-    target : str
-        Stem of the target's file.
-    features : str or None
-        Stem of the features' file in a folder; ``None`` for ``X``.
+    roles : Roles
+        Names are stems of files.
     """
 
     path: Path
-    target: str
-    features: str | None = None
+    roles: Roles
 
-    def read(self, *, progress: bool = False) -> Recording:
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
         """Open the recording: `X` is read where and when its values are needed."""
         with naming(self.path, _WHAT):
-            X, stored = self._open()
-            y = stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False).reshape(-1)
-            notes = [
-                f"{line(file.name)} has parts that were never written and read as 0, the first at byte {array.hole:,}"
-                for file, array in ((self._features_file, X), (self._target_file, stored))
-                if array.hole is not None
-            ]
-        return Recording.checked(
+            X = self._open()
+            names = feature_names(self, self._features_file.stem, X.shape[1])
+            parts = read_parts(self, self.roles)
+            holes = {self._features_file: X.hole} | {
+                self._file(name): NpyFile(self._file(name)).hole for name in arrays_of(self.roles.numbers, self.names())
+            }
+        notes = [
+            f"{line(file.name)} has parts that were never written and read as 0, the first at byte {hole:,}"
+            for file, hole in holes.items()
+            if hole is not None
+        ]
+        return Recording.several(
             X,
-            y,
+            parts.targets,
             source=line(self.path),
-            target=line(self.target),
+            feature_names=names,
             column_types=(str(X.stored),),
             notes=tuple(notes),
+            annotations=parts.annotations,
+            covariate_names=self.roles.covariates,
             progress=progress,
         )
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""
         with naming(self.path, _WHAT):
-            n_rows, n_features = self._open()[0].shape
+            n_rows, n_features = self._open().shape
         return n_rows, n_features
 
     def contents(self) -> tuple[Entry, ...]:
-        """Return the arrays of numbers in the folder."""
+        """Return the arrays in the folder."""
         with naming(self.path, _WHAT):
-            return tuple(self._entry(name) for name in self._names())
+            return tuple(self._entry(name) for name in self.names())
 
     def fingerprint(self) -> str | None:
-        """Return the state of both files."""
-        if self.target not in self._names():
+        """Return the state of the files."""
+        names = self.names()
+        read = arrays_of([*self.roles.numbers, *self.roles.labels], names)
+        if not set(read) <= set(names):
             return None
-        return state_of([self._features_file, self._target_file])
+        return state_of([self._features_file, *map(self._file, read)])
+
+    def names(self) -> list[str]:
+        """Stems of the files."""
+        try:
+            return sorted(file.stem for file in self._folder.iterdir() if file.suffix == ".npy")
+        except OSError:
+            return []
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of an array, from its header."""
+        with open_regular(self._file(name)) as file:
+            return read_header(file).shape
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return all values of an array of numbers."""
+        stored = NpyFile(self._file(name))
+        return stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False)
+
+    def labels(self, name: str) -> NDArray[np.str_]:
+        """Return all values of an array of text or of numbers, as text."""
+        with open_regular(self._file(name)) as file:
+            require_labels(read_header(file), name)
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False).astype(np.str_)
 
     @property
     def _folder(self) -> Path:
@@ -171,24 +202,18 @@ class NpyFiles:
 
     @property
     def _features_name(self) -> str | None:
-        return (self.features or FEATURES) if self.path.is_dir() else None
+        given = self.roles.features if isinstance(self.roles.features, str) else None
+        return (given or FEATURES) if self.path.is_dir() else None
 
     @property
     def _features_file(self) -> Path:
-        return self._folder / f"{self._features_name}.npy" if self._features_name else self.path
+        return self._file(self._features_name) if self._features_name else self.path
 
-    @property
-    def _target_file(self) -> Path:
-        return self._folder / f"{self.target}.npy"
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.npy"
 
-    def _names(self) -> list[str]:
-        try:
-            return sorted(file.stem for file in self._folder.iterdir() if file.suffix == ".npy")
-        except OSError:
-            return []
-
-    def _open(self) -> tuple[NpyFile, NpyFile]:
-        names = self._names()
+    def _open(self) -> NpyFile:
+        names = self.names()
         if not names and self._features_name:
             do = "check the path; a recording in one file is a .npz, .csv or .parquet"
             raise refusal("a Zarr group, or a folder with X.npy and the target's .npy", "another folder", do)
@@ -196,13 +221,12 @@ class NpyFiles:
             do = "say by --features which array holds the features"
             require_present(self._features_name, names, "array", do)
         X = NpyFile(self._features_file)
-        require_present(self.target, names, "array", "say by --target which array to predict")
-        y = NpyFile(self._target_file)
-        require_shapes(X.shape, y.shape, self.target)
+        require_all_features(self.roles)
+        require_parts(self, self._features_file.stem, self.roles)
         require_bounded(X, X.shape[0])
-        return X, y
+        return X
 
     def _entry(self, name: str) -> Entry:
-        with open_regular(self._folder / f"{name}.npy") as file:
+        with open_regular(self._file(name)) as file:
             shape, _, dtype, _ = read_header(file)
-        return Entry(line(name), shape, str(dtype), role_of(name, self._features_file.stem, self.target))
+        return Entry(line(name), shape, str(dtype), role_of(name, self._features_file.stem, self.roles))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from regsearch.data.memory import require_memory
 from regsearch.data.refusal import refusal, short
 
 _HEADER_BYTES = 16_384
@@ -65,3 +67,10 @@ def kept_type(dtype: np.dtype[Any], name: str) -> np.dtype[np.floating]:
     if dtype.kind not in "biuf":
         raise refusal("real numbers", f"array {short(name)} of type {short(dtype.str)}", "save it as float64")
     return np.dtype(np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64)
+
+
+def require_labels(header: Header, name: str) -> None:
+    """Raise `DataError` unless an array holds one label per row, text or a number, and fits in memory."""
+    if header.dtype.hasobject or header.dtype.kind not in "biufSU" or len(header.shape) not in (1, 2):
+        raise refusal("one label per row, text or a number", f"array {short(name)} of type {header.dtype}", "save text")
+    require_memory(math.prod(header.shape) * (header.dtype.itemsize + 4 * 32), f"array {short(name)}")

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.array_headers import FEATURES, require_shapes
+from regsearch.data.array_headers import FEATURES
+from regsearch.data.array_parts import arrays_of, chosen_columns, feature_names, read_parts, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import require_memory
-from regsearch.data.npy_header import Header, kept_type, read_header
+from regsearch.data.npy_header import Header, kept_type, read_header, require_labels
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, require_present, short
 from regsearch.data.regular_file import open_regular
+from regsearch.data.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -27,38 +29,47 @@ class NpzArchive:
     Parameters
     ----------
     path : Path
-    target : str
-        Name of the target's array.
-    features : str or None
-        Name of the features' array; ``None`` for ``X``.
+    roles : Roles
     """
 
     path: Path
-    target: str
-    features: str | None = None
+    roles: Roles
 
-    def read(self, *, progress: bool = False) -> Recording:
-        """Read the two arrays, `X` as a C-contiguous one."""
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
+        """Read the arrays, `X` as a C-contiguous one."""
         with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
-            self._shapes(archive)
-            stored = str(_header(archive, self._features_name).dtype)
-            X = _read(archive, self._features_name)
-            y = _read(archive, self.target).astype(np.float64, copy=False).reshape(-1)
-        return Recording.checked(
-            X, y, source=line(self.path), target=line(self.target), column_types=(stored,), progress=progress
+            self._require_parts(archive)
+            arrays, name = _Opened(archive), self._features_name
+            stored = str(_header(archive, name).dtype)
+            names, columns = self._columns(archive)
+            X = _read(archive, name)
+            if columns is not None:
+                X, names = np.ascontiguousarray(X[:, columns]), tuple(names[column] for column in columns)
+            parts = read_parts(arrays, self.roles)
+        return Recording.several(
+            X,
+            parts.targets,
+            source=line(self.path),
+            feature_names=names,
+            column_types=(stored,),
+            annotations=parts.annotations,
+            covariate_names=self.roles.covariates,
+            progress=progress,
         )
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""
         with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
-            return self._shapes(archive)
+            n_rows, n_features = self._require_parts(archive).shape
+            _, columns = self._columns(archive)
+        return n_rows, n_features if columns is None else len(columns)
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays of the archive."""
         with naming(self.path), open_regular(self.path) as file, zipfile.ZipFile(file) as archive:
             headers = {name: _header(archive, name) for name in _names(archive)}
         return tuple(
-            Entry(line(name), header.shape, str(header.dtype), role_of(name, self._features_name, self.target))
+            Entry(line(name), header.shape, str(header.dtype), role_of(name, self._features_name, self.roles))
             for name, header in headers.items()
         )
 
@@ -68,16 +79,47 @@ class NpzArchive:
 
     @property
     def _features_name(self) -> str:
-        return self.features or FEATURES
+        return self.roles.features if isinstance(self.roles.features, str) else FEATURES
 
-    def _shapes(self, archive: zipfile.ZipFile) -> tuple[int, int]:
-        names = _names(archive)
+    def _columns(self, archive: zipfile.ZipFile) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
+        """Return the names of all columns of the array of features, and the places of those that are chosen."""
+        name = self._features_name
+        names = feature_names(_Opened(archive), name, _header(archive, name).shape[1])
+        return names, chosen_columns(names, self.roles)
+
+    def _require_parts(self, archive: zipfile.ZipFile) -> Header:
+        """Check the headers of all arrays that are read, and return that of the features."""
         do = "say by --features which array holds the features"
-        require_present(self._features_name, names, "array", do)
-        require_present(self.target, names, "array", "say by --target which array to predict")
-        X, y = _checked_header(archive, self._features_name), _checked_header(archive, self.target)
-        require_shapes(X.shape, y.shape, self.target)
-        return X.shape[0], X.shape[1]
+        require_present(self._features_name, _names(archive), "array", do)
+        names = _names(archive)
+        X = _checked_header(archive, self._features_name)
+        for name in arrays_of(self.roles.numbers, names):
+            if name in names:
+                _checked_header(archive, name)
+        require_parts(_Opened(archive), self._features_name, self.roles)
+        return X
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The arrays of an archive that is open."""
+
+    archive: zipfile.ZipFile
+
+    def names(self) -> list[str]:
+        return _names(self.archive)
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        return _header(self.archive, name).shape
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        return _read(self.archive, name).astype(np.float64, copy=False)
+
+    def labels(self, name: str) -> NDArray[np.str_]:
+        with self.archive.open(self.archive.getinfo(f"{name}.npy")) as stream:
+            require_labels(read_header(stream), name)
+        with self.archive.open(f"{name}.npy") as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False).astype(np.str_)
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

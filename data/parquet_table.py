@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from regsearch.data.columns import assemble, require_columns, require_few, require_numbers, type_name
+from regsearch.data.columns import Columns, among, parts, require_columns, require_few, require_numbers, type_name
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, short
 from regsearch.data.regular_file import open_regular
+from regsearch.data.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -25,48 +26,41 @@ class ParquetTable:
     Parameters
     ----------
     path : Path
-    target : str
-        Name of the target's column.
+    roles : Roles
     """
 
     path: Path
-    target: str
+    roles: Roles
 
-    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it is read in one go
-        """Read all columns but the index."""
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:  # noqa: ARG002  # it is read in one go
+        """Read the columns that play a part."""
         with self._open() as file:
             schema, index = self._columns(file.schema_arrow)
             groups = range(file.num_row_groups)
             n_rows = sum(file.metadata.row_group(i).num_rows for i in groups)
-            tables = (file.read_row_group(i, columns=schema.names if index else None) for i in groups)
-            X, y = assemble(schema, n_rows, tables, self.target)
-        features = [
-            (name, dtype) for name, dtype in zip(schema.names, schema.types, strict=True) if name != self.target
-        ]
-        return Recording.checked(
-            X,
-            y,
-            source=line(self.path),
-            feature_names=tuple(name for name, _ in features),
-            target=line(self.target),
-            column_types=tuple(type_name(dtype) for _, dtype in features),
-            notes=tuple(f"{line(self.path.name)}: the index {short(name)} of pandas was left out" for name in index),
-        )
+            features = among(schema, self.roles.features_among(schema.names))
+            names = [*features.names, *self.roles.numbers, *self.roles.labels]
+            whole = len(names) == len(file.schema_arrow)
+            tables = (file.read_row_group(i, columns=None if whole else names) for i in groups)
+            columns = Columns.of(features, n_rows, tables, self.roles)
+        notes = [f"{line(self.path.name)}: the index {short(name)} of pandas was left out" for name in index]
+        return columns.recordings(line(self.path), self.roles, notes)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the header gives them."""
         with self._open() as file:
             schema, _ = self._columns(file.schema_arrow)
-            return file.metadata.num_rows, len(schema) - 1
+            return file.metadata.num_rows, len(self.roles.features_among(schema.names))
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the columns of the table."""
         with self._open() as file:
             schema = file.schema_arrow
             index, shape = self._index(schema), (file.metadata.num_rows,)
+        roles = parts(schema.names, index, self.roles)
         return tuple(
-            Entry(line(name), shape, type_name(dtype), "left out" if name in index else self._role(name))
-            for name, dtype in zip(schema.names, schema.types, strict=True)
+            Entry(line(name), shape, type_name(dtype), role)
+            for name, dtype, role in zip(schema.names, schema.types, roles, strict=True)
         )
 
     def fingerprint(self) -> str | None:
@@ -87,8 +81,8 @@ class ParquetTable:
         """Return the columns to read, and the names of those that are an index."""
         index = self._index(schema)
         kept = pa.schema([field for field in schema if field.name not in index])
-        require_columns(kept.names, self.target)
-        require_numbers(kept)
+        require_columns(kept.names)
+        require_numbers(among(kept, [*self.roles.features_among(kept.names), *self.roles.numbers]))
         return kept, index
 
     def _index(self, schema: pa.Schema) -> list[str]:
@@ -98,8 +92,5 @@ class ParquetTable:
         return [
             name
             for name in schema.names
-            if name != self.target and (name in listed or name.startswith("__index_level_"))
+            if not self.roles.part_of(name) and (name in listed or name.startswith("__index_level_"))
         ]
-
-    def _role(self, name: str) -> str:
-        return "target" if name == self.target else "features"

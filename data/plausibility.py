@@ -88,7 +88,7 @@ def sorted_note(y: NDArray[np.float64], target: str) -> str | None:
         return None
     return (
         f"rows are sorted by {target} (Spearman's rho with the row number is {rho:.2f}), so validation and test rows "
-        "hold values that no training row has; if the order means nothing, shuffle the rows and save them again"
+        'hold values that no training row has; if the order means nothing, set rows = "independent" in [data]'
     )
 
 

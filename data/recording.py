@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from regsearch.data.annotations import NOTHING, Annotations
 from regsearch.data.blocks import Matrix, row_blocks
-from regsearch.data.plausibility import Ranges, sorted_note
+from regsearch.data.plausibility import Ranges
 from regsearch.data.row_sums import row_sums
 from regsearch.errors import DataError
 
@@ -46,6 +48,10 @@ class Recording:
         What people should know about how the source was read, and about its values: one sentence each.
     row_sums : ndarray of uint64, shape (n_rows,), or None
         If `X` stays in its files: sums that its rows must still have when they are copied; see `row_sums`.
+    annotations : Annotations
+        What is known of each row beside: its group, weight, covariates and fold.
+    covariate_names : tuple of str
+        One name per covariate, or empty if they have none.
     """
 
     X: Matrix
@@ -57,26 +63,39 @@ class Recording:
     column_types: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     row_sums: NDArray[np.uint64] | None = None
+    annotations: Annotations = NOTHING
+    covariate_names: tuple[str, ...] = ()
 
     @classmethod
     def checked(
+        cls, X: Matrix, y: NDArray[np.float64], *, source: str, target: str = "y", **known: Unpack[Known]
+    ) -> Recording:
+        """Check values, read them once, and return them as a recording; see `several`."""
+        (recording,) = cls.several(X, {target: y}, source=source, **known)
+        return recording
+
+    @classmethod
+    def several(
         cls,
         X: Matrix,
-        y: NDArray[np.float64],
+        targets: Mapping[str, NDArray[np.float64]],
         *,
         source: str,
         feature_names: tuple[str, ...] = (),
-        target: str = "y",
         column_types: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
+        annotations: Annotations = NOTHING,
+        covariate_names: tuple[str, ...] = (),
         progress: bool = False,
-    ) -> Recording:
-        """Check values, read them once, and return them as a recording.
+    ) -> tuple[Recording, ...]:
+        """Check values, read the features once, and return a recording for each target; all share the features.
 
         Parameters
         ----------
-        X, y, source, feature_names, target, column_types
-            Fields of the recording.
+        X, source, feature_names, column_types, annotations, covariate_names
+            Fields of the recordings.
+        targets : mapping of str to ndarray of float64, shape (n_rows,)
+            Targets by name.
         notes : tuple of str
             Notes on how the source was read; notes on its values are added.
         progress : bool
@@ -86,37 +105,75 @@ class Recording:
         ------
         DataError
             If the shapes disagree, there are fewer than two rows, a value is not finite or is a fill value of masked
-            arrays, squares of values leave double precision, or `y` is constant.
+            arrays, squares of values leave double precision, a target is constant, or an annotation cannot be used.
         """
-        _require_shapes(X, y, source, target)
+        for target, y in targets.items():
+            _require_shapes(X, y, source, target)
         if feature_names and len(feature_names) != X.shape[1]:
             raise DataError(f"{source}: {len(feature_names)} feature names for {X.shape[1]} columns; give one each")
+        try:
+            annotations.check(X.shape[0], covariate_names)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
         digest = hashlib.sha256()
-        with _bar(X.dtype.itemsize * math.prod(X.shape) + y.nbytes, progress) as advance:
-            X_scan = _Scan.of(X, X.shape, digest, advance)
-            X_scan.require_finite(f"{source}: X", feature_names)
-            y_scan = _Scan.of(y[:, None], y.shape, digest, advance)
-            y_scan.require_finite(f"{source}: {target}", ())
-        if y.min() == y.max():
-            raise DataError(
-                f"{source}: {target} is {y[0]:g} in every row, so there is nothing to predict; choose another target"
-            )
-        for scan, values, name, names in ((X_scan, X, "X", feature_names), (y_scan, y[:, None], target, (target,))):
-            scan.ranges.require_squares(f"{source}: {name}", names)
-            scan.ranges.require_no_fill(values, f"{source}: {name}", names)
-        counting = [str(feature_names[column] if feature_names else column) for column in X_scan.ranges.counting(X)]
+        with _bar(X.dtype.itemsize * math.prod(X.shape), progress) as advance:
+            scan = _Scan.of(X, X.shape, digest, advance)
+        scan.require_finite(f"{source}: X", feature_names)
+        scan.ranges.require_squares(f"{source}: X", feature_names)
+        scan.ranges.require_no_fill(X, f"{source}: X", feature_names)
+        counting = [str(feature_names[column] if feature_names else column) for column in scan.ranges.counting(X)]
         found = [f"feature {name} counts the rows; if it is an index, leave it out" for name in counting[:1]]
-        return cls(
-            X,
-            y,
-            digest.hexdigest(),
-            source,
-            feature_names,
-            target,
-            column_types,
-            (*notes, *found, *filter(None, [sorted_note(y, target)])),
-            None if isinstance(X, np.ndarray) else X_scan.row_sums,
+        return tuple(
+            cls(
+                X,
+                y,
+                _checked_target(y, (source, target), digest.copy(), annotations, covariate_names),
+                source,
+                feature_names,
+                target,
+                column_types,
+                (*notes, *found),
+                None if isinstance(X, np.ndarray) else scan.row_sums,
+                annotations,
+                covariate_names,
+            )
+            for target, y in targets.items()
         )
+
+
+class Known(TypedDict, total=False):
+    """The keyword arguments of `Recording.several`, but for the source."""
+
+    feature_names: tuple[str, ...]
+    column_types: tuple[str, ...]
+    notes: tuple[str, ...]
+    annotations: Annotations
+    covariate_names: tuple[str, ...]
+    progress: bool
+
+
+def _checked_target(
+    y: NDArray[np.float64],
+    names: tuple[str, str],
+    digest: hashlib._Hash,
+    annotations: Annotations,
+    covariate_names: tuple[str, ...],
+) -> str:
+    """Check a target of a source, and return the recording's SHA-256, given the digest of its features."""
+    what, (_, target) = ": ".join(names), names
+    scan = _Scan.of(y[:, None], y.shape, digest, lambda _: None)
+    scan.require_finite(what, ())
+    if y.min() == y.max():
+        raise DataError(f"{what} is {y[0]:g} in every row, so there is nothing to predict; choose another target")
+    scan.ranges.require_squares(what, (target,))
+    scan.ranges.require_no_fill(y[:, None], what, (target,))
+    if annotations.covariates is not None:
+        for place, column in enumerate(annotations.covariates.T):
+            if np.array_equal(column, y):
+                name = covariate_names[place] if covariate_names else place
+                raise DataError(f"{what} equals the covariate {name}, so nothing is left to predict; drop that one")
+    annotations.update(digest)
+    return digest.hexdigest()
 
 
 def _require_shapes(X: Matrix, y: NDArray[np.float64], source: str, target: str) -> None:

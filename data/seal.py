@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.blocks import Columnwise
+from regsearch.data.lagged import Lagged, Past
+from regsearch.data.plausibility import sorted_note
 from regsearch.data.recording import Recording
-from regsearch.data.split import Block, Split, in_words
+from regsearch.data.split import Block, Index, Split, as_blocks, in_words, rows_of
 from regsearch.data.table import Table
 from regsearch.errors import DataError
+
+Scale = Literal["unit-norm", "standard", "none"]
+"""What a column is divided by once it is centred: its Euclidean norm, its standard deviation, or nothing."""
+
+_SHOWN = 200
+
+Parts = Mapping[tuple[Block, ...], Index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +32,33 @@ class Rows:
     Parameters
     ----------
     X : Columnwise of float32 or float64, shape (n_rows, n_features)
+        With lags, a column for each feature and lag.
     y : ndarray of float64, shape (n_rows,)
     index : ndarray of int, shape (n_rows,)
         Places of the rows in the recording.
+    groups : ndarray of str, shape (n_rows,), or None
+        Session, subject or run of each row.
+    weights : ndarray of float64, shape (n_rows,), or None
+        Positive.
+    covariates : ndarray of float64, shape (n_rows, n_covariates), or None
     """
 
     X: Columnwise
     y: NDArray[np.float64]
     index: NDArray[np.int64]
+    groups: NDArray[np.str_] | None = None
+    weights: NDArray[np.float64] | None = None
+    covariates: NDArray[np.float64] | None = None
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights; the number of rows if all weigh the same."""
+        return float(len(self.y) if self.weights is None else self.weights.sum())
+
+    @property
+    def mean(self) -> float:
+        """Weighted mean of the target."""
+        return float(self.y.mean() if self.weights is None else np.average(self.y, weights=self.weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +67,29 @@ class FoldRows:
 
     train: Rows
     validation: Rows
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How rows become the columns and the errors of a fit.
+
+    Attributes
+    ----------
+    lags : tuple of int
+        How many rows before each feature is taken.
+    scale : {"unit-norm", "standard", "none"}
+        What centred columns are divided by.
+    independent : bool
+        Whether the order of rows means nothing, so that errors are resampled row by row instead of by blocks.
+    """
+
+    lags: tuple[int, ...] = (0,)
+    scale: Scale = "unit-norm"
+    independent: bool = False
+
+
+AS_IS = Preparation()
+"""Features of the same row, on the tutorial's scale, in time order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +104,11 @@ class Development:
     data_sha256 : str
         SHA-256 of the whole recording.
     split : Split
-    source, target, feature_names, column_types, notes
+    source, target, column_types, notes, covariate_names
         Fields of the recording.
+    feature_names : tuple of str
+        One name per column of `X`, that of its feature and, with lags, its lag; empty if the features have none.
+    preparation : Preparation
     """
 
     folds: tuple[FoldRows, ...]
@@ -67,10 +120,12 @@ class Development:
     feature_names: tuple[str, ...] = ()
     column_types: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    covariate_names: tuple[str, ...] = ()
+    preparation: Preparation = AS_IS
 
     @property
     def n_features(self) -> int:
-        """Number of features."""
+        """Number of columns that are penalised: features, times lags."""
         return int(self.model.X.shape[1])
 
 
@@ -82,60 +137,109 @@ class SealedTest:
 
     __slots__ = ("__rows",)
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows | None) -> None:
         self.__rows = rows
 
     def open(self) -> Rows:
-        """Return the test rows.  Only `regsearch.search.promotion` calls this, and records that it did."""
+        """Return the test rows.  Only `regsearch.search.promotion` and `regsearch.search.null` call this, and
+        record that they did.
+        """
+        assert self.__rows is not None, "no row was kept for a test"  # noqa: S101
         return self.__rows
 
     def __repr__(self) -> str:
-        return f"<SealedTest of {len(self.__rows.y)} rows>"
+        return f"<SealedTest of {len(self.__rows.y) if self.__rows else 0} rows>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("sealed test rows cannot be pickled or copied")
 
 
-def seal(recording: Recording, split: Split) -> tuple[Development, SealedTest]:
-    """Cut a recording into the rows that the search may read and the sealed test rows.
+def seal(recording: Recording, split: Split, preparation: Preparation = AS_IS) -> tuple[Development, SealedTest]:
+    """Cut a recording into the rows that the search may read and the sealed test rows; see `seal_targets`."""
+    (made,) = seal_targets([recording], split, preparation)
+    return made
 
-    The rows are copied, so the recording can be deleted: the rows of the search once, in however many folds they are,
-    and the test rows apart from them.
+
+def seal_targets(
+    recordings: Sequence[Recording], split: Split, preparation: Preparation = AS_IS
+) -> list[tuple[Development, SealedTest]]:
+    """Cut recordings that differ in their target alone; their rows are copied once.
+
+    The recordings can then be deleted.  With several folds a row is held once, and the test rows apart from all others.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        With the same features.
+    split : Split
+    preparation : Preparation
 
     Raises
     ------
     DataError
-        If the split does not fit the recording, the target is constant in one of its parts, or the files of the
-        recording have changed since it was read through.
+        If the split does not fit the recordings, a target is constant in one of its parts, there are as many
+        covariates as rows to fit on, or the files of the recordings have changed since they were read through.
     """
-    split.check(len(recording.y))
-    parts = {blocks for fold in split.folds for blocks in (fold.train, fold.validation)} | {split.model}
-    table = _copied(recording, chain.from_iterable(parts))
-    taken = {blocks: _take(recording, table, blocks) for blocks in parts}
-    development = Development(
-        tuple(FoldRows(taken[fold.train], taken[fold.validation]) for fold in split.folds),
-        taken[split.model],
-        recording.sha256,
-        split,
-        recording.source,
-        recording.target,
-        recording.feature_names,
-        recording.column_types,
-        recording.notes,
-    )
-    test = (split.test,)
-    return development, SealedTest(_take(recording, _copied(recording, test), test))
-
-
-def _copied(recording: Recording, blocks: Iterable[Block]) -> Table:
-    return Table.copy(recording.X, blocks, row_sums=recording.row_sums, source=recording.source)
-
-
-def _take(recording: Recording, table: Table, blocks: Sequence[Block]) -> Rows:
-    y = np.concatenate([recording.y[start:stop] for start, stop in blocks])
-    if y.min() == y.max():
-        raise DataError(
-            f"{recording.source}: {recording.target} is constant in rows {in_words(blocks)}, where R² would mean "
-            "nothing; choose other rows in [data.split]"
+    first = recordings[0]
+    split.check(len(first.y))
+    past = Past.of(len(first.y), preparation.lags, first.annotations.groups)
+    parts = {blocks: rows_of(blocks) for fold in split.folds for blocks in (fold.train, fold.validation)}
+    parts[split.model] = rows_of(split.model)
+    features = _features(first, past, parts)
+    test = {split.test: rows_of(split.test)} if split.test else {}
+    tested = _features(first, past, test)
+    _require_room(first, [*(fold.train for fold in split.folds), split.model], parts)
+    made = []
+    for recording in recordings:
+        taken = {blocks: _rows(recording, blocks, parts[blocks], features[blocks]) for blocks in parts}
+        sealed = [_rows(recording, blocks, test[blocks], tested[blocks]) for blocks in test]
+        in_order = () if preparation.independent else filter(None, [sorted_note(recording.y, recording.target)])
+        development = Development(
+            tuple(FoldRows(taken[fold.train], taken[fold.validation]) for fold in split.folds),
+            taken[split.model],
+            recording.sha256,
+            split,
+            recording.source,
+            recording.target,
+            past.names(recording.feature_names, recording.X.shape[1]),
+            recording.column_types,
+            (*recording.notes, *in_order),
+            recording.covariate_names,
+            preparation,
         )
-    return Rows(table.select(blocks), y, np.concatenate([np.arange(start, stop) for start, stop in blocks]))
+        made.append((development, SealedTest(sealed[0] if sealed else None)))
+    return made
+
+
+def _features(recording: Recording, past: Past, parts: Parts) -> dict[tuple[Block, ...], Columnwise]:
+    """Copy the rows that some parts need out of the recording once, and return the features of each part."""
+    if not parts:
+        return {}
+    needed = np.unique(np.concatenate([past.sources(rows).ravel() for rows in parts.values()]))
+    table = Table.copy(recording.X, as_blocks(needed), row_sums=recording.row_sums, source=recording.source)
+    if past.is_present:
+        return {blocks: table.select(blocks) for blocks in parts}
+    held = table.select(table.blocks)
+    return {blocks: Lagged(held, table.places(past.sources(rows))) for blocks, rows in parts.items()}
+
+
+def _rows(recording: Recording, blocks: tuple[Block, ...], rows: Index, X: Columnwise) -> Rows:
+    y, known = recording.y[rows], recording.annotations.at(rows)
+    if y.min() == y.max():
+        words = in_words(blocks)
+        raise DataError(
+            f"{recording.source}: {recording.target} is constant in rows "
+            f"{words if len(words) < _SHOWN else f'{words[:_SHOWN]}…'}, where R² would mean nothing; choose other rows "
+            "in [data.split]"
+        )
+    return Rows(X, y, rows, known.groups, known.weights, known.covariates)
+
+
+def _require_room(recording: Recording, fitted: Iterable[tuple[Block, ...]], parts: Parts) -> None:
+    covariates = recording.annotations.covariates
+    fewest = min(len(parts[blocks]) for blocks in fitted)
+    if covariates is not None and covariates.shape[1] + 1 >= fewest:
+        raise DataError(
+            f"{recording.source}: expected at least two more rows to fit on than covariates, found {fewest} rows for "
+            f"{covariates.shape[1]} covariates; give fewer covariates, or more rows"
+        )

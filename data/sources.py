@@ -12,6 +12,7 @@ from typing import Protocol
 from regsearch.data.entry import Entry
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, refusal
+from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
 MEMORY = "memory"
@@ -24,8 +25,8 @@ _TABLES = (".csv", ".parquet")
 class Source(Protocol):
     """A recording that can be read."""
 
-    def read(self, *, progress: bool = False) -> Recording:
-        """Read or open the recording; `progress` allows a bar in a terminal."""
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
+        """Read or open a recording for each target; `progress` allows a bar in a terminal."""
 
     def shape(self) -> tuple[int, int] | None:
         """Return the numbers of rows and features without reading values; ``None`` if that takes reading."""
@@ -37,25 +38,28 @@ class Source(Protocol):
         """Return a text that changes when the values do; ``None`` if the source is missing."""
 
 
-def load(source: str, target: str = "y", *, features: str | None = None, progress: bool = True) -> Recording:
-    """Return the recording that a source names.
+def load(source: str, roles: Roles | str = "y", *, progress: bool = True) -> Recording:
+    """Return the recording that a source names, with its first target; see `load_targets`."""
+    return load_targets(source, roles, progress=progress)[0]
+
+
+def load_targets(source: str, roles: Roles | str = "y", *, progress: bool = True) -> tuple[Recording, ...]:
+    """Return the recordings that a source names: one for each target, with the same features, which are read once.
 
     Parameters
     ----------
     source : str
         ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path: to a
-        ``.npz``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its target or a
-        Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
-    target : str
-        Name of the array or column to predict.
-    features : str or None
-        Name of the array of features in a ``.npz``, a folder or a Zarr group, if it is not ``X``.
+        ``.npz``, ``.mat``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its
+        target or a Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
+    roles : Roles or str
+        Which arrays or columns play which part; a text is the name of the target alone.
     progress : bool
         Whether a download, or reading a file where it lies, draws a progress bar in a terminal.
 
     Returns
     -------
-    Recording
+    tuple of Recording
         `X` float32 if every feature is stored in 32 bits or fewer of floating point, else float64.
 
     Raises
@@ -63,42 +67,42 @@ def load(source: str, target: str = "y", *, features: str | None = None, progres
     DataError
         If there is no such source, or it cannot be searched.
     """
-    return source_of(source, target, features).read(progress=progress)
+    return source_of(source, roles).read(progress=progress)
 
 
-def shape(source: str, target: str = "y", *, features: str | None = None) -> tuple[int, int] | None:
+def shape(source: str, roles: Roles | str = "y") -> tuple[int, int] | None:
     """Return the numbers of rows and features of a recording, or ``None`` if only reading its values would tell.
 
     Parameters
     ----------
-    source, target, features
-        Arguments of `load`.
+    source, roles
+        Arguments of `load_targets`.
 
     Raises
     ------
     DataError
         If there is no such source, or its header already shows that it cannot be searched.
     """
-    return source_of(source, target, features).shape()
+    return source_of(source, roles).shape()
 
 
-def contents(source: str, target: str = "y", *, features: str | None = None) -> tuple[Entry, ...]:
-    """Return the arrays or columns that a source holds, and the role that `load` would give each; reads headers only.
+def contents(source: str, roles: Roles | str = "y") -> tuple[Entry, ...]:
+    """Return the arrays or columns that a source holds, and the part that each would play; reads headers only.
 
     Parameters
     ----------
-    source, target, features
-        Arguments of `load`.  They need not be there.
+    source, roles
+        Arguments of `load_targets`.  The names need not be there.
 
     Raises
     ------
     DataError
         If there is no such source, or its header cannot be read.
     """
-    return source_of(source, target, features).contents()
+    return source_of(source, roles).contents()
 
 
-def fingerprint(source: str, target: str = "y", *, features: str | None = None) -> str | None:
+def fingerprint(source: str, roles: Roles | str = "y") -> str | None:
     """Return a text that changes when the source's values do, found without reading them all.
 
     It is ``None`` if the source is missing.  `regsearch.data.file_state.state_of` says which changes of a file
@@ -106,20 +110,20 @@ def fingerprint(source: str, target: str = "y", *, features: str | None = None) 
 
     Parameters
     ----------
-    source, target, features
-        Arguments of `load`.
+    source, roles
+        Arguments of `load_targets`.
 
     Raises
     ------
     DataError
         If the text names no kind of source.
     """
-    return source_of(source, target, features).fingerprint()
+    return source_of(source, roles).fingerprint()
 
 
 def is_recording(text: str) -> bool:
     """Return whether a text names a recording by its name, its suffix or its folder, whether it is there or not."""
-    suffixes = (*_TABLES, ".npz", ".npy", ".zarr")
+    suffixes = (*_TABLES, ".npz", ".mat", ".npy", ".zarr")
     return is_example(text) or Path(text).suffix.lower() in suffixes or os.path.isdir(text)  # noqa: PTH112
 
 
@@ -133,17 +137,15 @@ def is_example(source: str) -> bool:
     return source in ("twin", "stringer") or (is_path(source) and _is_published(Path(source)))
 
 
-def source_of(source: str, target: str = "y", features: str | None = None) -> Source:
+def source_of(source: str, roles: Roles | str = "y") -> Source:
     """Return the source that a text names.
 
     Parameters
     ----------
     source : str
         ``"twin"``, ``"stringer"``, or a path.
-    target : str
-        Name of the array or column to predict.
-    features : str or None
-        Name of the array of features, if it is not ``X``.
+    roles : Roles or str
+        Which arrays or columns play which part; a text is the name of the target alone.
 
     Raises
     ------
@@ -156,14 +158,17 @@ def source_of(source: str, target: str = "y", features: str | None = None) -> So
             "run_search(config, data=…) or promote(search_id, data=…)"
         )
     path = Path(source)
-    suffix = path.suffix.lower()
+    roles = Roles((roles,)) if isinstance(roles, str) else roles
     try:
-        if features is not None and (source in _NAMES or suffix in (*_TABLES, ".npy")):
-            do = "leave it out: everything but the target is a feature"
-            raise refusal("a .npz, a folder or a Zarr group if features are named", f"--features {line(features)}", do)
+        if source in _NAMES and roles != Roles(roles.targets):
+            do = "save it as .npz first, or leave out what chooses among columns"
+            raise refusal("the recording as it is", "a choice among its columns", do)
+        if path.suffix.lower() == ".npy" and not os.path.isdir(path) and isinstance(roles.features, str):  # noqa: PTH112
+            found = f"--features {line(roles.features)}"
+            raise refusal("a .npz, a folder or a Zarr group if features are named", found, "leave it out")
         if "\0" in source:
             raise refusal("a path", "a NUL character in it", "check the path")
-        return _named(source) if source in _NAMES else _at(path, target, features)
+        return _named(source) if source in _NAMES else _at(path, roles)
     except DataError as error:
         raise DataError(f"{line(source)}: {error}") from None
 
@@ -175,8 +180,9 @@ def _named(source: str) -> Source:
     return Twin() if source == "twin" else Published()
 
 
-def _at(path: Path, target: str, features: str | None) -> Source:
+def _at(path: Path, roles: Roles) -> Source:
     from regsearch.data.csv_table import CsvTable
+    from regsearch.data.mat_file import MatFile
     from regsearch.data.npy_files import NpyFiles
     from regsearch.data.npz_archive import NpzArchive
     from regsearch.data.parquet_table import ParquetTable
@@ -185,21 +191,23 @@ def _at(path: Path, target: str, features: str | None) -> Source:
     from regsearch.data.zarr_metadata import is_zarr
 
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises for a name that is too long
-        return ZarrGroup(path, target, features) if is_zarr(path) else NpyFiles(path, target, features)
+        return ZarrGroup(path, roles) if is_zarr(path) else NpyFiles(path, roles)
     match path.suffix.lower():
         case ".npz":
-            return NpzArchive(path, target, features)
+            return NpzArchive(path, roles)
+        case ".mat":
+            return MatFile(path, roles)
         case ".csv":
-            return CsvTable(path, target)
+            return CsvTable(path, roles)
         case ".parquet":
-            return ParquetTable(path, target)
+            return ParquetTable(path, roles)
         case ".npy" if _is_published(path):
             return PublishedFile(path)
         case ".npy":
-            return NpyFiles(path, target)
+            return NpyFiles(path, roles)
     found = f"the suffix {line(path.suffix)[:60]!r}" if path.suffix else "a name without suffix"
-    do = "save it as one of the three, or name a recording: twin or stringer"
-    raise refusal("a .npz, .csv or .parquet file", found, do)
+    do = "save it as one of the four, or name a recording: twin or stringer"
+    raise refusal("a .npz, .csv, .parquet or .mat file", found, do)
 
 
 def _is_published(path: Path) -> bool:

@@ -1,10 +1,10 @@
-"""Rows to train on, to choose by, and to keep for the end: contiguous blocks, since neighbouring rows are alike."""
+"""Which rows a search fits on, which it compares trials on, and which stay sealed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,13 @@ from regsearch.errors import DataError
 Block = tuple[int, int]
 """Half-open range of rows, ``(start, stop)``."""
 
+Index = NDArray[np.intp]
+"""Places of rows in the recording, ascending."""
+
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows to fit a model on, and rows to compare it on, in time order.
+    """Rows to fit a model on, and rows to compare it on, in the order of the recording.
 
     Parameters
     ----------
@@ -38,35 +41,47 @@ class Split:
         One for a holdout.
     model : tuple of Block
         Rows that a trial's own model is fitted on: the training rows of a holdout, or all rows of the folds.
-    test : Block
+    test : tuple of Block
+        Empty if nothing is kept for a test.
     shown : mapping of str to str
         The split in words, for people.
     """
 
     folds: tuple[Fold, ...]
     model: tuple[Block, ...]
-    test: Block
+    test: tuple[Block, ...]
     shown: Mapping[str, str]
 
     @classmethod
+    def of(
+        cls, folds: Iterable[tuple[Index, Index]], model: Index, test: Index, shown: Mapping[str, str] | None = None
+    ) -> Split:
+        """Return the split of any rows: places of the training and validation rows of each fold, ascending."""
+        made = tuple(Fold(as_blocks(train), as_blocks(validation)) for train, validation in folds)
+        words = shown or {
+            "train": in_words(as_blocks(model)),
+            "validation": in_words(made[0].validation) if len(made) == 1 else f"{len(made)} folds of these",
+            "test": in_words(as_blocks(test)),
+        }
+        return cls(made, as_blocks(model), as_blocks(test), words)
+
+    @classmethod
     def holdout(cls, train: Sequence[Block], validation: Block, test: Block) -> Split:
-        """Return the split with one fold.
+        """Return the split with one fold of ranges.
 
         Raises
         ------
         DataError
             If a range is empty, reversed or negative, or two of them overlap.
         """
-        _require_disjoint(("train", train), ("validation", [validation]), ("test", [test]))
+        require_disjoint(("train", train), ("validation", [validation]), ("test", [test]))
         blocks = tuple(sorted(train))
         shown = {"train": in_words(blocks), "validation": in_words([validation]), "test": in_words([test])}
-        return cls((Fold(blocks, (validation,)),), blocks, test, shown)
+        return cls((Fold(blocks, (validation,)),), blocks, (test,), shown)
 
     @classmethod
     def blocked(cls, rows: Sequence[Block], folds: int, embargo: int, test: Block) -> Split:
         """Return the split that cuts some rows into `folds` contiguous parts, and validates on each of them in turn.
-
-        The parts are those of ``sklearn.model_selection.KFold(folds)`` over the rows in time order.
 
         Parameters
         ----------
@@ -84,32 +99,15 @@ class Split:
             If a range is empty, reversed or negative, two ranges overlap, the test rows are too near, or a fold has no
             training rows left.
         """
-        _require_disjoint(("train", rows), ("test", [test]))
-        blocks = tuple(sorted(rows))
-        every = np.concatenate([np.arange(*block) for block in blocks])
-        nearest = int(np.minimum(np.abs(every - test[0]), np.abs(every - (test[1] - 1))).min()) - 1
-        if nearest < embargo:
-            raise DataError(
-                f"split: test rows {in_words([test])} come within {nearest} row(s) of the training rows; "
-                f"an embargo of {embargo} needs at least as many between them"
-            )
-        if len(every) < 2 * folds:
-            raise DataError(f"split: {len(every)} rows are too few for {folds} folds; each needs at least 2")
-        made = []
-        for part in np.array_split(every, folds):
-            validation = _as_blocks(part)
-            near = np.zeros(len(every), dtype=bool)
-            for start, stop in validation:
-                near |= (every >= start - embargo) & (every < stop + embargo)
-            if near.sum() > len(every) - 2:
-                raise DataError(f"split: an embargo of {embargo} leaves a fold without training rows; lower it")
-            made.append(Fold(_as_blocks(every[~near]), validation))
+        require_disjoint(("train", rows), ("test", [test]))
+        every = rows_of(rows)
+        require_embargo(every, rows_of([test]), embargo)
         shown = {
-            "train": in_words(blocks),
+            "train": in_words(as_blocks(every)),
             "validation": f"{folds} blocked folds of these, embargo {embargo}",
             "test": in_words([test]),
         }
-        return cls(tuple(made), blocks, test, shown)
+        return cls.of(blocked_folds(every, folds, embargo), every, rows_of([test]), shown)
 
     @classmethod
     def by_fractions(cls, n_rows: int) -> Split:
@@ -129,32 +127,105 @@ class Split:
 
     def check(self, n_rows: int) -> None:
         """Raise `DataError` if a block ends after row `n_rows`, or a part has a single row, which has no score."""
-        folds = chain.from_iterable((fold.train, fold.validation) for fold in self.folds)
-        for blocks in (*folds, self.model, (self.test,)):
-            if max(stop for _, stop in blocks) > n_rows:
+        parts = [(part, rows) for fold in self.folds for part, rows in _parts_of(fold)]
+        parts += [("training", self.model), *([("test", self.test)] if self.test else [])]
+        for part, blocks in parts:
+            if max((stop for _, stop in blocks), default=0) > n_rows:
                 raise DataError(
                     f"split: rows {in_words(blocks)} reach past the recording's {n_rows} rows; change [data.split]"
                 )
-            if sum(stop - start for start, stop in blocks) < 2:
-                raise DataError(f"split: rows {in_words(blocks)} hold one row; a score needs at least 2")
+            if count(blocks) < 2:
+                found = f"{part} rows {in_words(blocks)} hold one row" if blocks else f"no {part} rows are left"
+                lost = f" (left out: {self.shown['left_out']})" if "left_out" in self.shown else ""
+                raise DataError(f"split: {found}{lost}; a score needs at least 2, change [data.split]")
 
 
-def _require_disjoint(*purposes: tuple[str, Sequence[Block]]) -> None:
+def _parts_of(fold: Fold) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+    return ("training", fold.train), ("validation", fold.validation)
+
+
+def blocked_folds(rows: Index, folds: int, embargo: int = 0) -> list[tuple[Index, Index]]:
+    """Return the training and validation rows of contiguous folds, those of ``sklearn.model_selection.KFold(folds)``.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n_rows,)
+        Places of rows, ascending.
+    folds : int
+    embargo : int
+        Number of rows on either side of a validation block that its fold does not train on.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or a fold has no training rows left.
+    """
+    if len(rows) < 2 * folds:
+        raise DataError(f"split: {len(rows)} rows are too few for {folds} folds; each needs at least 2")
+    made = []
+    for part in np.array_split(rows, folds):
+        near = np.zeros(len(rows), dtype=bool)
+        for start, stop in as_blocks(part):
+            near |= (rows >= start - embargo) & (rows < stop + embargo)
+        if near.sum() > len(rows) - 2:
+            raise DataError(f"split: an embargo of {embargo} leaves a fold without training rows; lower it")
+        made.append((rows[~near], part))
+    return made
+
+
+def require_embargo(rows: Index, test: Index, embargo: int) -> None:
+    """Raise `DataError` if a test row is nearer to other rows than an embargo allows."""
+    nearest = rows.size and test.size and int(distances(rows, test).min()) - 1
+    if rows.size and test.size and nearest < embargo:
+        raise DataError(
+            f"split: test rows {in_words(as_blocks(test))} come within {nearest} row(s) of the training rows; "
+            f"an embargo of {embargo} needs at least as many between them"
+        )
+
+
+def distances(rows: Index, others: Index) -> Index:
+    """Return how far each row is from the nearest of some other rows, given in ascending order."""
+    after = np.searchsorted(others, rows)
+    left = np.abs(rows - others[np.maximum(after - 1, 0)])
+    right = np.abs(rows - others[np.minimum(after, len(others) - 1)])
+    return np.asarray(np.minimum(left, right), dtype=np.intp)
+
+
+def require_disjoint(*purposes: tuple[str, Sequence[Block]]) -> None:
+    """Raise `DataError` if a range is empty, reversed or negative, or two of them overlap."""
     named = [(name, block) for name, blocks in purposes for block in blocks]
     for name, (start, stop) in named:
         if start < 0 or stop <= start:
             raise DataError(f"split: {name} rows must be [start, stop) with 0 <= start < stop, found [{start}, {stop})")
-    for (one, a), (other, b) in combinations(named, 2):
-        if a[0] < b[1] and b[0] < a[1]:
+    ordered = sorted(named, key=lambda one: one[1])
+    for (one, a), (other, b) in pairwise(ordered):
+        if b[0] < a[1]:
             raise DataError(
                 f"split: {one} rows {in_words([a])} and {other} rows {in_words([b])} overlap; "
                 "a row may serve one purpose only"
             )
 
 
-def _as_blocks(rows: NDArray[np.int64]) -> tuple[Block, ...]:
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-    return tuple((int(run[0]), int(run[-1]) + 1) for run in runs)
+def rows_of(blocks: Iterable[Block]) -> Index:
+    """Return the rows of ranges, ascending."""
+    return np.concatenate([np.arange(start, stop, dtype=np.intp) for start, stop in sorted(blocks)] or [_NO_ROWS])
+
+
+_NO_ROWS = np.empty(0, dtype=np.intp)
+
+
+def as_blocks(rows: Index) -> tuple[Block, ...]:
+    """Return ascending rows as ranges."""
+    if not rows.size:
+        return ()
+    gaps = np.flatnonzero(np.diff(rows) > 1)
+    starts, stops = rows[np.append(0, gaps + 1)], rows[np.append(gaps, rows.size - 1)] + 1
+    return tuple(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def count(blocks: Iterable[Block]) -> int:
+    """Return the number of rows in ranges."""
+    return sum(stop - start for start, stop in blocks)
 
 
 def in_words(blocks: Iterable[Block]) -> str:

@@ -21,6 +21,7 @@ from regsearch.data.npy_header import read_header
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal
 from regsearch.data.regular_file import open_regular
+from regsearch.data.roles import Roles
 from regsearch.data.twin import SHAPE
 from regsearch.errors import DataError
 
@@ -116,7 +117,7 @@ def fetch(*, url: str = URL, sha256: str = SHA256, cache: Path | None = None, pr
 class Published:
     """The recording as it was published, under the name ``stringer``: downloaded when it is first read."""
 
-    def read(self, *, progress: bool = False) -> Recording:
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
         """Download the recording if need be, and read it."""
         return PublishedFile(fetch(progress=progress and sys.stderr.isatty())).read()
 
@@ -151,7 +152,7 @@ class PublishedFile:
 
     path: Path
 
-    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it is read in one go
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:  # noqa: ARG002  # it is read in one go
         """Read `sresp` transposed as `X`, float32 and C-contiguous, and `run` as `y`.
 
         Raises
@@ -168,7 +169,7 @@ class PublishedFile:
                 raise refusal("sresp of (neurons, frames) and run of (frames, 1)", found, _AGAIN)
             require_memory(sresp.stored.size, "array 'sresp'")
             X, y = _read_transposed(file, sresp), _read_transposed(file, run).ravel().astype(np.float64)
-        return Recording.checked(X, y, source="stringer", target="run")
+        return (Recording.checked(X, y, source="stringer", target="run"),)
 
     def shape(self) -> None:
         """Return ``None``: only parsing the pickle would tell."""
@@ -184,7 +185,7 @@ class PublishedFile:
                 array = _describe(entries, str(key))
             except DataError:  # it holds something else
                 continue
-            found.append(Entry(line(key), array.shape, str(array.dtype), role_of(str(key), "sresp", "run")))
+            found.append(Entry(line(key), array.shape, str(array.dtype), role_of(str(key), "sresp", Roles(("run",)))))
         return tuple(found)
 
     def fingerprint(self) -> str | None:

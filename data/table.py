@@ -7,7 +7,6 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
 from typing import IO, Any
@@ -19,8 +18,11 @@ from regsearch.data.blocks import Matrix, column_blocks
 from regsearch.data.memory import fits_in_memory
 from regsearch.data.refusal import refusal
 from regsearch.data.row_sums import row_sums as sums_of_rows
-from regsearch.data.split import Block
+from regsearch.data.split import Block, count
 from regsearch.errors import DataError
+
+_MANY = 32
+"""Number of ranges of rows from which they are gathered one by one."""
 
 
 class Table:
@@ -65,7 +67,7 @@ class Table:
             If the rows fit neither in memory nor in the folder of temporary files, or have other sums.
         """
         merged = _merged(blocks)
-        shape = (X.shape[1], sum(stop - start for start, stop in merged))
+        shape = (X.shape[1], count(merged))
         size = shape[0] * shape[1] * X.dtype.itemsize
         sums = np.zeros(shape[1], np.uint64)
         values = np.empty(shape, X.dtype) if fits_in_memory(size) else None
@@ -86,13 +88,16 @@ class Table:
 
     def select(self, blocks: Iterable[Block]) -> Selection:
         """Return some of the rows, given by their places in the recording."""
-        held = list(accumulate((stop - start for start, stop in self.blocks), initial=0))
-        places = []
-        for start, stop in blocks:
-            at = next(i for i, (first, last) in enumerate(self.blocks) if first <= start and stop <= last)
-            offset = held[at] - self.blocks[at][0]
-            places.append((offset + start, offset + stop))
-        return Selection(self, tuple(places))
+        wanted = list(blocks)
+        firsts = self.places(np.array([start for start, _ in wanted], dtype=np.intp)).tolist()
+        return Selection(self, tuple((at, at + stop - start) for at, (start, stop) in zip(firsts, wanted, strict=True)))
+
+    def places(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return where the table holds rows, given by their places in the recording."""
+        firsts = np.array([start for start, _ in self.blocks], dtype=np.intp)
+        held = np.cumsum([0, *(stop - start for start, stop in self.blocks)])
+        at = np.searchsorted(firsts, rows, side="right") - 1
+        return np.asarray(rows - firsts[at] + held[at], dtype=np.intp)
 
     def read_ahead(self, features: NDArray[np.intp]) -> None:
         """Ask the disk for all of these columns at once, and for nothing else, if they are in a file.
@@ -127,7 +132,8 @@ class Selection:
     def __init__(self, table: Table, places: tuple[Block, ...]) -> None:
         self._table = table
         self._places = places
-        self.shape = (sum(stop - start for start, stop in places), len(table.values))
+        self._scattered = np.concatenate([np.arange(*place) for place in places]) if len(places) > _MANY else None
+        self.shape = (count(places), len(table.values))
         self.dtype: np.dtype[np.floating] = table.values.dtype
 
     def __getitem__(self, key: tuple[slice, slice | NDArray[np.intp]]) -> NDArray[np.floating]:
@@ -135,6 +141,8 @@ class Selection:
         first, last, _ = rows.indices(self.shape[0])
         if not isinstance(features, slice):
             self._table.read_ahead(features)
+        if self._scattered is not None:
+            return self._table.values[features].take(self._scattered[first:last], axis=1).T
         parts = []
         for start, stop in self._places:
             parts.append(self._table.values[features, start + max(0, first) : min(stop, start + max(0, last))])
@@ -161,7 +169,7 @@ def _parts(
     X: Matrix, rows: tuple[Block, ...], out: NDArray[np.floating] | None, sums: NDArray[np.uint64] | None
 ) -> Iterator[NDArray[np.floating]]:
     """Copy rows a block of columns at a time, into `out` if given; add to the sums over the rows if they are wanted."""
-    n_rows = sum(stop - start for start, stop in rows)
+    n_rows = count(rows)
     for columns in column_blocks(X):
         part = np.empty((columns.stop - columns.start, n_rows), X.dtype) if out is None else out[columns]
         at = 0

@@ -51,9 +51,9 @@ _WARM_UP = 500  # frames
 class Twin:
     """The synthetic recording as a source, under the name ``twin``."""
 
-    def read(self, *, progress: bool = False) -> Recording:  # noqa: ARG002  # it takes seconds
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:  # noqa: ARG002  # it takes seconds
         """Draw the recording from seed 0."""
-        return twin()
+        return (twin(),)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features."""

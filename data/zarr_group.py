@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.array_headers import FEATURES, require_bounded, require_shapes
+from regsearch.data.array_headers import FEATURES, require_bounded
+from regsearch.data.array_parts import arrays_of, read_parts, require_all_features, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import fits_in_memory
@@ -21,6 +22,7 @@ from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, naming, refusal, require_present, short
+from regsearch.data.roles import Roles
 from regsearch.data.zarr_chunks import require_whole
 from regsearch.data.zarr_metadata import ZarrMetadata, is_zarr, read_metadata
 
@@ -79,83 +81,96 @@ class ZarrGroup:
     ----------
     path : Path
         Folder of the group.
-    target : str
-        Name of the target's array.
-    features : str or None
-        Name of the features' array; ``None`` for ``X``.
+    roles : Roles
     """
 
     path: Path
-    target: str
-    features: str | None = None
+    roles: Roles
 
-    def read(self, *, progress: bool = False) -> Recording:
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
         """Open the recording, after checking that no chunk is absent; `X` is read where and when it is needed."""
         with naming(self.path, _WHAT):
-            X, stored = self._open()
-            for array in (X, stored):
-                require_whole(array.metadata)
-            y = stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False).reshape(-1)
-        unpacked = [
-            name
-            for name, array in ((self._features_name, X), (self.target, stored))
-            if array.packing and array.packing.is_scaled
-        ]
-        return Recording.checked(
+            X = self._open()
+            require_whole(X.metadata)
+            parts = read_parts(self, self.roles)
+            unpacked = [
+                name for name in self._read_names() if (packing := self._array(name).packing) and packing.is_scaled
+            ]
+        return Recording.several(
             X,
-            y,
+            parts.targets,
             source=line(self.path),
-            target=line(self.target),
             column_types=(str(X.metadata.dtype),),
             notes=tuple(f"array {line(name)} was scaled as its attributes say (CF conventions)" for name in unpacked),
+            annotations=parts.annotations,
+            covariate_names=self.roles.covariates,
             progress=progress,
         )
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the metadata give them."""
         with naming(self.path, _WHAT):
-            n_rows, n_features = self._open()[0].shape
+            n_rows, n_features = self._open().shape
         return n_rows, n_features
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays of numbers in the group."""
         with naming(self.path, _WHAT):
-            arrays = {name: read_metadata(self.path / name) for name in self._names()}
+            arrays = {name: read_metadata(self.path / name) for name in self.names()}
         return tuple(
-            Entry(line(name), array.shape, str(array.dtype), role_of(name, self._features_name, self.target))
+            Entry(line(name), array.shape, str(array.dtype), role_of(name, self._features_name, self.roles))
             for name, array in arrays.items()
             if array
         )
 
     def fingerprint(self) -> str | None:
-        """Return the state of all files of both arrays."""
-        if not {self._features_name, self.target} <= set(self._names()):
+        """Return the state of all files of the arrays."""
+        read = self._read_names()
+        if not set(read) <= set(self.names()):
             return None
-        folders = (self.path / name for name in (self._features_name, self.target))
-        return state_of(sorted(file for folder in folders for file in _files(folder)))
+        return state_of(sorted(file for name in read for file in _files(self.path / name)))
 
-    @property
-    def _features_name(self) -> str:
-        return self.features or FEATURES
-
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Names of the arrays and groups."""
         try:
             return sorted(entry.name for entry in os.scandir(self.path) if is_zarr(Path(entry)))
         except OSError:
             return []
 
-    def _open(self) -> tuple[ZarrArray, ZarrArray]:
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of an array, from its metadata."""
+        return self._array(name).shape
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return all values of an array of numbers."""
+        stored = self._array(name)
+        require_whole(stored.metadata)
+        return stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False)
+
+    def labels(self, name: str) -> NDArray[np.str_]:
+        """Return all values of an array of numbers, as text."""
+        return np.array([f"{value:.15g}" for value in self.numbers(name).reshape(-1)])
+
+    @property
+    def _features_name(self) -> str:
+        return self.roles.features if isinstance(self.roles.features, str) else FEATURES
+
+    def _read_names(self) -> list[str]:
+        """Return all arrays that a search reads."""
+        return [self._features_name, *arrays_of([*self.roles.numbers, *self.roles.labels], self.names())]
+
+    def _open(self) -> ZarrArray:
         if is_zarr(self.path) and read_metadata(self.path):
             found = "a single array"
             raise refusal("a Zarr group with the arrays of features and target", found, "name the folder around it")
         X = self._array(self._features_name, "say by --features which array holds the features")
-        y = self._array(self.target, "say by --target which array to predict")
-        require_shapes(X.shape, y.shape, self.target)
+        require_all_features(self.roles)
+        require_parts(self, self._features_name, self.roles)
         require_bounded(X, X.shape[0])
-        return X, y
+        return X
 
-    def _array(self, name: str, do: str) -> ZarrArray:
-        names = self._names()
+    def _array(self, name: str, do: str = "name one of the arrays") -> ZarrArray:
+        names = self.names()
         require_present(name, names, "array", do)
         metadata = read_metadata(self.path / name)
         if metadata is None:

@@ -1,6 +1,6 @@
 """Search a recording from Python, and print the best trials and the champion.
 
-python examples/launch_from_python.py [recording.npz | .csv | .parquet]
+python examples/launch_from_python.py [recording.npz | .csv | .parquet [trials of each family]]
 """
 
 import sys
@@ -8,9 +8,10 @@ import sys
 from regsearch import SearchConfig, run_search
 
 
-def main(source: str = "twin") -> None:
+def main(source: str = "twin", trials: str = "") -> None:
     """Run the default search on a recording and print the result."""
-    result = run_search(SearchConfig.load("default").on(source))
+    config = SearchConfig.load("default").on(source)
+    result = run_search(config.updated(trials=int(trials)) if trials else config)
     best = result.trials.sort_values("r2_validation", ascending=False)
     columns = ["family", "alpha", "l1_alpha", "l2_alpha", "r2_train", "r2_validation", "n_nonzero"]
     print(best[columns].head(5).to_string(index=False))
@@ -21,4 +22,4 @@ def main(source: str = "twin") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:3])

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Search a recording from a shell: show the plan, run the search, promote the winner, list the registered models.
 #
-#   examples/launch_from_shell.sh [recording.npz | .csv | .parquet]
+#   examples/launch_from_shell.sh [recording.npz | .csv | .parquet [option of regsearch run ...]]
 set -euo pipefail
 
-data=${1:-twin}
+search=(regsearch run --data "${1:-twin}" "${@:2}")
 
-regsearch run --data "$data" --dry-run
+"${search[@]}" --dry-run
 search_id=$(
-    regsearch run --data "$data" --no-promote --json |
+    "${search[@]}" --no-promote --json |
         python -c 'import json, sys; print(json.load(sys.stdin)["search_id"])'
 )
 regsearch promote "$search_id"

@@ -14,6 +14,8 @@ import pandas as pd
 
 from regsearch import SearchConfig, SearchResult, run_search
 
+TRIALS = 10  # of each family
+
 
 def make_recordings(folder: Path) -> list[str]:
     """Write three small recordings and return their paths."""
@@ -40,7 +42,7 @@ def main(sources: list[str]) -> None:
     """Search each recording and print the table."""
     rows = {}
     for source in sources or make_recordings(Path("recordings")):
-        result = run_search(SearchConfig.load("default").on(source))
+        result = run_search(SearchConfig.load("default").on(source).updated(trials=TRIALS))
         rows[Path(source).stem] = compared(result)
         for note in result.notes:
             print(f"{source}: {note}", file=sys.stderr)

@@ -20,6 +20,7 @@ from regsearch.errors import (
     RegistryError,
     RegsearchError,
     SearchBusyError,
+    SearchNotFoundError,
     SearchStoppedError,
     StoreError,
     TrialError,
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from regsearch.data import Recording, from_arrays, from_frame
     from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.config import SearchConfig
-    from regsearch.search.launch import run_search
+    from regsearch.search.launch import run_search, run_targets
     from regsearch.search.null import null_distribution
+    from regsearch.search.penalty_search import PenaltySearchCV
     from regsearch.search.promotion import load_champion, promote
     from regsearch.search.result import Promotion, SearchResult
+    from regsearch.search.solvers.penalized_path import PenalizedPath, penalized_path
 
 __all__ = [
     "ConfigError",
@@ -43,6 +46,8 @@ __all__ = [
     "ModelRejectedError",
     "NoWinnerError",
     "NullDistribution",
+    "PenalizedPath",
+    "PenaltySearchCV",
     "Promotion",
     "PromotionRefusedError",
     "Recording",
@@ -50,6 +55,7 @@ __all__ = [
     "RegsearchError",
     "SearchBusyError",
     "SearchConfig",
+    "SearchNotFoundError",
     "SearchResult",
     "SearchStoppedError",
     "StoreError",
@@ -58,18 +64,22 @@ __all__ = [
     "from_frame",
     "load_champion",
     "null_distribution",
+    "penalized_path",
     "promote",
     "run_search",
+    "run_targets",
 ]
 
 _HOMES = {
     "regsearch.data": ("Recording", "from_arrays", "from_frame"),
     "regsearch.search.chance.distribution": ("NullDistribution",),
     "regsearch.search.config": ("SearchConfig",),
-    "regsearch.search.launch": ("run_search",),
+    "regsearch.search.launch": ("run_search", "run_targets"),
     "regsearch.search.null": ("null_distribution",),
+    "regsearch.search.penalty_search": ("PenaltySearchCV",),
     "regsearch.search.promotion": ("load_champion", "promote"),
     "regsearch.search.result": ("Promotion", "SearchResult"),
+    "regsearch.search.solvers.penalized_path": ("PenalizedPath", "penalized_path"),
 }
 
 

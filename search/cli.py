@@ -9,15 +9,18 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
+from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
+from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
-from regsearch.search.config import PRESETS, Rule
+from regsearch.search.config import PRESETS, AtMost, Rule
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -84,8 +87,22 @@ ConfigOrData = Annotated[
     ),
 ]
 Features = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Array of features in a .npz, a folder or a Zarr (default: X).")
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Array of features in a .npz, a folder or a Zarr (default: X); or a column of a table, or a pattern such "
+        "as 'unit_*' (default: all that are nothing else). May be repeated.",
+    ),
 ]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Column that is no feature, or a pattern. May be repeated.")
+]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option("--covariate", metavar="NAME", help="Column that is fitted and never penalised. May be repeated."),
+]
+Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
+Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
@@ -107,14 +124,32 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Recording to search: twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr.",
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Array or column to predict (default: the config's; y in a preset)."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Array or column to predict (default: the config's; y in a preset). Given several times, each is "
+            "searched by itself.",
+        ),
     ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
+    lags: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,…", help="Take each feature at so many rows before, never across a group's start."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="SCALE", help="Scale of the columns: unit-norm, standard or none.")
+    ] = None,
+    independent: Annotated[
+        bool, typer.Option("--independent", help="The order of rows means nothing: shuffle them before they are cut.")
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -134,10 +169,20 @@ def run(
         int | None, typer.Option(metavar="N", help="Total number of trials of each family that is searched by range.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(metavar="N", min=2, help="Cross-validate with N contiguous folds.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Cross-validate with N contiguous folds; with groups, with N folds of whole groups.",
+        ),
     ] = None,
     select: Annotated[
-        str | None, typer.Option(metavar="RULE", help="Rule that chooses the winner: best, one-se or one-se-paired.")
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Rule that chooses the winner: best, one-se, one-se-paired, or at-most:N, the best with at most N "
+            "non-zero weights.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
     tracking_uri: TrackingUri = None,
@@ -169,10 +214,17 @@ def run(
     wanted = wanted.updated(
         seed=seed,
         trials=trials,
-        target=target,
-        features=features,
+        target=_one_or_several(target),
+        features=_one_or_several(features),
+        exclude=exclude,
+        covariates=covariates,
+        groups=groups,
+        weights=weights,
+        lags=_lags(lags) if lags else None,
+        scale=cast(Scale | None, scale),
+        rows="independent" if independent else None,
         name=name,
-        select=cast(Rule | None, select),
+        select=_rule(select) if select else None,
         families=cast(Sequence[Family], family or ()),
         folds=folds,
         alpha=_ends(alpha) if alpha else None,
@@ -183,10 +235,11 @@ def run(
         planned = plan(wanted, tracking_uri=tracking_uri, storage=storage)
         _print(planned, terminal.plan_text(planned), as_json=as_json)
         return
-    from regsearch.search.launch import run_search
+    from regsearch.search.launch import run_search, run_targets
     from regsearch.search.output.progress import TrialLines
 
-    result = run_search(
+    begin = partial(
+        run_search if isinstance(wanted.data.target, str) else run_targets,
         wanted,
         tracking_uri=tracking_uri,
         storage=storage,
@@ -195,7 +248,31 @@ def run(
         promote=not no_promote,
         progress=TrialLines() if verbose else not quiet,
     )
-    _print(terminal.as_json(result), terminal.as_text(result), as_json=as_json)
+    found = begin()
+    if isinstance(found, tuple):
+        _print([terminal.as_json(one) for one in found], terminal.targets_text(found), as_json=as_json)
+    else:
+        _print(terminal.as_json(found), terminal.as_text(found), as_json=as_json)
+
+
+def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:
+    return names[0] if names and len(names) == 1 else names or None
+
+
+def _lags(text: str) -> list[int]:
+    try:
+        return [int(lag) for lag in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
+
+
+def _rule(text: str) -> Rule:
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return cast(Rule, text)
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
 
 
 def _ends(text: str) -> tuple[float, float]:
@@ -240,7 +317,7 @@ def null(
         typer.Option(
             metavar="KIND",
             help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
-            "are impostors, else shift).",
+            "are impostors, permutation if rows are independent, else shift).",
         ),
     ] = None,
     step: Annotated[
@@ -320,6 +397,27 @@ def models(
 
 
 @app.command()
+def figures(
+    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    width: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", min=60, max=400, help="Width in mm: 85 for one column of a journal, 180 for two columns."
+        ),
+    ] = 180,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files (default: ./figures-SEARCH_ID).")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+) -> None:
+    """Draw the figures of a search again, as PDF and as PNG at 300 dpi, without reading its data."""
+    from regsearch.search.redrawing import redraw
+
+    for file in redraw(search_id, to or Path(f"figures-{search_id}"), width=width, tracking_uri=tracking_uri):
+        typer.echo(str(file))
+
+
+@app.command()
 def ui(
     port: Annotated[
         int | None,
@@ -358,23 +456,44 @@ def config_command(
 def data_command(
     source: Annotated[
         str,
-        typer.Argument(metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr."),
+        typer.Argument(
+            metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr."
+        ),
     ] = "twin",
-    target: Annotated[str, typer.Option(metavar="NAME", help="Array or column to predict.")] = "y",
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Array or column to predict (default: y).")
+    ] = None,
     features: Features = None,
+    exclude: Exclude = None,
+    covariates: Covariates = None,
+    groups: Groups = None,
+    weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
+    from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
-    entries = data.contents(source, target, features=features)
+    roles = (
+        SearchConfig.from_preset("own-data")
+        .updated(
+            target=_one_or_several(target),
+            features=_one_or_several(features),
+            exclude=exclude,
+            covariates=covariates,
+            groups=groups,
+            weights=weights,
+        )
+        .data.roles
+    )
+    entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {target!r} to predict; name one of these by --target"
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
-    described = terminal.describe(data.load(source, target, features=features))
+    described = terminal.describe(data.load(source, roles))
     text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
     _print({"contents": listed, **described}, text, as_json=as_json)
 

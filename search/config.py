@@ -11,103 +11,58 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from regsearch.data import is_example, is_path
+from regsearch.data import Scale, is_example, is_path
 from regsearch.errors import ConfigError
+from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, ranges
 from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
-Rule = Literal["best", "one-se", "one-se-paired"]
+
+
+class AtMost(Section):
+    """The best score among the models with few weights."""
+
+    at_most: Annotated[int, Field(ge=1, strict=True, description="largest number of weights that are not zero")]
+
+
+Rule = Literal["best", "one-se", "one-se-paired"] | AtMost
 """How the winner is chosen; see `search.winner.winner`."""
 
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
 
 
-_LARGEST, _DEEPEST = 2**18, 200
+_WHAT_COLUMNS_ARE = {"source", "target", "features", "exclude", "covariates", "groups", "weights"}
+"""Keys of ``[data]`` that choose values, which the SHA-256 of the data knows."""
+
+_LARGEST, _DEEPEST = 2**22, 200
 """Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
 _NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
 
-Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
 
+class DataKeys(TypedDict, total=False):
+    """Keys of ``[data]`` that `SearchConfig.updated` changes; ``None`` leaves one as it is."""
 
-_Blocks = Annotated[
-    Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
-    Discriminator(lambda value: "several" if value and isinstance(value[0], list | tuple) else "one"),
-]
-
-
-class FoldsConfig(Section):
-    """Validation on contiguous parts of the training rows in turn."""
-
-    folds: Annotated[int, Field(ge=2, strict=True, description="number of parts")]
-    embargo: Annotated[
-        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each validation block")
-    ] = 0
-
-
-class SplitConfig(Section):
-    """The rows to train on, to choose by, and to keep sealed; `data.split` checks them against the recording."""
-
-    train: Annotated[
-        _Blocks | None,
-        Field(description="rows to fit on: one range, or several. Folds need none: the first 85 % of rows"),
-    ] = None
-    validation: Annotated[
-        Annotated[FoldsConfig, Tag("folds_config")] | Annotated[Rows, Tag("rows")],
-        Discriminator(lambda value: "folds_config" if isinstance(value, dict | FoldsConfig) else "rows"),
-        Field(
-            description="rows to compare trials on: a range, or {folds, embargo} to cross-validate over the train rows"
-        ),
-    ]
-    test: Annotated[
-        Rows | None,
-        Field(description="rows that stay sealed until a promotion. Folds need none: the last 15 % of rows"),
-    ] = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        given = [name for name in ("train", "test") if getattr(self, name) is not None]
-        if not isinstance(self.validation, FoldsConfig) and len(given) < 2:
-            missing = next(name for name in ("train", "test") if name not in given)
-            raise ValueError(f"{missing!r} is required beside a range of validation rows, and missing")
-        if len(given) == 1:
-            raise ValueError(f"give both train and test, or neither; found {given[0]} alone")
-        return self
-
-    @property
-    def train_blocks(self) -> tuple[tuple[int, int], ...]:
-        """The ranges of training rows, one or several; none if they were left out."""
-        if self.train is None:
-            return ()
-        first = self.train[0]
-        return (self.train,) if isinstance(first, int) else self.train  # type: ignore[return-value]
-
-
-class DataConfig(Section):
-    """The recording and its rows."""
-
-    source: Annotated[str, Field(description="twin, stringer, or the path of a .npz, .csv, .parquet, .npy or Zarr")] = (
-        "twin"
-    )
-    target: Annotated[str, Field(description="name of the array or column to predict")] = "y"
-    features: Annotated[
-        str | None, Field(description="name of the array of features in a .npz, a folder or a Zarr (default: X)")
-    ] = None
-    split: Annotated[
-        SplitConfig | None,
-        Field(
-            description="which rows do what (default: the first 70 % train, the next 15 % validate, the last 15 % test)"
-        ),
-    ] = None
+    target: str | Sequence[str] | None
+    features: str | Sequence[str] | None
+    exclude: Sequence[str] | None
+    covariates: Sequence[str] | None
+    groups: str | None
+    weights: str | None
+    lags: Sequence[int] | None
+    scale: Scale | None
+    rows: Literal["time", "independent"] | None
 
 
 class NullConfig(Section):
@@ -118,7 +73,7 @@ class NullConfig(Section):
         Field(
             description="where null targets come from: shift moves the target in time; session exchanges the targets "
             "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, else shift"
+            "out: impostor if there are impostors, permutation if rows are independent, else shift"
         ),
     ] = None
     n: Annotated[
@@ -168,9 +123,13 @@ class SearchConfig(Section):
             min_length=1,
             max_length=200,
             pattern=_NAME,
-            description="name of the experiment and the model",
+            description="name of the model, and of the experiment",
         ),
     ]
+    experiment: Annotated[
+        str | None,
+        Field(min_length=1, max_length=200, pattern=_NAME, description="name of the experiment (default: name)"),
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
@@ -178,10 +137,12 @@ class SearchConfig(Section):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Rule,
+        Annotated[Literal["best", "one-se", "one-se-paired"], Tag("rule")] | Annotated[AtMost, Tag("limit")],
+        Discriminator(lambda value: "limit" if isinstance(value, AtMost | dict) else "rule"),
         Field(
             description="rule that chooses the winner: best takes the best score; one-se the sparsest trial within one "
-            "standard error of it; one-se-paired the same with the standard error of the difference"
+            "standard error of it; one-se-paired the same with the standard error of the difference; "
+            "{ at_most = 100 } the best score with at most 100 weights that are not zero"
         ),
     ] = "best"
     data: Annotated[DataConfig, Field(description="recording and rows")] = DataConfig()
@@ -235,15 +196,22 @@ class SearchConfig(Section):
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
         decisive = self.model_dump(
-            mode="json", exclude={"data": {"source", "target", "features"}, "select": True, "null": True}
+            mode="json", exclude={"data": _WHAT_COLUMNS_ARE, "select": True, "experiment": True, "null": True}
         )
+        data, untouched = decisive["data"], DataConfig()
+        for key in ("lags", "scale", "rows"):  # so that searches of earlier versions keep their ids
+            if getattr(self.data, key) == getattr(untouched, key):
+                del data[key]
+        for key in ("share_groups", "part") if data["split"] else ():
+            if data["split"][key] is None or data["split"][key] is False:
+                del data["split"][key]
         for settings in filter(None, decisive["families"].values()):
             settings.pop("patience")
             if self.sampler != "grid":
                 settings.pop("trials")
             for strength in settings.values():
                 if isinstance(strength, dict) and strength["of"] is None:
-                    del strength["of"]  # so that searches of the first version keep their ids
+                    del strength["of"]
         return decisive
 
     def to_toml(self) -> str:
@@ -268,7 +236,7 @@ class SearchConfig(Section):
         """
         try:
             _require_shallow(text)
-            return cls._checked(tomllib.loads(text), source)
+            return cls.from_values(tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
         except RecursionError as error:
@@ -314,13 +282,12 @@ class SearchConfig(Section):
         *,
         seed: int | None = None,
         trials: int | None = None,
-        target: str | None = None,
-        features: str | None = None,
         name: str | None = None,
-        select: Rule | None = None,
+        select: Rule | Mapping[str, int] | None = None,
         families: Sequence[Family] = (),
         folds: int | None = None,
         alpha: tuple[float, float] | None = None,
+        **data: Unpack[DataKeys],
     ) -> Self:
         """Return a copy with some settings changed; what is left out stays.
 
@@ -329,20 +296,18 @@ class SearchConfig(Section):
         seed : int or None
         trials : int or None
             Trials wanted in all, of each family searched by range.
-        target : str or None
-            Name of the array or column to predict.  Without `name`, another target also ends the name, so that each
-            target has a model of its own.
-        features : str or None
-            Name of the array of features.
         name : str or None
             Name of the experiment and the model.
-        select : {"best", "one-se", "one-se-paired"} or None
+        select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int} or None
         families : sequence of str
             Families to keep; all if empty.
         folds : int or None
-            Number of folds to cross-validate with, over the training and validation rows.
+            Number of folds to cross-validate with, over the training and validation rows; with groups, of whole groups.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
+        **data
+            Keys of ``[data]``: `target`, `features`, `exclude`, `covariates`, `groups`, `weights`, `lags`, `scale`,
+            `rows`.  Without `name`, another target also ends the name, so that each target has a model of its own.
 
         Raises
         ------
@@ -352,16 +317,14 @@ class SearchConfig(Section):
         values = self.model_dump(exclude_none=True)
         given = {"name": name, "seed": seed, "select": select}
         values |= {key: value for key, value in given.items() if value is not None}
-        if target is not None:
-            if name is None and target != self.data.target:
-                values["name"] = f"{self.name}-{_as_name(target)}"
-            values["data"]["target"] = target
-        if features is not None:
-            values["data"]["features"] = features
+        values["data"] |= {key: value for key, value in data.items() if value is not None}
+        target = data.get("target")
+        if isinstance(target, str) and name is None and target != self.data.target:
+            values["name"] = f"{self.name}-{_as_name(target)}"
         if families:
             values["families"] = self._kept(families, values["families"])
         if folds is not None:
-            values["data"]["split"] = self._folded(folds)
+            values["data"]["split"] = self._folded(folds, by_groups=values["data"].get("groups") is not None)
         if alpha is not None:
             self._narrow(values["families"], alpha)
         if trials is not None:
@@ -370,7 +333,7 @@ class SearchConfig(Section):
                 raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
             for settings in ranged:
                 settings["trials"] = trials
-        return self._checked(values, "command line")
+        return self.from_values(values, "command line")
 
     def with_family(self, family: Family, **keys: Any) -> Self:
         """Return a copy with a family added or some of its keys changed.
@@ -390,7 +353,7 @@ class SearchConfig(Section):
         values = self.model_dump(exclude_none=True)
         changed = {**values["families"].get(family, {}), **keys}
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
-        return self._checked(values, family)
+        return self.from_values(values, family)
 
     def _kept(self, families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [family for family in families if family not in settings]
@@ -398,17 +361,21 @@ class SearchConfig(Section):
             raise ConfigError(f"--family {unknown[0]}: the configuration has {', '.join(settings)}; name some of these")
         return {family: one for family, one in settings.items() if family in families}
 
-    def _folded(self, folds: int) -> dict[str, Any]:
+    def _folded(self, folds: int, *, by_groups: bool) -> dict[str, Any]:
+        """Return the split with folds over its training and validation rows."""
         split = self.data.split
-        if split is None or split.train is None:
-            return {"validation": {"folds": folds}}
-        if isinstance(split.validation, FoldsConfig):
-            return {**split.model_dump(), "validation": {"folds": folds, "embargo": split.validation.embargo}}
-        return {
-            "train": sorted([*split.train_blocks, split.validation]),
-            "validation": {"folds": folds},
-            "test": split.test,
-        }
+        key = "groups" if by_groups and not (split and split.share_groups) else "folds"
+        wanted = {key: folds}
+        if split is None:
+            return {"validation": wanted}
+        kept = split.model_dump(exclude_none=True)
+        if key == "folds" and isinstance(split.validation, FoldsConfig):
+            return {**kept, "validation": {"folds": folds, "embargo": split.validation.embargo}}
+        if isinstance(split.train, tuple) and isinstance(split.validation, tuple):
+            kept["train"] = sorted([*ranges(split.train), *ranges(split.validation)])
+        else:
+            kept.pop("train", None)
+        return {**kept, "validation": wanted}
 
     def _narrow(self, families: Mapping[str, Any], alpha: tuple[float, float]) -> None:
         """Search ridge and the lasso between two strengths."""
@@ -428,19 +395,52 @@ class SearchConfig(Section):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self._checked({**self._for_own_data(), "name": "own-data"}, "data").of(data)
+            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").of(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
-        return self._checked(values, "--data")
+        return self.from_values(values, "--data")
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
+
+    def for_targets(self) -> tuple[Self, ...]:
+        """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
+        if isinstance(self.data.target, str):
+            return (self,)
+        made = []
+        for target in self.data.target:
+            others = tuple(other for other in self.data.target if other != target)
+            data = self.data.model_copy(update={"target": target, "exclude": (*self.data.exclude, *others)})
+            name = f"{self.name}-{_as_name(target)}"
+            made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
+        return tuple(made)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether there is a search for each part of the rows that is tested, and one on all rows."""
+        split = self.data.split
+        return split is not None and split.is_in_turn and split.part is None
+
+    def for_parts(self, n_parts: int) -> tuple[tuple[Self, ...], Self]:
+        """Return the search that is tested on each part of the rows, and the one on all rows, which is not tested."""
+        assert self.data.split is not None, "the search is nested"  # noqa: S101
+        splits = [self.data.split.model_copy(update={"part": part}) for part in range(n_parts)]
+        *parts, on_all = (
+            self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
+            for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
+        )
+        return tuple(parts), on_all
+
+    @property
+    def in_experiment(self) -> str:
+        """Name of the experiment."""
+        return self.experiment or self.name
 
     def _for_own_data(self) -> dict[str, Any]:
         """Return the values without what was made for a preset's recording: its rows, and strengths in its units."""
@@ -461,7 +461,8 @@ class SearchConfig(Section):
         return self.model_copy(update=changed)
 
     @classmethod
-    def _checked(cls, values: Mapping[str, Any], source: str) -> Self:
+    def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Check the keys and values of a configuration; `source` names them in the message of a `ConfigError`."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -528,6 +529,12 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             nearest = difflib.get_close_matches(path[-1], known, n=1)
             advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
             return f"unknown key {place!r}; {advice}"
+        case "union_tag_invalid":
+            forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
+            keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
+            return f"{place}: expected ranges of rows or a table with {keys}, found {_found(problem)}"
+        case "missing" if isinstance(problem["loc"][-1], int):
+            return f"{place}: expected a range of rows [start, stop), found {_found(problem)}"
         case "missing":
             return f"{place!r} is required and missing"
         case "value_error":
@@ -537,11 +544,15 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
                 f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
             )
         case _:
-            found = repr(problem["input"])
-            return f"{place}: {message}, found {found if len(found) <= 60 else found[:57] + '...'}"
+            return f"{place}: {message.replace('tuple', 'list').replace('Tuple', 'List')}, found {_found(problem)}"
 
 
-_UNION_TAGS = {"range", "points", "grid", "one", "several", "folds_config", "rows"}
+def _found(problem: ErrorDetails) -> str:
+    found = repr(problem["input"])
+    return found if len(found) <= 60 else f"{found[:57]}..."
+
+
+_UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -30,8 +30,7 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
     or the SHA-256 of values that were given.
     """
-    source = config.data
-    state = given.sha256 if given else data.fingerprint(source.source, source.target, features=source.features)
+    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.roles)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 
@@ -43,7 +42,7 @@ def remember(run: SearchRun, request: str) -> None:
 
 def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
     """Return the result of a request that was carried out before; ``None`` if any part of it is missing or changed."""
-    run = SearchRun.tagged(store, config.name, _TAG, request)
+    run = SearchRun.tagged(store, config.in_experiment, _TAG, request)
     if run is None or not store.holds(run.run_id, "trials.csv"):
         return None
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
@@ -60,7 +59,19 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
     if config.null and null is None:
         return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(run.search_id, run.run_id, chosen.trials, best, 0, promotion, tuple(said), null)
+    return SearchResult(
+        run.search_id,
+        run.run_id,
+        chosen.trials,
+        best,
+        0,
+        promotion,
+        tuple(said),
+        config,
+        run.experiment_id,
+        store.shown,
+        null,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,17 +108,25 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
     """
     if SearchRun.find(store, config.search_id(data_sha256)) is not None:
         return None
-    for run in searches(store, config.name):
+    for run in searches(store, config.in_experiment):
         tags = run.data.tags
         try:
             earlier = SearchConfig.from_toml(SearchRun.of(store, run).read(run.info.run_id, "config.toml").decode())
         except (ConfigError, MlflowException, OSError):
             continue  # it never wrote one, or a newer version did
+        if _kind(earlier) != _kind(config):
+            continue
         changes = config.differences(earlier)
         if tags["data_sha256"] != data_sha256:
             changes.insert(0, f"the data's values ({_sources(earlier.data.source, config.data.source)})")
         return Predecessor(tags["search_id"], tuple(changes)) if changes else None
     return None
+
+
+def _kind(config: SearchConfig) -> tuple[str, int | None, bool]:
+    """Return what tells the searches of one experiment apart: those of several targets, and of parts in turn."""
+    split = config.data.split
+    return config.name, split.part if split else None, bool(split and split.test == "none")
 
 
 def _sources(was: str, now: str) -> str:

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 
 from mlflow.entities import Run
+from optuna.storages import BaseStorage
 
-from regsearch.data import Recording
-from regsearch.errors import (
-    PromotionRefusedError,
-)
+from regsearch.data import Development, Recording, SealedTest
+from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
+from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import predecessor, recall, remember, request_of
+from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare
+from regsearch.search.output import mlflow_text
+from regsearch.search.output.live_run import LiveRun
+from regsearch.search.output.mlflow_text import Tested
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.records import search_record, trial_record
 from regsearch.search.output.trial_files import trial_files
-from regsearch.search.promotion import promote_winner
+from regsearch.search.promotion import promote_winner, score_part
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
-from regsearch.search.rows import read_rows
+from regsearch.search.rows import cut, read_rows, recordings_of
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
+from regsearch.search.solving.targets import OfTarget, TargetsTask
+from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
 from regsearch.tracking.locks import Held
-from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
-from regsearch.tracking.store import is_there, open_store, storage_url
+from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
 
 def run_search(
@@ -93,75 +102,300 @@ def run_search(
     TrialError
         If a trial raised.
     """
-    shown = progress_of(progress)
-    connected = engine_of(workers, cluster)
     config = _configured(config, data, name)
-    request = request_of(config, data, promote=promote)
-    store = open_store(tracking_uri, storage) if request and is_there(tracking_uri) else None
-    if request and store:
-        known = recall(store, config, request, promote=promote)
-        if known is not None:
-            say_orphans(store, shown)
-            return known
+    call = _Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
+    if config.is_nested:
+        return _run_nested(call, config, data, promote=promote)
+    known = call.recalled(config, data, promote=promote)
+    if known:
+        return known
     require_sampler(config)
     if not data:
-        shown.say(f"reading {config.data.source} …")
-    development, sealed = read_rows(config, data, progress=shown.is_shown)
-    search_id = config.search_id(development.data_sha256)
-    store = store or open_store(tracking_uri, storage)
-    say_orphans(store, shown)
-    with (
-        alone(store, search_id) as held,
-        resumable(),
-        connected as engine,
-        storage_at(storage_url(storage), home(), store.locks) as opened,
-    ):
+        call.shown.say(f"reading {config.data.source} …")
+    development, sealed = read_rows(config, data, progress=call.shown.is_shown)
+    with call.begun([config.search_id(development.data_sha256)]) as begun:
+        search, new_trials = begun.search(config, development, is_promoted=promote)
+        return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
+
+
+def run_targets(
+    config: SearchConfig,
+    *,
+    data: Sequence[Recording] | None = None,
+    tracking_uri: str | None = None,
+    storage: str | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    promote: bool = True,
+    progress: bool | Progress = True,
+) -> tuple[SearchResult, ...]:
+    """Run the search of each target of a configuration; the features are read, hashed and decomposed once for all.
+
+    Each target has a run and a model of its own, ``NAME-TARGET``, in one experiment.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        With several targets.
+    data : sequence of Recording or None
+        The recording of each target, with the same features, to be searched instead of the configuration's source; see
+        `regsearch.from_frame`.
+    tracking_uri, storage, workers, cluster, promote, progress
+        As `run_search` has them.
+
+    Returns
+    -------
+    tuple of SearchResult
+        In the order of the targets.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration, its sampler or the cluster's address cannot be used, or it asks for nested
+        cross-validation, which takes one target.
+    DataError, StoreError, SearchBusyError, SearchStoppedError, TrialError
+        As `run_search` raises them.
+    """
+    call = _Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
+    if config.is_nested:
+        raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
+    configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
+    requests: dict[int, str | None] = {}
+    results: dict[int, SearchResult] = {}
+    for place, one in enumerate(configs):
+        known = call.recalled(one, data[place] if data else None, promote=promote)
+        requests[place] = call.request
+        if known:
+            results[place] = known
+    missing = [place for place in range(len(configs)) if place not in results]
+    if missing:
+        require_sampler(config)
+        if not data:
+            call.shown.say(f"reading {config.data.source} …")
+        recordings = recordings_of(config, data, progress=call.shown.is_shown)
+        rows = cut(config, [recordings[place] for place in missing])
+        del recordings
+        task = TargetsTask(tuple(development for development, _ in rows), config.tolerance)
+        ids = [configs[place].search_id(rows[at][0].data_sha256) for at, place in enumerate(missing)]
+        with call.begun(ids) as begun, begun.engine(task) as submit:
+            for at, place in enumerate(missing):
+                development, sealed = rows[at]
+                call.shown.say(f"target {development.target}:")
+                of_target = partial(_of_target, submit, at)
+                search, new_trials = begun.search(configs[place], development, is_promoted=promote, solving=of_target)
+                results[place] = begun.finished(search, sealed, new_trials, promote=promote, request=requests[place])
+    return tuple(results[place] for place in range(len(configs)))
+
+
+@contextmanager
+def _of_target(
+    submit: Callable[[OfTarget], Future[list[Solved | Failure]]], target: int, task: Task
+) -> Iterator[Submit]:
+    yield lambda proposals: submit(OfTarget(target, task.score, proposals))
+
+
+def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult:
+    """Run a search for each part of the rows, test each, and run the search on all rows; see `search.nested`."""
+    require_sampler(config)
+    if not data:
+        call.shown.say(f"reading {config.data.source} …")
+    recordings = recordings_of(config, data, progress=call.shown.is_shown)
+    if len(recordings) > 1:
+        raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
+    (recording,) = recordings
+    parts, on_all = config.for_parts(nested_parts(config, len(recording.y), recording.annotations))
+    ids = [one.search_id(recording.sha256) for one in (*parts, on_all)]
+    tested = []
+    with call.begun(ids) as begun:
+        for number, one in enumerate(parts):
+            call.shown.say(f"part {number + 1} of {len(parts)}:")
+            ((development, sealed),) = cut(one, recordings)
+            search, _ = begun.search(one, development, is_promoted=False)
+            if promote:
+                scored = score_part(search, sealed)
+                tested.append(_part(number, search, scored))
+            else:
+                describe(search)
+        call.shown.say("all rows:")
+        ((development, sealed),) = cut(on_all, recordings)
+        search, new_trials = begun.search(on_all, development, is_promoted=promote)
+        nested = Nested(tuple(tested)) if tested else None
+        if nested:
+            conclude(search, nested)
+        result = begun.finished(search, sealed, new_trials, promote=promote)
+        return replace(result, nested=nested)
+
+
+def _part(number: int, search: Search, tested: Tested) -> Part:
+    return Part(
+        part=number,
+        rows=search.development.split.shown["test"],
+        search_id=search.run.search_id,
+        winner=search.winner.name,
+        r2_validation=search.winner.r2_validation,
+        r2_test=tested.r2_test,
+        r2_test_low=tested.r2_test_low,
+        r2_test_high=tested.r2_test_high,
+        openings=tested.openings,
+    )
+
+
+@dataclass(eq=False)
+class _Call:
+    """What a caller asked for, whichever search it is for.
+
+    Attributes
+    ----------
+    tracking_uri, storage : str or None
+    shown : Progress
+    connected : context manager of Engine
+    store : Store or None
+        Once it is opened.
+    request : str or None
+        Identity of the request that was looked for last; see `search.earlier.request_of`.
+    """
+
+    tracking_uri: str | None
+    storage: str | None
+    shown: Progress
+    connected: AbstractContextManager[Engine]
+    store: Store | None = None
+    request: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        tracking_uri: str | None,
+        storage: str | None,
+        progress: bool | Progress,
+        *,
+        workers: int | None,
+        cluster: str | None,
+    ) -> _Call:
+        """Return a call, after checking that its engine can be used."""
+        return cls(tracking_uri, storage, progress_of(progress), engine_of(workers, cluster))
+
+    def recalled(self, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult | None:
+        """Return the result of the same request, if it was carried out before."""
+        self.request = request_of(config, data, promote=promote)
+        if not self.request or not (self.store or is_there(self.tracking_uri)):
+            return None
+        self.store = self.store or open_store(self.tracking_uri, self.storage)
+        known = recall(self.store, config, self.request, promote=promote)
+        if known:
+            say_orphans(self.store, self.shown)
+        return known
+
+    @contextmanager
+    def begun(self, search_ids: Sequence[str]) -> Iterator[_Begun]:
+        """Hold the locks of searches, and open what solves and proposes."""
+        store = self.store or open_store(self.tracking_uri, self.storage)
+        say_orphans(store, self.shown)
+        with ExitStack() as stack:
+            held = {search_id: stack.enter_context(alone(store, search_id)) for search_id in search_ids}
+            stack.enter_context(resumable())
+            engine = stack.enter_context(self.connected)
+            studies = stack.enter_context(storage_at(storage_url(self.storage), home(), store.locks))
+            yield _Begun(store, held, engine, studies, self.shown)
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """Everything that searches need once they have begun."""
+
+    store: Store
+    held: Mapping[str, Held]
+    engine: Engine
+    studies: BaseStorage
+    shown: Progress
+
+    def search(
+        self,
+        config: SearchConfig,
+        development: Development,
+        *,
+        is_promoted: bool,
+        solving: Callable[[Task], AbstractContextManager[Submit]] | None = None,
+    ) -> tuple[Search, int]:
+        """Solve what is missing, choose, and summarise; return the search, and how many trials were solved.
+
+        Parameters
+        ----------
+        config : SearchConfig
+        development : Development
+        is_promoted : bool
+            Whether the winner will be promoted, so that what saves a model should be imported meanwhile.
+        solving : callable or None
+            Takes the task and returns the context in which its paths can be submitted (default: the engine).
+        """
+        search_id, store, shown = config.search_id(development.data_sha256), self.store, self.shown
+        held = self.held[search_id]
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
         is_new = SearchRun.find(store, search_id) is None
+        if is_new and (lies := elsewhere(store, search_id)):
+            shown.say(f"this starts search {search_id} anew: {lies}")
         measured = maxima_of(development) if config.families.is_relative and is_new else None
-        run = SearchRun.start(store, config.name, search_record(config, search_id, development, measured))
+        run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
-        wanted = absolute(config, maxima)
-        studies = open_studies(wanted, search_id, opened, len(development.model.y))
+        studies = open_studies(absolute(config, maxima), search_id, self.studies, development.model.total_weight)
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
             run.write({"config.toml": config.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
-            recorder = _Recorder(
-                run,
-                held,
-                shown,
-                tolerance=config.tolerance,
-                maxima=maxima,
-                feature_names=development.feature_names,
-            )
-            with engine(Task(development, config.tolerance, run.score)) as submit:
-                ahead = partial(_import_what_ends_a_search, config, promote=promote)
+            recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
+            with (solving or self.engine)(Task(development, config.tolerance, run.score)) as submit:
+                ahead = _import_what_saves_a_model if is_promoted else (lambda: None)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
-            chosen = choose(run, config)
-            search = Search(run, config, development, chosen)
+            search = Search(run, config, development, choose(run, config))
             if not is_summarised(search):
                 shown.say("drawing the figures …")
                 summarise(search)
-        promotion, said = None, [*development.notes, *notes(chosen.trials, chosen.winner, chosen.absolute)]
+        return search, new_trials
+
+    def finished(
+        self,
+        search: Search,
+        sealed: SealedTest,
+        new_trials: int,
+        *,
+        promote: bool,
+        request: str | None = None,
+    ) -> SearchResult:
+        """Promote the winner if that is wanted, tell the story, and return what came of it."""
+        run, config, chosen = search.run, search.config, search.choice
+        said = [*search.development.notes, *notes(chosen.trials, chosen.winner, chosen.absolute)]
+        promotion = None
         if promote:
-            shown.say("promoting the winner …")
+            self.shown.say("promoting the winner …")
             try:
                 promotion = promote_winner(search, sealed)
             except PromotionRefusedError as refusal:
                 said.append(str(refusal))
         else:
-            said.append(invitation(search_id))
+            said.append(invitation(run.search_id))
         if promotion is None:
             describe(search)
-        null = compare(search, config.null, engine, held, shown=shown) if config.null else None
+        held = self.held[run.search_id]
+        null = compare(search, config.null, self.engine, held, shown=self.shown) if config.null else None
         if request and (promotion or not promote):
             remember(run, request)
-    return SearchResult(search_id, run.run_id, chosen.trials, chosen.winner, new_trials, promotion, tuple(said), null)
+        return SearchResult(
+            run.search_id,
+            run.run_id,
+            chosen.trials,
+            chosen.winner,
+            new_trials,
+            promotion,
+            tuple(said),
+            config,
+            run.experiment_id,
+            self.store.shown,
+            null,
+        )
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
@@ -171,11 +405,9 @@ def _configured(config: SearchConfig | str, data: Recording | None, name: str | 
     return (config.of(data) if data else config).updated(name=name)
 
 
-def _import_what_ends_a_search(config: SearchConfig, *, promote: bool) -> None:
+def _import_what_saves_a_model() -> None:
     """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
-    for_figures = ["optuna.importance"] if "elasticnet" in config.families.searched else []
-    for_the_model = ["mlflow.sklearn", "skops.io"] if promote else []
-    for name in (*for_figures, *for_the_model):
+    for name in ("mlflow.sklearn", "skops.io"):
         import_module(name)
 
 
@@ -188,15 +420,15 @@ class _Recorder:
         held: Held,
         shown: Progress,
         *,
-        tolerance: float,
+        config: SearchConfig,
         maxima: Maxima | None,
-        feature_names: Sequence[str],
+        development: Development,
     ) -> None:
         self._run = run
         self._held = held
-        self._tolerance = tolerance
+        self._config = config
         self._maxima = maxima
-        self._feature_names = feature_names
+        self._development = development
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
@@ -205,18 +437,32 @@ class _Recorder:
         logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
+        live = LiveRun(self._run, self._description, [record_of(key, self._left[key]) for key in sorted(logged)])
+
+        def log(proposal: Proposal, outcome: Solved | Failure) -> None:
+            if record := self._log(proposal, outcome):
+                live.count(record)
+
         with self._shown.trials(most, settled):
-            drive(studies, submit, self._log, logged, meanwhile)
+            drive(studies, submit, log, logged, meanwhile, live.show)
+            live.show(at_once=True)
             self._shown.complete()
         return len(logged) - already
 
-    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> None:
+    def _description(self, done: int, best: TrialRecord | None) -> str:
+        said = mlflow_text.so_far(self._run.search_id, self._run.experiment_id, self._config, done, best)
+        return f"{said}\n\n{mlflow_text.opening(self._config, self._development)}"
+
+    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> TrialRecord | None:
+        """Write a trial's outcome, and return its record unless the trial raised."""
         self._held.confirm()
         left = self._left.get((proposal.family, proposal.number))
         run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self._tolerance, self._maxima)
+        record = trial_record(proposal, outcome, self._config.tolerance, self._maxima)
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
-            return
-        self._run.log_trial(record, trial_files(record, outcome, self._feature_names), run_id)
+            return None
+        files = trial_files(record, outcome, self._development.feature_names)
+        run_id = self._run.log_trial(record, files, run_id)
         self._shown.count(record)
+        return replace(record, run_id=run_id)

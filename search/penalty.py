@@ -55,7 +55,7 @@ class Penalty:
         """The L2 strength that a whole path shares; 0 without an L1 strength, where all points are one path."""
         return self.l2 if self.l1 else 0.0
 
-    def on(self, n_rows: int, *, instead_of: int, keep_l1: bool = False) -> Penalty:
+    def on(self, n_rows: float, *, instead_of: float, keep_l1: bool = False) -> Penalty:
         """Return the penalty that means the same on another number of training rows.
 
         Scaling columns to unit norm makes the weights grow with the square root of the number of rows, so `l1` falls
@@ -64,8 +64,8 @@ class Penalty:
 
         Parameters
         ----------
-        n_rows, instead_of : int
-            The other number of rows, and the number that this penalty is for.
+        n_rows, instead_of : float
+            The other number of rows, and the number that this penalty is for; with weights their sums.
         keep_l1 : bool
             Whether to leave `l1` as it is, as the first version did.
         """
@@ -73,7 +73,7 @@ class Penalty:
         return Penalty(self.l1 if keep_l1 else self.l1 * math.sqrt(share), self.l2 * share)
 
 
-def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> Penalty:
+def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: float) -> Penalty:
     """Return the point of the plane at which a family puts its hyperparameters.
 
     Ridge strengths follow ``sklearn.linear_model.Ridge``. Its loss is not divided by the number of rows, so the
@@ -84,8 +84,8 @@ def penalty_of(family: Family, parameters: Mapping[str, float], n_rows: int) -> 
     family : {"none", "ridge", "lasso", "elasticnet"}
     parameters : mapping of str to float
         The hyperparameters named in `PARAMETERS`.
-    n_rows : int
-        Number of training rows.
+    n_rows : float
+        Number of training rows; with weights their sum.
     """
     match family:
         case "none":

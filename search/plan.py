@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from regsearch import data
-from regsearch.data import Split
+from regsearch.data import Annotations
+from regsearch.data.annotations import NOTHING
 from regsearch.search.config import SearchConfig
+from regsearch.search.cutting import fitted_rows, ranges_in_words, split_of
 from regsearch.search.estimate import estimate
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
-from regsearch.search.rows import split_of
 from regsearch.tracking.errors import without_secrets
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import storage_url
@@ -37,19 +37,20 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
         If there is no such recording, or the split does not fit it.
     """
     require_sampler(config)
-    shape = data.shape(config.data.source, config.data.target, features=config.data.features)
+    shape, known = _shape(config)
     n_rows, n_features = shape or (None, None)
-    split = split_of(config, n_rows or 0) if config.data.split or n_rows else None
-    if split and n_rows:
-        split.check(n_rows)
+    split = split_of(_first_part(config), n_rows, known) if n_rows else None
+    if n_features:
+        n_features *= len(config.data.lags)
     families = config.families.searched
     counts: dict[Family, int] = {"none": 1, **{family: settings.n_trials for family, settings in families.items()}}
-    expected = estimate(shape, _fitted_rows(split), counts) if split and shape else None
+    expected = estimate((n_rows, n_features), fitted_rows(split), counts) if split and n_rows and n_features else None
     return {
         "name": config.name,
         "source": config.data.source,
         "recording": {"rows": n_rows, "features": n_features},
-        "rows": dict(split.shown) if split else "70 % train, 15 % validation, 15 % test",
+        "rows": dict(split.shown) if split else ranges_in_words(config) or "known once the recording is read",
+        "targets": list(config.data.targets),
         "seed": config.seed,
         "trials": config.n_trials,
         "families": {
@@ -74,9 +75,15 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     }
 
 
-def _fitted_rows(split: Split) -> Sequence[int]:
-    """Return the number of rows that each model of a trial is fitted on: the folds' models, and with folds its own."""
-    fitted = [fold.train for fold in split.folds]
-    if len(fitted) > 1:
-        fitted.append(split.model)
-    return [sum(stop - start for start, stop in blocks) for blocks in fitted]
+def _shape(config: SearchConfig) -> tuple[tuple[int, int] | None, Annotations]:
+    """Return the size of the recording from its header, and what is known of its rows, for which it is read."""
+    roles = config.data.roles
+    if not (roles.labels or roles.weights or roles.covariates):
+        return data.shape(config.data.source, roles), NOTHING
+    recording = data.load(config.data.source, roles)
+    return (recording.X.shape[0], recording.X.shape[1]), recording.annotations
+
+
+def _first_part(config: SearchConfig) -> SearchConfig:
+    """Return the search of the first part, where each part is tested in turn."""
+    return config.for_parts(1)[0][0] if config.is_nested else config

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
+from numpy.typing import NDArray
 
-from regsearch.data import Recording, SealedTest
+from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import row_blocks
-from regsearch.errors import ModelRejectedError, PromotionRefusedError, RegistryError
+from regsearch.errors import PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
+from regsearch.search.nested import RESULT
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
@@ -26,7 +28,7 @@ from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
-from regsearch.tracking.runs import SearchRun, suggestion
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -62,8 +64,10 @@ def promote(
 
     Raises
     ------
+    SearchNotFoundError
+        If there is no such search.
     PromotionRefusedError
-        If there is no such finished search, the data are not those that were searched, or `again` or `force` is needed.
+        If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
     """
     store = open_store(tracking_uri, storage)
     close_orphans(store)
@@ -86,9 +90,7 @@ def read_search(store: Store, search_id: str, data: Recording | None = None) -> 
     PromotionRefusedError
         If there is no such finished search, or the data are not those that were searched.
     """
-    run = SearchRun.find(store, search_id)
-    if run is None:
-        raise PromotionRefusedError(f"no search {search_id!r} in {store.shown}; {suggestion(store, search_id)}")
+    run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
@@ -106,31 +108,30 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     a time.  The next promotion completes one that was interrupted.
     """
     run, config, development, winner = search.run, search.config, search.development, search.winner
-    store = run.store
+    store, nested = run.store, run.run.data.tags.get(RESULT, "")
     with registry.alone(store) as held:
-        opened = openings.opened(store, test_key(development))
+        opened = openings.opened(store, test_key(development)) if test_key(development) else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         require_no_objection(search, registry.champion(store, config.name), opened, given)
         require_agreement(search)
-        tested, count = _score_once(search, sealed, opened)
-        scored = mlflow_text.Tested(**tested, openings=count)
+        tested, count = _score_once(search, sealed, opened) if test_key(development) else ({}, 0)
+        scored = mlflow_text.Tested(**tested, openings=count) if tested else None
         scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
 
         def write(folder: Path) -> dict[str, str]:
             from regsearch.tracking.estimator import fitted
 
-            X = development.model.X
-            penalty = search.penalty_of_the_winner
             model = fitted(
-                search.weights.coef,
+                np.append(search.weights.coef, search.weights.covariate_coef),
                 search.weights.intercept,
-                (X[block, :] for block in row_blocks(X)),
-                l1=penalty.l1,
-                l2=penalty.l2,
-                feature_names=development.feature_names,
+                _table(development.model),
+                strengths=_strengths(search),
+                feature_names=_column_names(development),
+                is_scaled=development.preparation.scale != "none",
             )
             return {registry.SHA256: save(model, folder)}
 
+        card = mlflow_text.version_card(search, scored)
         version = registry.register(
             store,
             config.name,
@@ -146,10 +147,9 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "target": development.target,
                 "test_key": test_key(development),
                 "test_evaluations": str(count),
+                **({"nested": nested} if nested else {}),
             },
-            description=mlflow_text.with_chance(
-                mlflow_text.version_card(search, scored), mlflow_text.chance(run.run.data.tags)
-            ),
+            description=mlflow_text.with_chance(card, mlflow_text.chance(run.run.data.tags)),
             about=mlflow_text.model_card(search),
         )
         if registry.was_rolled_back(version) and not force:
@@ -160,7 +160,29 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
     describe(search, scored, str(version.version))
-    return Promotion(config.name, str(version.version), replaced, winner.name, **scores, tracking_uri=store.shown)
+    return Promotion(
+        model=config.name,
+        version=str(version.version),
+        replaced=replaced,
+        trial=winner.name,
+        tracking_uri=store.shown,
+        nested=nested,
+        **scores,
+    )
+
+
+def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
+    """Score the winner of a search on the part of the rows that it was kept from, and register nothing.
+
+    How often these rows were opened is noted and counted as for a promotion.
+    """
+    with registry.alone(search.run.store):
+        opened = openings.opened(search.run.store, test_key(search.development))
+        require_agreement(search)
+        tested, count = _score_once(search, sealed, opened)
+    scored = mlflow_text.Tested(**tested, openings=count)
+    describe(search, scored)
+    return scored
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
@@ -200,12 +222,29 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
 
 
 def _load(store: Store, version: ModelVersion) -> Estimator:
-    if version.run_id is None or version.source != f"runs:/{version.run_id}/model":
-        raise ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
     with TemporaryDirectory() as folder:
-        return load(
-            Path(store.client.download_artifacts(version.run_id, "model", folder)), version.tags.get(registry.SHA256)
-        )
+        return load(registry.download(store, version, folder), version.tags.get(registry.SHA256))
+
+
+def _table(rows: Rows) -> Iterator[tuple[NDArray[np.floating], NDArray[np.float64] | None]]:
+    """Yield blocks of rows, covariates after features, and their weights."""
+    for block in row_blocks(rows.X):
+        X = rows.X[block, :]
+        if rows.covariates is not None:
+            X = np.hstack([X, rows.covariates[block]])
+        yield X, None if rows.weights is None else rows.weights[block]
+
+
+def _strengths(search: Search) -> tuple[float, float]:
+    """Return the strengths of the winner for columns that are scaled to unit deviation, or not at all."""
+    penalty, prepared = search.penalty_of_the_winner, search.development.preparation
+    n_rows = search.development.model.total_weight if prepared.scale == "unit-norm" else 1.0
+    return penalty.l1 * float(np.sqrt(n_rows)), penalty.l2 * n_rows
+
+
+def _column_names(development: Development) -> tuple[str, ...]:
+    """Return the names of the columns that the champion takes, or none if the features have none."""
+    return development.feature_names and (*development.feature_names, *development.covariate_names)
 
 
 def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:
@@ -218,9 +257,11 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
     if known.keys() >= set(_TEST_SCORES) and is_drawn_tested(search):
         return {name: known[name] for name in _TEST_SCORES}, len(opened)
     rows = sealed.open()
-    predicted = predict(rows, search.weights.coef, search.weights.intercept)
-    low, high = np.quantile(resampled_r2(rows.y, predicted, resamples=2000), [0.025, 0.975])
-    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted), float(low), float(high)), strict=True))
+    predicted = predict(rows, search.weights)
+    independent = search.development.preparation.independent
+    resampled = resampled_r2(rows.y, predicted, rows.weights, independent=independent, resamples=2000)
+    low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
+    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted, rows.weights), low, high), strict=True))
     draw_tested(search, rows)
     run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
     run.annotate(metrics=tested, run_id=winner_id)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.choice import Choice
     from regsearch.search.config import SearchConfig
+    from regsearch.search.nested import Nested
     from regsearch.tracking.runs import SearchRun
 
 SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
@@ -47,6 +48,16 @@ class Search:
     choice: Choice
 
     @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.development.target
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return self.development.feature_names
+
+    @property
     def trials(self) -> tuple[Trial, ...]:
         """All finished trials, in order of family and number."""
         return self.choice.trials
@@ -64,7 +75,7 @@ class Search:
     @property
     def penalty_of_the_winner(self) -> Penalty:
         """The winner's penalty, from its hyperparameters instead of from what was logged."""
-        return penalty_of(self.winner.family, self.winner.parameters, len(self.development.model.y))
+        return penalty_of(self.winner.family, self.winner.parameters, self.development.model.total_weight)
 
 
 @dataclass(frozen=True)
@@ -80,11 +91,15 @@ class Promotion:
         The version that was champion before.
     trial : str
         The winning trial's name.
-    r2_train, r2_validation, r2_test : float
-    r2_test_low, r2_test_high : float
-        95 % interval of the test score, by the block bootstrap.
+    r2_train, r2_validation : float
     tracking_uri : str
         The tracking store that the model is registered in, without user and password.
+    r2_test : float or None
+        ``None`` if no rows were kept for a test.
+    r2_test_low, r2_test_high : float or None
+        95 % interval of the test score, by the bootstrap.
+    nested : str
+        What searches without each part of the rows score on it, in words; empty if no part was tested in turn.
     """
 
     model: str
@@ -93,17 +108,26 @@ class Promotion:
     trial: str
     r2_train: float
     r2_validation: float
-    r2_test: float
-    r2_test_low: float
-    r2_test_high: float
     tracking_uri: str
+    r2_test: float | None = None
+    r2_test_low: float | None = None
+    r2_test_high: float | None = None
+    nested: str = ""
 
     @classmethod
     def of(cls, version: ModelVersion, trial: str, tracking_uri: str) -> Promotion:
         """Return the promotion that made a trial's registered version champion."""
-        scores = {name: float(version.tags[name]) for name in SCORES}
+        scores = {name: float(version.tags[name]) for name in SCORES if name in version.tags}
         replaced = version.tags.get("replaced") or None
-        return cls(version.name, str(version.version), replaced, trial, **scores, tracking_uri=tracking_uri)
+        return cls(
+            version.name,
+            str(version.version),
+            replaced,
+            trial,
+            tracking_uri=tracking_uri,
+            nested=version.tags.get("nested", ""),
+            **scores,
+        )
 
     @property
     def uri(self) -> str:
@@ -131,8 +155,16 @@ class SearchResult:
         ``None`` if promotion was not wanted or was refused; `notes` then says why.
     notes : tuple of str
         What a person should know, such as a winner at the edge of its range or a refused promotion.
+    config : SearchConfig
+        The configuration that was searched.
+    experiment_id : str
+        Id of the MLflow experiment.
+    tracking_uri : str
+        The tracking store, without user and password.
     null : NullDistribution or None
         What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
+    nested : Nested or None
+        Test scores of all parts of the rows, if each was tested in turn.
     """
 
     search_id: str
@@ -142,7 +174,11 @@ class SearchResult:
     new_trials: int
     promotion: Promotion | None
     notes: tuple[str, ...]
+    config: SearchConfig = field(repr=False)
+    experiment_id: str = field(repr=False)
+    tracking_uri: str = field(repr=False)
     null: NullDistribution | None = None
+    nested: Nested | None = None
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -153,6 +189,12 @@ class SearchResult:
     def best(self) -> pd.Series:
         """The winner's row of `trials`."""
         return self.trials.iloc[self.finished.index(self.winner)]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from regsearch.search.notebook import as_html
+
+        return as_html(self)
 
 
 def table(trials: Sequence[Trial]) -> pd.DataFrame:

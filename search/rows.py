@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from regsearch import data
-from regsearch.data import Development, Recording, SealedTest, Split
-from regsearch.data.split import Block
-from regsearch.search.config import FoldsConfig, SearchConfig
+from regsearch.data import Development, Recording, SealedTest
+from regsearch.errors import ConfigError
+from regsearch.search.config import SearchConfig
+from regsearch.search.cutting import require_ranges, split_of
+
+_MANY = 20
+"""Number of ranges from which their hash stands for the test rows."""
 
 
-def read_rows(
-    config: SearchConfig, given: Recording | None = None, *, progress: bool = True
-) -> tuple[Development, SealedTest]:
-    """Read a configuration's recording and cut it by its split.
+def read_rows(config: SearchConfig, given: Recorded = None, *, progress: bool = True) -> tuple[Development, SealedTest]:
+    """Read a configuration's recording and cut it by its split; see `cut`."""
+    recordings = recordings_of(config, given, progress=progress)
+    if len(recordings) > 1:
+        raise ConfigError(f"expected one target, found {', '.join(config.data.targets)}; use `run_targets` for several")
+    (rows,) = cut(config, recordings)
+    return rows
+
+
+Recorded = Recording | Sequence[Recording] | None
+"""A recording at hand, one for each target, or none, so that the configuration's source is read."""
+
+
+def recordings_of(config: SearchConfig, given: Recorded = None, *, progress: bool = True) -> tuple[Recording, ...]:
+    """Return the recording of each target: those at hand, or those that the configuration's source holds.
 
     Parameters
     ----------
     config : SearchConfig
-    given : Recording or None
-        A recording at hand, to be searched instead of the configuration's source.
+    given : Recording, sequence of Recording or None
     progress : bool
         Whether a download draws a progress bar in a terminal.
 
     Raises
     ------
     data.DataError
-        If there is no such recording, or the split does not fit it.
+        If there is no such recording.
     """
-    recording = given or data.load(
-        config.data.source, config.data.target, features=config.data.features, progress=progress
-    )
-    return data.seal(recording, split_of(config, len(recording.y)))
+    if given is None:
+        return data.load_targets(config.data.source, config.data.roles, progress=progress)
+    return (given,) if isinstance(given, Recording) else tuple(given)
+
+
+def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Development, SealedTest]]:
+    """Cut the recordings of each target by a configuration's split.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    recordings : sequence of Recording
+        With the same features.
+
+    Raises
+    ------
+    data.DataError
+        If the split does not fit them.
+    """
+    first = recordings[0]
+    split = split_of(config, len(first.y), first.annotations)
+    return data.seal_targets(recordings, split, config.data.preparation)
 
 
 def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
@@ -43,35 +78,18 @@ def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
     data.DataError
         If there is no such recording, or it has no such target.
     """
-    return data.load(source, config.data.target, features=config.data.features, progress=False).y
-
-
-def split_of(config: SearchConfig, n_rows: int) -> Split:
-    """Return the split of a recording with `n_rows` rows that a configuration asks for."""
-    rows = config.data.split
-    if rows is None:
-        return Split.by_fractions(n_rows)
-    if isinstance(rows.validation, FoldsConfig):
-        folds, embargo = rows.validation.folds, rows.validation.embargo
-        train, test = (rows.train_blocks, rows.test) if rows.test else _by_fractions(n_rows, embargo)
-        return Split.blocked(train, folds, embargo, test)
-    assert rows.test is not None  # noqa: S101  # the configuration has checked it
-    return Split.holdout(rows.train_blocks, rows.validation, rows.test)
-
-
-def _by_fractions(n_rows: int, embargo: int) -> tuple[tuple[Block, ...], Block]:
-    """Return the first 85 % of the rows, less the embargo, and the last 15 %."""
-    cut = round(0.85 * n_rows)
-    return ((0, max(cut - embargo, 0)),), (cut, n_rows)
+    return data.load(source, config.data.roles, progress=False).y
 
 
 def test_key(development: Development) -> str:
-    """Return the identity of the test rows: the data's hash and the range of rows."""
-    start, stop = development.split.test
-    return f"{development.data_sha256}:{start}-{stop}"
+    """Return the identity of the test rows: the data's hash and the rows; empty if there are none."""
+    ranges = [f"{start}-{stop}" for start, stop in development.split.test]
+    text = ",".join(ranges)
+    rows = text if len(ranges) <= _MANY else hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{development.data_sha256}:{rows}" if ranges else ""
 
 
 def check_rows(config: SearchConfig) -> None:
     """Raise `DataError` if the ranges of rows are empty or overlap; only the recording tells whether they fit it."""
-    if config.data.split is not None and config.data.split.test is not None:
-        split_of(config, 0)
+    if config.data.split is not None:
+        require_ranges(config.data.split, 0)

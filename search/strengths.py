@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
 from scipy.optimize import brentq
 
-from regsearch.data import Development, Rows, fits_in_memory
+from regsearch.data import Development, Rows, Scale, fits_in_memory
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import Points, Range
 from regsearch.search.penalty import Family
@@ -77,9 +77,10 @@ def maxima_of(development: Development) -> Maxima:
     """Return the maxima of the rows that a trial's own model is fitted on."""
     model = development.model
     n_rows, n_features = model.X.shape
-    design = _design(model)
-    l1_max = float(np.abs(design.correlation).max()) / n_rows or 1.0  # 1 if no column says anything of the target
-    high, low = _ridge_ends(_eigenvalues(model, design))
+    scale = development.preparation.scale
+    design = design_of(model, scale)
+    l1_max = design.largest_l1 or 1.0  # 1 if no column says anything of the target
+    high, low = (end / design.unit**2 for end in _ridge_ends(_eigenvalues(model, design, scale)))
     return Maxima(
         _rounded_up(l1_max),
         _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL,
@@ -125,17 +126,25 @@ def _absolute(
     return Range(low=low, high=high)
 
 
-def _design(rows: Rows) -> Design:
-    return normalise(rows.X, rows.y, in_memory=fits_in_memory(8 * math.prod(rows.X.shape)))
+def design_of(rows: Rows, scale: Scale) -> Design:
+    """Return the design that a penalty on some rows acts on."""
+    return normalise(
+        rows.X,
+        rows.y,
+        scale=scale,
+        weights=rows.weights,
+        covariates=rows.covariates,
+        in_memory=fits_in_memory(8 * math.prod(rows.X.shape)),
+    )
 
 
-def _eigenvalues(model: Rows, design: Design) -> NDArray[np.float64]:
+def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float64]:
     """Return the eigenvalues of ``A A'`` that are not zero; for very many rows and columns, of some of the rows."""
     n_rows, n_features = model.X.shape
     if min(n_rows, n_features) > _MOST_ROWS:
         chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
-        design = normalise(part, model.y[chosen])
+        design = normalise(part, model.y[chosen], scale=scale)
         n_rows = _MOST_ROWS
     gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.matrix.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)

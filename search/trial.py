@@ -130,6 +130,15 @@ def best_of_each_family(trials: Iterable[Trial], most: int = 1) -> list[Trial]:
     return [trial for family in ranked.values() for trial in family[:most]]
 
 
+def best_and_winner(trials: Iterable[Trial], winner: Trial, most: int) -> list[Trial]:
+    """Return the best trials of each family, and the winner after its family's if it is not one of them."""
+    shown = best_of_each_family(trials, most)
+    if winner in shown:
+        return shown
+    last = max((at for at, trial in enumerate(shown) if trial.family == winner.family), default=len(shown) - 1)
+    return [*shown[: last + 1], winner, *shown[last + 1 :]]
+
+
 def baseline(trials: Iterable[Trial]) -> Trial:
     """Return the unregularised trial, which every search has."""
     return next(trial for trial in trials if trial.family == "none")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 
-from regsearch.data import fits_in_memory
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.result import Search
 from regsearch.search.solvers.certificate import certify
-from regsearch.search.solvers.design import normalise
 from regsearch.search.solving.evaluate import Evaluator, Failure, Task, predict, r2_score
+from regsearch.search.strengths import design_of
 from regsearch.search.trial import Proposal
 
 _LARGEST_DIFFERENCE = 1e-6
@@ -46,7 +45,7 @@ def _score(search: Search) -> float:
     development, winner, weights = search.development, search.winner, search.weights
     if len(development.folds) == 1:
         rows = development.folds[0].validation
-        return r2_score(rows.y, predict(rows, weights.coef, weights.intercept))
+        return r2_score(rows.y, predict(rows, weights), rows.weights)
     proposal = Proposal(winner.family, winner.number, winner.parameters, search.penalty_of_the_winner)
     (outcome,) = Evaluator(Task(development, search.config.tolerance, search.run.score))([proposal])
     return math.nan if isinstance(outcome, Failure) else outcome.evaluation.r2_validation
@@ -56,7 +55,7 @@ def _gap(search: Search) -> float:
     model, weights = search.development.model, search.weights
     if weights.coef.shape != (model.X.shape[1],):
         return math.inf
-    design = normalise(model.X, model.y, in_memory=fits_in_memory(8 * math.prod(model.X.shape)))
+    design = design_of(model, search.development.preparation.scale)
     gaps, _ = certify(design, weights.coef[None] * design.scale, [design.inner(search.penalty_of_the_winner)])
     return gaps[0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
-from regsearch.search.trial import Trial
-from regsearch.tracking.runs import SearchRun
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from regsearch.search.trial import Trial
+    from regsearch.tracking.runs import SearchRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,15 @@ class Weights:
         Predictions at the validation rows of each fold.
     selected : ndarray of int16, shape (n_features,), or None
         In how many of the folds' models each weight is not zero; ``None`` for a trial of the first version.
+    covariate_coef : ndarray of float64, shape (n_covariates,)
+        Target units per unit of each covariate.
     """
 
     coef: NDArray[np.float64]
     intercept: float
     predicted: tuple[NDArray[np.float64], ...]
     selected: NDArray[np.int16] | None = None
+    covariate_coef: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def table(self, feature_names: Sequence[str] = ()) -> pd.DataFrame:
         """Return one row per feature, the largest weights first.
@@ -75,4 +79,5 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
         folds = sum(name.startswith("predicted_fold_") for name in archive.files)
         predicted = tuple(archive[f"predicted_fold_{number}"] for number in range(1, folds + 1))
         selected = archive["selected"] if "selected" in archive.files else None
-        return Weights(archive["coef"], float(archive["intercept"]), predicted, selected)
+        covariate_coef = archive["covariate_coef"] if "covariate_coef" in archive.files else np.empty(0)
+        return Weights(archive["coef"], float(archive["intercept"]), predicted, selected, covariate_coef)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
-from regsearch.search.config import Rule
+from regsearch.search.config import AtMost, Rule
 from regsearch.search.trial import Trial
 
 Losses = Callable[[Trial], NDArray[np.float64]]
@@ -28,6 +28,8 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losse
     better.  With differences :math:`\delta_j` of the losses in :math:`k` folds or blocks, that error is
     :math:`\sqrt{k / (k - 1) \sum_j (\delta_j - \bar\delta)^2}`.
 
+    By `AtMost` the best among the trials with at most so many weights that are not zero wins.
+
     A trial whose certificate is above the tolerance cannot win.
 
     Parameters
@@ -35,18 +37,20 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losse
     trials : iterable of Trial
     tolerance : float
         Largest duality gap of a certified trial.
-    rule : {"best", "one-se", "one-se-paired"}
+    rule : {"best", "one-se", "one-se-paired"} or AtMost
     losses : callable or None
         Required by ``"one-se-paired"``.
 
     Raises
     ------
     NoWinnerError
-        If no trial is certified.
+        If no trial is certified, or none of them is as sparse as the rule wants.
     """
     certified = [trial for trial in trials if trial.duality_gap <= tolerance]
     if not certified:
         raise NoWinnerError(f"no trial reached the duality gap {tolerance:g}; raise `tolerance` or narrow the ranges")
+    if isinstance(rule, AtMost):
+        certified = _sparse(certified, rule.at_most)
     highest = max(map(_score, certified))
     best = [trial for trial in certified if _score(trial) == highest]
     if rule == "one-se":
@@ -58,6 +62,27 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losse
         reference = losses(first)
         best = [trial for trial in certified if highest - _score(trial) <= _paired_error(losses(trial) - reference)]
     return min(best, key=_most_regularised_first)
+
+
+def _sparse(trials: list[Trial], most: int) -> list[Trial]:
+    """Return the trials with at most `most` weights that are not zero."""
+    sparse = [trial for trial in trials if trial.n_nonzero <= most]
+    if not sparse:
+        fewest = min(trial.n_nonzero for trial in trials)
+        raise NoWinnerError(
+            f"no trial has at most {most:,} non-zero weights, the fewest are {fewest:,}; raise `at_most` or search "
+            "stronger L1 penalties"
+        )
+    return sparse
+
+
+def by_both_rules(trials: Iterable[Trial], tolerance: float) -> tuple[Trial, Trial] | None:
+    """Return the winners by ``"best"`` and by ``"one-se"``, or ``None`` if no trial may win."""
+    trials = list(trials)
+    try:
+        return winner(trials, tolerance), winner(trials, tolerance, "one-se")
+    except NoWinnerError:
+        return None
 
 
 def _paired_error(differences: NDArray[np.float64]) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import mlflow
 import numpy as np
@@ -59,7 +60,7 @@ def _small_recording(seed: int = 0, n_rows: int = 160, n_features: int = 200) ->
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run of the tests kill a search more often than is affordable every time."""
-    parser.addoption("--random-kills", type=int, default=12, help="moments at which a search is killed (default: 12)")
+    parser.addoption("--random-kills", type=int, default=9, help="moments at which a search is killed (default: 9)")
 
 
 LONGEST_FIRST = ("test_notebooks", "test_examples", "deploy", "browser", "test_network", "guarantees")
@@ -141,13 +142,21 @@ def empty_database(made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql(made_once: Callable[..., Path]) -> Iterator[PostgreSQL]:
     """Return a PostgreSQL that knows two templates, to be copied: migrating a database takes seconds."""
-    server = PostgreSQL()
+
+    def prepare(folder: Path) -> None:
+        server = PostgreSQL()
+        try:
+            store = open_store(server.renew("mlflow_template"))
+            with storage_at(server.renew("optuna_template"), Path(), store.locks):
+                pass
+            server.keep(folder / "data")
+        finally:
+            server.remove()
+
+    server = PostgreSQL(made_once("postgresql", prepare) / "data")
     try:
-        store = open_store(server.renew("mlflow_template"))
-        with storage_at(server.renew("optuna_template"), Path(), store.locks):
-            pass
         yield server
     finally:
         server.remove()
@@ -264,39 +273,60 @@ def put_small(folder: Path, recording: Recording) -> SearchConfig:
 
 
 @pytest.fixture(scope="session")
-def finished(made_once: Callable[..., Path], empty_database: Path) -> Path:
-    """Return a folder in which that search has been run, with its result in a pickle."""
+def small_search(made_once: Callable[..., Path], empty_database: Path) -> Callable[[bool], Path]:
+    """Return a call that gives a folder in which that search has been run, promoted or not, with its result pickled."""
 
-    def search(folder: Path) -> None:
-        shutil.copytree(empty_database, folder / "mlruns")
-        with pytest.MonkeyPatch.context() as patch:
-            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
-            result = run_search(put_small(folder, _small_recording()), progress=False)
-        (folder / "result.pickle").write_bytes(pickle.dumps(result))
+    def made(is_promoted: bool) -> Path:
+        def search(folder: Path) -> None:
+            shutil.copytree(empty_database, folder / "mlruns")
+            with pytest.MonkeyPatch.context() as patch:
+                enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
+                result = run_search(put_small(folder, _small_recording()), promote=is_promoted, progress=False)
+            (folder / "result.pickle").write_bytes(pickle.dumps(result))
 
-    return made_once("finished", search)
+        return made_once("promoted" if is_promoted else "searched", search)
+
+    return made
 
 
 @pytest.fixture
-def result(finished: Path, small_config: SearchConfig, workspace: Path) -> SearchResult:
+def result(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
     """Return that search, finished in the embedded place of the workspace: copied there, for speed."""
-    shutil.copytree(finished, workspace, dirs_exist_ok=True)  # times of files included
-    move_addresses(workspace / "mlruns" / "mlflow.db", finished, workspace)
-    result: SearchResult = pickle.loads((workspace / "result.pickle").read_bytes())
+    folder = small_search(True)
+    result = _put_result(folder, workspace)
     assert result.promotion is not None
-    uri = result.promotion.tracking_uri.replace(str(finished), str(workspace))
+    uri = result.promotion.tracking_uri.replace(str(folder), str(workspace))
     return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
 
 
+@pytest.fixture
+def searched(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
+    """Return the same without its promotion: its test rows are sealed."""
+    return _put_result(small_search(False), workspace)
+
+
+def _put_result(folder: Path, workspace: Path) -> SearchResult:
+    put(folder, workspace)
+    result: SearchResult = pickle.loads((workspace / "result.pickle").read_bytes())
+    return result
+
+
+def put(folder: Path, workspace: Path) -> None:
+    """Copy what was searched in a folder into a workspace."""
+    shutil.copytree(folder, workspace, dirs_exist_ok=True)  # times of files included
+    move_addresses(workspace / "mlruns" / "mlflow.db", folder, workspace)
+
+
 def move_addresses(database: Path, old: Path, new: Path) -> None:
-    """Replace a folder by another in every text of an SQLite database."""
+    """Replace a folder by another in every text of an SQLite database, as a path and as a part of a URI."""
+    pairs = {(str(old), str(new)), (quote(str(old)), quote(str(new)))}
     with closing(sqlite3.connect(database)) as connection, connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for _, column, kind, *_ in connection.execute(f"PRAGMA table_info('{table}')").fetchall():
                 if kind.startswith(("VARCHAR", "TEXT")):
-                    change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE "{column}" LIKE ?'
-                    connection.execute(change, (str(old), str(new), f"%{old}%"))
+                    change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)'
+                    connection.executemany(change, [(was, now, was) for was, now in pairs])
 
 
 @pytest.fixture

@@ -44,12 +44,17 @@ class PostgreSQL:
     """A PostgreSQL of its own, on a loopback port, in a folder that goes with it.
 
     People come over TCP with a password, as to a real one; the tests rule it through its socket.
+
+    Parameters
+    ----------
+    kept : Path or None
+        What `keep` made of another, to begin with.
     """
 
     user = "searcher"
     password = "s3cret-of-the-database"
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Path | None = None) -> None:
         initdb = _program("initdb")
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
@@ -57,6 +62,10 @@ class PostgreSQL:
         if self._owner:
             shutil.chown(self._folder, self._owner["user"])
         self._process: subprocess.Popen[bytes] | None = None
+        if kept is not None:
+            _copy(kept, self._folder / "data")
+            self.start()
+            return
         options = ("--encoding", "UTF8", "--locale", "C", "--auth-local", "trust", "--auth-host", "scram-sha-256")
         self._spawn(initdb, "-D", "data", "-U", "postgres", "--no-sync", *options).wait()
         self.start()
@@ -111,6 +120,13 @@ class PostgreSQL:
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
+
+    def keep(self, folder: Path) -> None:
+        """Stop it in good order, and copy all that it holds into a folder."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        _copy(self._folder / "data", folder)
 
     def remove(self) -> None:
         """End it, and leave nothing behind."""
@@ -229,6 +245,11 @@ class _Passing(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder with its owners, which `shutil` leaves out."""
+    subprocess.run(["cp", "-a", source, target], check=True)
 
 
 def _program(name: str) -> str:

@@ -32,9 +32,20 @@ SLOW = {
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("chance", "choosing", "first-search", "python", "recipes", "resuming", "ui", "your-data")
+        for name in (
+            "chance",
+            "choosing",
+            "first-search",
+            "python",
+            "recipes",
+            "resuming",
+            "scikit-learn",
+            "ui",
+            "your-data",
+        )
     ),
 }
+ONE_AFTER_ANOTHER = (ROOT / "docs" / "first-search.md", README)  # the search of the first is complete in the second
 PACKAGES = ("data", "regsearch", "search", "tracking")
 ANY = "…"
 BLOCK = re.compile(r"(?ms:(?:^<!-- (?P<note>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$)")
@@ -69,11 +80,19 @@ def blocks(page, *languages):
     return [block for block in found if block.language in languages]
 
 
-def pages_with(*languages, run=False):
-    chosen = [page for page in PAGES if any(block.is_run or not run for block in blocks(page, *languages))]
-    slow = SLOW if run else set()
+def pages_with(*languages):
+    chosen = [page for page in PAGES if blocks(page, *languages)]
+    return pytest.mark.parametrize("page", chosen, ids=_name)
+
+
+def pages_to_run():
+    chosen = [(page,) for page in PAGES if as_pasted(page) and page not in ONE_AFTER_ANOTHER] + [ONE_AFTER_ANOTHER]
     return pytest.mark.parametrize(
-        "page", [pytest.param(page, id=_name(page), marks=[pytest.mark.slow] * (page in slow)) for page in chosen]
+        "pages",
+        [
+            pytest.param(pages, id=" ".join(map(_name, pages)), marks=[pytest.mark.slow] * (not SLOW.isdisjoint(pages)))
+            for pages in chosen
+        ],
     )
 
 
@@ -82,8 +101,9 @@ def _name(page):
 
 
 def as_pasted(page):
-    """Yield the blocks of a page that a reader pastes, in order, with the files that it makes."""
-    return [block for block in blocks(page, "bash", "console", "python", "toml") if block.is_run]
+    """Return the blocks of a page that a reader pastes, in order, with the files that it makes, if any are run."""
+    run = [block for block in blocks(page, "bash", "console", "python", "toml") if block.is_run]
+    return run if any(block.language != "toml" for block in run) else []
 
 
 @pytest.fixture
@@ -103,11 +123,11 @@ def scratch(workspace, monkeypatch):
     return workspace
 
 
-@pages_with("bash", "console", "python", run=True)
-def test_a_page_runs_as_pasted_from_top_to_bottom_and_shows_what_it_says(page, scratch, invoke):
+@pages_to_run()
+def test_a_page_runs_as_pasted_from_top_to_bottom_and_shows_what_it_says(pages, scratch, invoke):
     here = f"sqlite:///{scratch}/mlruns/"  # MLflow keeps a relative one open for the next test
     names = {}
-    for block in as_pasted(page):
+    for page, block in ((one, block) for one in pages for block in as_pasted(one)):
         if block.file:
             Path(block.file).write_text(block.text)
         elif block.language == "python":

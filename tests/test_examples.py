@@ -33,7 +33,6 @@ def output_of(*command):
 @pytest.fixture
 def small_file(workspace, recording):
     np.savez(workspace / "small.npz", X=recording.X, y=recording.y)
-    return "small.npz"
 
 
 def champion_of(name):
@@ -42,11 +41,14 @@ def champion_of(name):
 
 @pytest.mark.parametrize(
     "command",
-    [(sys.executable, EXAMPLES / "launch_from_python.py"), ("bash", EXAMPLES / "launch_from_shell.sh")],
+    [
+        (sys.executable, EXAMPLES / "launch_from_python.py", "small.npz", "4"),
+        ("bash", EXAMPLES / "launch_from_shell.sh", "small.npz", "--trials", "4", "--family", "ridge"),
+    ],
     ids=["python", "shell"],
 )
 def test_a_launched_search_ends_with_the_champion_that_it_names(command, small_file):
-    shown = output_of(*command, small_file)
+    shown = output_of(*command)
     champion = champion_of("small")
     assert champion.tags["family"] in shown
     assert f"{float(champion.tags['r2_test']):.4f}" in shown

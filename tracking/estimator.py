@@ -30,7 +30,8 @@ class Champion(Pipeline):  # type: ignore[misc]  # scikit-learn has no types
 
     @property
     def coef_(self) -> NDArray[np.float64]:  # noqa: D102  # the class has it
-        coef: NDArray[np.float64] = self[-1].coef_ / self[0].scale_
+        scale = self[0].scale_
+        coef: NDArray[np.float64] = self[-1].coef_ / (1.0 if scale is None else scale)
         return coef
 
     @property
@@ -38,40 +39,48 @@ class Champion(Pipeline):  # type: ignore[misc]  # scikit-learn has no types
         return float(self[-1].intercept_ - self[0].mean_ @ self.coef_)
 
 
+Block = tuple[NDArray[np.floating], NDArray[np.float64] | None]
+"""Some rows of a table, and their weights."""
+
+
 def fitted(
     coef: NDArray[np.float64],
     intercept: float,
-    rows: Iterable[NDArray[np.floating]],
+    rows: Iterable[Block],
     *,
-    l1: float,
-    l2: float,
+    strengths: tuple[float, float],
     feature_names: tuple[str, ...] = (),
+    is_scaled: bool = True,
 ) -> Pipeline:
     """Return a fitted scikit-learn pipeline that predicts ``X @ coef + intercept`` and keeps the penalty.
 
     Over columns of unit Euclidean norm regsearch minimises ``||y - Z w||^2 / (2 n) + l1 ||w||_1 + l2 ||w||^2 / 2``.
     Over columns of unit standard deviation, ``S = sqrt(n) Z``, with ``v = w / sqrt(n)``, that is
-    ``||y - S v||^2 / (2 n) + l1 sqrt(n) ||v||_1 + l2 n ||v||^2 / 2``.  Fitted again on the same rows, the pipeline
-    finds the same weights, to scikit-learn's tolerance.
+    ``||y - S v||^2 / (2 n) + l1 sqrt(n) ||v||_1 + l2 n ||v||^2 / 2``.  Fitted again on the same rows, with the same
+    weights, the pipeline finds the same coefficients, to scikit-learn's tolerance; covariates would be penalised then.
 
     Parameters
     ----------
-    coef : ndarray of float64, shape (n_features,)
+    coef : ndarray of float64, shape (n_columns,)
         Target units per unit of each column.
     intercept : float
         Target units.
-    rows : iterable of ndarray, each of shape (some rows, n_features)
-        Blocks of the rows that the weights were fitted on.
-    l1, l2 : float
-        Strengths of the penalty.
+    rows : iterable of Block
+        The rows that the coefficients were fitted on.
+    strengths : tuple of float
+        Strengths of both penalties for the columns as they are scaled here: ``l1 sqrt(n)`` and ``l2 n`` above.
     feature_names : tuple of str
         Empty where the columns have no names.
+    is_scaled : bool
+        Whether columns are divided by their standard deviation; else they are only centred.
     """
-    scaler = StandardScaler()
-    for block in rows:
-        scaler.partial_fit(block)
-    regressor = _regressor(l1 * np.sqrt(scaler.n_samples_seen_), l2 * scaler.n_samples_seen_, scaler.n_samples_seen_)
-    regressor.coef_ = coef * scaler.scale_
+    scaler = StandardScaler(with_std=is_scaled)
+    total = 0.0
+    for block, weights in rows:
+        scaler.partial_fit(block, sample_weight=weights)
+        total += len(block) if weights is None else weights.sum()
+    regressor = _regressor(*strengths, total)
+    regressor.coef_ = coef * (scaler.scale_ if is_scaled else 1.0)
     regressor.intercept_ = float(intercept + scaler.mean_ @ coef)
     regressor.n_features_in_ = len(coef)
     if feature_names:
@@ -79,7 +88,7 @@ def fitted(
     return Pipeline([("scale", scaler), ("fit", regressor)])
 
 
-def _regressor(l1: float, l2: float, n_rows: int) -> Any:
+def _regressor(l1: float, l2: float, n_rows: float) -> Any:
     """Return the estimator of ``||y - S v||^2 / (2 n) + l1 ||v||_1 + l2 ||v||^2 / 2``."""
     if l1 == l2 == 0:
         return LinearRegression()

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -17,11 +18,13 @@ from mlflow.protos.databricks_pb2 import (
     ErrorCode,
 )
 
-from regsearch.errors import RegistryError
+from regsearch.errors import ModelRejectedError, RegistryError
+from regsearch.tracking import logged_model
 from regsearch.tracking.limits import REGISTERED, cut
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
 from regsearch.tracking.model import is_saved
+from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import Store
 
 CHAMPION = "champion"
@@ -34,6 +37,8 @@ _MOVING = "regsearch.moving_champion"
 """Tag of a model while its alias is moved: the number of the note, and for a rollback the version to return to."""
 SHA256 = "model_sha256"
 """Tag of a version: the SHA-256 of its weights' file."""
+LOGGED_MODEL = "logged_model"
+"""Tag of a version: the id of its logged model, which holds the files."""
 _SCORES = ("r2_train", "r2_validation", "r2_test")
 
 Write = Callable[[Path], Mapping[str, str]]
@@ -55,7 +60,7 @@ def register(
     description: str,
     about: str = "",
 ) -> ModelVersion:
-    """Log a model into a run and register it.  A run has one version: a second call returns it, and mends its model.
+    """Log a model of a run and register it.  A run has one version: a second call returns it, and mends its model.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ def register(
     run_id : str
         Id of the winning trial's run.
     write : callable
-        Writes the model into a folder; called if the run holds none, or a damaged one.
+        Writes the model into a folder; called if there is none of the run, or a damaged one.
     tags : mapping of str to str
     description, about : str
         Markdown for the version, and for the model if it has no description yet.
@@ -75,20 +80,55 @@ def register(
     if known is not None and is_intact(store, known):
         return known
     with TemporaryDirectory() as folder:
-        written = write(Path(folder, "model"))
-        files = {str(file.relative_to(folder)): file.read_bytes() for file in _files(Path(folder))}
-        store.write(store.client.get_run(run_id), files)
+        saved = Path(folder, "model")
+        written = dict(write(saved))
+        files = {file.relative_to(saved).as_posix(): file.read_bytes() for file in _files(saved)}
+        model = logged_model.log(store, store.client.get_run(run_id), files)
+        written[LOGGED_MODEL] = model.model_id
     if known is None:
-        return store.client.create_model_version(
+        known = store.client.create_model_version(
             name,
-            f"runs:/{run_id}/model",
+            model.artifact_location,
             run_id=run_id,
+            model_id=model.model_id,
             tags={**tags, **written},
             description=cut(description, REGISTERED),
         )
-    for key, value in written.items():
-        store.client.set_model_version_tag(name, known.version, key, value)
-    return store.client.get_model_version(name, known.version)
+    else:
+        for key, value in written.items():
+            store.client.set_model_version_tag(name, known.version, key, value)
+        known = store.client.get_model_version(name, known.version)
+    logged_model.link(store, model.model_id, name, str(known.version))
+    return known
+
+
+def download(store: Store, version: ModelVersion, folder: str) -> Path:
+    """Download the model of a version into a folder, and return the folder that holds it.
+
+    The files are those of the run's logged model; where the version was registered without one, the run holds them.
+
+    Raises
+    ------
+    ModelRejectedError
+        If the version was not registered by regsearch.
+    """
+    strange = ModelRejectedError(f"{version.name} version {version.version} was not registered by regsearch")
+    if version.run_id is None:
+        raise strange
+    if model_id := version.tags.get(LOGGED_MODEL):
+        model = store.client.get_logged_model(model_id)
+        if model.source_run_id == version.run_id and version.source in (model.artifact_location, _in_run(version)):
+            with settled():
+                return Path(download_artifacts(model.artifact_location, dst_path=folder, tracking_uri=store.uri))
+        raise strange
+    if version.source != _in_run(version):
+        raise strange
+    return Path(store.client.download_artifacts(version.run_id, logged_model.NAME, folder))
+
+
+def _in_run(version: ModelVersion) -> str:
+    """Return the source of a version that was registered without a logged model."""
+    return f"runs:/{version.run_id}/{logged_model.NAME}"
 
 
 def redescribe(store: Store, run_id: str, change: Callable[[str], str]) -> None:
@@ -99,12 +139,11 @@ def redescribe(store: Store, run_id: str, change: Callable[[str], str]) -> None:
 
 
 def is_intact(store: Store, version: ModelVersion) -> bool:
-    """Return whether the run that a version was registered from still has the model, and it is what was registered."""
+    """Return whether the model of a version is still there, and is what was registered."""
     try:
         with TemporaryDirectory() as folder:
-            model = Path(store.client.download_artifacts(str(version.run_id), "model", folder))
-            return is_saved(model, version.tags.get(SHA256))
-    except (MlflowException, OSError):
+            return is_saved(download(store, version, folder), version.tags.get(SHA256))
+    except (MlflowException, ModelRejectedError, OSError):
         return False
 
 

@@ -23,7 +23,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from regsearch.errors import SearchStoppedError
+from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short
 from regsearch.tracking.limits import cut, cut_all
@@ -176,15 +176,34 @@ class SearchRun:
         found = (cls.of(store, parent) for parent in _parents(store, None, search_id))
         return next((run for run in found if run.is_at_home), None)
 
+    @classmethod
+    def get(cls, store: Store, search_id: str) -> SearchRun:
+        """Return what `find` finds.
+
+        Raises
+        ------
+        SearchNotFoundError
+            If it finds nothing.
+        """
+        found = cls.find(store, search_id)
+        if found is None:
+            why = elsewhere(store, search_id) or _suggestion(store, search_id)
+            raise SearchNotFoundError(f"no search {search_id!r} in {store.shown}; {why}")
+        return found
+
     @property
     def is_at_home(self) -> bool:
         """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
-        experiment = self.store.client.get_experiment(self.experiment_id)
+        name = self._configured_name
+        return name is None or name == self.store.client.get_experiment(self.experiment_id).name
+
+    @property
+    def _configured_name(self) -> str | None:
         try:
             config = tomllib.loads(self.read(self.run_id, "config.toml").decode())
         except (MlflowException, OSError, ValueError):  # it was killed before it wrote one
-            return True
-        return config.get("name") == experiment.name
+            return None
+        return str(config.get("name"))
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
@@ -248,7 +267,6 @@ class SearchRun:
         """
         if run.info.status != "FINISHED":
             return False
-        logged = run.data.tags.get(_WEIGHTS_SHA256)
         folder = local_folder(str(run.info.artifact_uri))
         if folder is None:
             return self.store.size(run.info.run_id, WEIGHTS) > 0
@@ -256,24 +274,12 @@ class SearchRun:
             content = (folder / WEIGHTS).read_bytes()
         except OSError:
             return False
-        return _sha256(content) == logged if logged else _is_readable(content)
+        return _is_as_logged(run, content)
 
     def finished(self) -> list[TrialRecord]:
         """Return the finished trials, in order of family and number."""
-        return [
-            TrialRecord(
-                family=family,
-                number=number,
-                params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
-                metrics=dict(run.data.metrics),
-                name=str(run.info.run_name),
-                description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
-                certified=run.data.tags.get("certified") == "true",
-                run_id=run.info.run_id,
-            )
-            for (family, number), run in sorted(self.trial_runs().items(), key=lambda item: item[0])
-            if run.info.status == "FINISHED"
-        ]
+        runs = self.trial_runs()
+        return [record_of(key, runs[key]) for key in sorted(runs) if runs[key].info.status == "FINISHED"]
 
     def log_trial(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None = None) -> str:
         """Write a finished trial into its own run and return the run's id.
@@ -351,18 +357,28 @@ class SearchRun:
             If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
             solves it again.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
-        if name == WEIGHTS and not self._agrees(run_id, content):
+        run = self.store.client.get_run(run_id)
+        local = local_folder(str(run.info.artifact_uri))
+        if local:
+            content = (local / name).read_bytes()
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        if name == WEIGHTS and not _is_as_logged(run, content):
             self._end(run_id, "FAILED")
             raise SearchStoppedError(
                 f"{WEIGHTS} of run {run_id} is damaged; the same `regsearch run` solves that trial again"
             )
         return content
 
-    def _agrees(self, run_id: str, weights: bytes) -> bool:
-        logged = self.store.client.get_run(run_id).data.tags.get(_WEIGHTS_SHA256)
-        return _sha256(weights) == logged if logged else _is_readable(weights)
+    def report(self, step: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Add a point to curves of the parent run and set tags of it, in one request."""
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, step) for name, value in metrics.items()],
+            tags=[RunTag(name, value) for name, value in cut_all(tags, limits.TAG).items()],
+        )
 
     def annotate(
         self, *, metrics: Mapping[str, float] | None = None, tags: Mapping[str, str] | None = None, run_id: str = ""
@@ -438,6 +454,21 @@ class SearchRun:
         )
 
 
+def record_of(trial: tuple[str, int], run: Run) -> TrialRecord:
+    """Return what a trial's run recorded; `trial` is the trial's family and number."""
+    family, number = trial
+    return TrialRecord(
+        family=family,
+        number=number,
+        params={name: float(run.data.params[name]) for name in STRENGTHS if name in run.data.params},
+        metrics=dict(run.data.metrics),
+        name=str(run.info.run_name),
+        description=run.data.tags.get(MLFLOW_RUN_NOTE, ""),
+        certified=run.data.tags.get("certified") == "true",
+        run_id=run.info.run_id,
+    )
+
+
 def runs_with(
     store: Store,
     tags: Mapping[str, str],
@@ -503,7 +534,29 @@ def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[R
     return list(islice(filter(_is_search, found), limit))
 
 
-def suggestion(store: Store, search_id: str) -> str:
+def elsewhere(store: Store, search_id: str) -> str | None:
+    """Say where a search lies that is not where its configuration says, and the way back; ``None`` if there is none.
+
+    People rename and delete experiments in MLflow's pages.  What was renamed is not used under its new name, because
+    whoever may write in another experiment could have made a run there that looks the same.
+    """
+    for parent in _parents(store, None, search_id, deleted=True):
+        run = SearchRun.of(store, parent)
+        experiment = store.client.get_experiment(run.experiment_id)
+        if run.is_at_home and experiment.lifecycle_stage == "deleted":
+            restore = f"mlflow experiments restore --experiment-id {run.experiment_id}"
+            return f"it is in experiment {experiment.name!r}, which was deleted; `{restore}` brings it back"
+        if run.is_at_home and parent.info.lifecycle_stage == "deleted":
+            return f"its run was deleted; `mlflow runs restore --run-id {run.run_id}` brings it back"
+        if not run.is_at_home:
+            return (
+                f"one lies in experiment {experiment.name!r}, and its configuration names {run._configured_name!r}; "
+                "if you renamed that experiment, rename it back"
+            )
+    return None
+
+
+def _suggestion(store: Store, search_id: str) -> str:
     """Say which search a person meant by an id that no search has: the nearest one, or else the latest ones."""
     known = {run.data.tags["search_id"]: run for run in searches(store, limit=1000)}
     if not known:
@@ -518,10 +571,11 @@ def suggestion(store: Store, search_id: str) -> str:
     return f"the latest are {', '.join(latest)}"
 
 
-def _parents(store: Store, experiments: Sequence[str] | None, search_id: str) -> list[Run]:
-    """Return the parent runs of a search, the oldest first."""
+def _parents(store: Store, experiments: Sequence[str] | None, search_id: str, *, deleted: bool = False) -> list[Run]:
+    """Return the parent runs of a search, the oldest first, with or without those in MLflow's bin."""
     tags = {"search_id": search_id, **_SEARCH}
-    found = runs_with(store, tags, experiments=experiments, order_by=["attributes.start_time ASC"])
+    oldest_first = ["attributes.start_time ASC"]
+    found = runs_with(store, tags, experiments=experiments, order_by=oldest_first, deleted=deleted)
     return list(filter(_is_search, found))
 
 
@@ -538,6 +592,11 @@ def _trial_key(run: Run) -> tuple[str, int] | None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _is_as_logged(run: Run, weights: bytes) -> bool:
+    logged = run.data.tags.get(_WEIGHTS_SHA256)
+    return _sha256(weights) == logged if logged else _is_readable(weights)
 
 
 def _is_readable(archive: bytes) -> bool:

@@ -82,7 +82,7 @@ def _command(port: int) -> list[str]:
     """Return the server's command, which every user of the machine can read, so that it holds no secret."""
     return [
         *(sys.executable, "-m", "regsearch.tracking.watched", "server"),
-        *("--host", _HOST, "--port", str(port), "--workers", "1"),
+        *("--app-name", "regsearch", "--host", _HOST, "--port", str(port), "--workers", "1"),
         *("--uvicorn-opts", f"--log-level warning --header {_SERVED_BY}:{os.getpid()}"),
     ]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
@@ -89,7 +90,14 @@ class Store:
         files : mapping of str to bytes
             Contents by path.
         """
-        local = local_folder(str(run.info.artifact_uri))
+        self._write(str(run.info.artifact_uri), files, partial(self.client.log_artifacts, run.info.run_id))
+
+    def write_model(self, model: LoggedModel, files: Mapping[str, bytes]) -> None:
+        """Write the files of a logged model; see `write`."""
+        self._write(model.artifact_location, files, partial(self.client.log_model_artifacts, model.model_id))
+
+    def _write(self, place: str, files: Mapping[str, bytes], upload: Callable[[str], None]) -> None:
+        local = local_folder(place)
         if local is not None:
             durable.write(local, files)
             return
@@ -98,7 +106,7 @@ class Store:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            self.client.log_artifacts(run.info.run_id, folder)
+            upload(folder)
 
     def size(self, run_id: str, path: str) -> int:
         """Return the bytes of a run's artifact, and zero where there is none."""

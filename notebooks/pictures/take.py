@@ -1,8 +1,9 @@
-"""Take the pictures of docs/ui.md, from the default search in a temporary folder.
+"""Make the pictures of the README and of the pages in docs/, from the default search in a temporary folder.
 
     python notebooks/pictures/take.py
 
-The script needs Chromium and takes one or two minutes.
+Those called ui_… are of MLflow's pages, the others are figures of the search.  The script needs Chromium and takes one
+or two minutes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -23,23 +25,36 @@ from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.tracking import pages
 
 HERE = Path(__file__).parent
-ASSISTANT_SHUT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 UNCLUTTERED = "[data-assistant-ui] { display: none !important }"
+FIGURES = ("elasticnet", "lasso", "trade_off", "weights")
+FIGURE_WIDTH = 1050
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Save a picture in 256 colours."""
+    colours = picture.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
+    colours.save(HERE / f"{name}.png", optimize=True)
+
+
+def copy_figures(store: MlflowClient, run_id: str) -> None:
+    """Save figures of a search, small enough for a page."""
+    for name in FIGURES:
+        with Image.open(store.download_artifacts(run_id, f"figures/{name}.png")) as figure:
+            height = round(figure.height * FIGURE_WIDTH / figure.width)
+            save(figure.convert("RGB").resize((FIGURE_WIDTH, height), Image.Resampling.LANCZOS), name)
 
 
 def take(page: Page, name: str, width: int, height: int) -> None:
-    """Save a picture of the page, in 256 colours."""
+    """Save a picture of the page."""
     page.set_viewport_size({"width": width, "height": height})
     page.add_style_tag(content=UNCLUTTERED)
     page.wait_for_timeout(1500)  # the page draws its charts again after a change of size
-    shown = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    shown.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
+    save(Image.open(BytesIO(page.screenshot())), name)
 
 
 def take_all(page: Page, front: str, result: SearchResult) -> None:
     """Visit each page and take its picture."""
     root, experiment_id = front.partition("#")[0], re.search(r"experiments/(\d+)/", front)[1]
-    page.add_init_script(ASSISTANT_SHUT)
     page.goto(front)
     page.get_by_text(f"{len(result.trials)} matching runs").wait_for()
     page.get_by_role("link", name=result.promotion.trial).wait_for()
@@ -73,6 +88,7 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
 with TemporaryDirectory() as folder:
     uri = f"sqlite:///{folder}/mlflow.db"
     searched = run_search(SearchConfig.load("default"), tracking_uri=uri, storage=f"{folder}/optuna.journal")
+    copy_figures(MlflowClient(uri), searched.run_id)
     command = [sys.executable, "-m", "regsearch", "ui", "--tracking-uri", uri]
     ui = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
     try:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from regsearch.data import Development, FoldRows, Rows
 from regsearch.data.blocks import blocks
+from regsearch.data.lagged import Lagged
+from regsearch.errors import EngineLostError
 from regsearch.search.chance.distribution import rounded
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
-from regsearch.search.solvers.lagged import Lagged
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
-from regsearch.search.solving.evaluate import Task, paths_of, r2_score, validation_error, validation_score
+from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of, r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Candidate, Trial
 from regsearch.search.winner import winner
@@ -61,6 +62,14 @@ class NullTask:
         return Statistic(self, processes)
 
     worker = solver
+
+    def check(self, work: Vector, result: object) -> None:
+        """Refuse what is not one finite score for each target."""
+        if not isinstance(result, list) or len(result) != work.shape[1] or not np.isfinite(result).all():
+            raise EngineLostError(
+                f"a worker of the cluster sent back something else than {work.shape[1]} scores: use workers that you "
+                "started yourself, from the same environment"
+            )
 
     def near(self, work: Vector) -> Penalty | None:  # noqa: ARG002
         """Return None: every worker solves all penalties of its targets."""
@@ -112,13 +121,10 @@ class Statistic:
 
     def _score(self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath) -> float:
         folds = self._folds(y)
-        every = candidates(self._config, self._maxima(model), self._model.n_rows)
+        every = candidates(self._config, self._maxima(model), self._model.total_weight)
         penalties = [one.penalty for one in every]
-        keep_l1 = self._task.task.score == "mean"
         found = [
-            path.coefficients(
-                [one.on(path.n_rows, instead_of=self._model.n_rows, keep_l1=keep_l1) for one in penalties]
-            )
+            path.coefficients([on_rows_of(path, one, self._model, self._task.task) for one in penalties])
             for path in paths
         ]
         own = model.coefficients(penalties) if self._needs_model else found[0]
@@ -131,10 +137,13 @@ class Statistic:
             metrics = {
                 "r2_validation": validation_score(folds, of_one, self._task.task.score),
                 "sparsity": float(np.mean(own.coef[place] == 0)),
+                "n_nonzero": float(np.count_nonzero(own.coef[place])),
                 "duality_gap": float(gaps[place]),
             }
             if self._config.select != "best":
-                error, losses[place] = validation_error(folds, of_one, self._task.task.score)
+                error, losses[place] = validation_error(
+                    folds, of_one, self._task.task.score, independent=self._task.development.preparation.independent
+                )
                 metrics["r2_validation_se"] = error
             trials.append(Trial(one.family, place, one.parameters, one.penalty, metrics, ""))
         chosen = winner(
@@ -142,7 +151,8 @@ class Statistic:
         )
         if self._task.test is None:
             return chosen.r2_validation
-        return r2_score(y[self._at(self._task.test)], predict_all(self._task.test, own)[:, chosen.number])
+        test = self._task.test
+        return r2_score(y[self._at(test)], predict_all(test, own)[:, chosen.number], test.weights)
 
     def _maxima(self, model: RegularizationPath) -> Maxima | None:
         maxima = self._task.maxima
@@ -158,7 +168,7 @@ class Statistic:
         return np.searchsorted(self._rows, rows.index)
 
 
-def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: int) -> list[Candidate]:
+def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: float) -> list[Candidate]:
     """Return the fixed grid: the baseline, and for every family as many points as it had trials.
 
     Exact grids are taken as they are. A range becomes points that are evenly spaced on a log scale, both ends included;
@@ -169,8 +179,8 @@ def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: int) -> list
     config : SearchConfig
     maxima : Maxima or None
         What relative strengths refer to.
-    n_rows : int
-        Number of rows that a candidate's own model is fitted on.
+    n_rows : float
+        Number of rows that a candidate's own model is fitted on; with weights their sum.
     """
     points: list[tuple[Family, dict[str, float]]] = [("none", {})]
     for family, settings in absolute(config, maxima).families.searched.items():
@@ -189,12 +199,22 @@ def rows_of(development: Development, test: Rows | None = None) -> Indices:
 
 def real_target(development: Development, test: Rows | None = None) -> Vector:
     """Return the real target at the rows of `rows_of`."""
-    places = rows_of(development, test)
-    y = np.empty(len(places))
+    every, first = _first_of_each(development, test)
+    return np.concatenate([rows.y for rows in every])[first]
+
+
+def groups_of(development: Development, test: Rows | None = None) -> NDArray[np.str_] | None:
+    """Return the group of each of the rows of `rows_of`; ``None`` if the recording has no groups."""
+    every, first = _first_of_each(development, test)
+    groups = [rows.groups for rows in every if rows.groups is not None]
+    return np.concatenate(groups)[first] if groups else None
+
+
+def _first_of_each(development: Development, test: Rows | None) -> tuple[list[Rows], Indices]:
+    """Return all sets of rows, and where each row of `rows_of` stands first among all of theirs."""
     parts = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    for rows in (*parts, development.model, *([test] if test else [])):
-        y[np.searchsorted(places, rows.index)] = rows.y
-    return y
+    every = [*parts, development.model, *([test] if test else [])]
+    return every, np.unique(np.concatenate([rows.index for rows in every]), return_index=True)[1]
 
 
 def narrowed(rows: Rows, kept: Indices) -> Rows:
@@ -224,4 +244,6 @@ def predict_all(rows: Rows, found: Coefficients) -> Vector:
     predicted = np.tile(found.intercept, (n_rows, 1))
     for block in blocks(n_features, max(1, _BLOCK_VALUES // n_rows)):
         predicted += rows.X[:, block] @ found.coef[:, block].T
+    if rows.covariates is not None:
+        predicted += rows.covariates @ found.covariate_coef.T
     return predicted

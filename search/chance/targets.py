@@ -10,8 +10,8 @@ from itertools import pairwise, permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.lagged import lag_sources
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.solvers.lagged import lag_sources
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from regsearch.data import MEMORY, Development
+from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.chance.distribution import NullDistribution, in_words
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
@@ -16,11 +16,17 @@ from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
+from regsearch.tracking.runs import TrialRecord
 
-OBJECTIVE = (
-    "Columns are centred and scaled to unit Euclidean norm over the training rows; the objective is "
+_OBJECTIVE = (
+    "Columns are {scaled} over the training rows; the objective is "
     "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
 )
+_SCALED: dict[Scale, str] = {
+    "unit-norm": "centred and scaled to unit Euclidean norm",
+    "standard": "centred and scaled to unit standard deviation",
+    "none": "centred and left in their own units",
+}
 UNITS = (
     "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
     "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
@@ -29,7 +35,7 @@ UNITS = (
 EXPERIMENT = (
     "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists the trials best "
     "first, or by family (there, choose the chart view), and the searches, whose descriptions tell who won and "
-    f"why.\n\n{OBJECTIVE}\n\n{UNITS} `log10_alpha` is there to sort, filter "
+    f"why.\n\n{UNITS} `log10_alpha` is there to sort, filter "
     "and draw by, as MLflow takes parameters for text."
 )
 """The description of an experiment."""
@@ -108,7 +114,17 @@ def views(config: SearchConfig, search_id: str) -> dict[str, View]:
 
 def opening(config: SearchConfig, development: Development) -> str:
     """Return the description of an unfinished search."""
-    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), OBJECTIVE, UNITS)
+    return _paragraphs(f"**{config.name}**: {_trials(config)}.", _data(development), _objective(development), UNITS)
+
+
+def so_far(search_id: str, experiment_id: str, config: SearchConfig, done: int, best: TrialRecord | None) -> str:
+    """Return what stands above the `opening` while a search runs; `best` is the best certified trial so far."""
+    most = f"{'up to ' if config.may_stop_early else ''}{config.n_trials}"
+    score = ""
+    if best:
+        trial = _link(best.name, pages.run(experiment_id, best.run_id))
+        score = f" Best validation R² so far: {best.metrics['r2_validation']:.4f}, {trial}."
+    return f"{_look(search_id, experiment_id, config)}<br>**{done} of {most} trials are done.**{score}"
 
 
 def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
@@ -131,12 +147,14 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         f"**Winner: {_run(search, winner)}**, R² train {winner.r2_train:.4f}, validation {winner.r2_validation:.4f}"
     ]
     if tested:
-        model = _link(f"version {version} of {config.name}", pages.version(config.name, version))
+        model = _link(f"version {version} of {config.name}", pages.version(config.name, version)) if version else ""
         test_rows = (
-            f"Opened for this winner, after it was chosen: R² {tested}, by a bootstrap of contiguous blocks. With "
+            f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
             f"this, they have been opened {_times(tested.openings)}."
         )
-        outcome += [str(tested), model]
+        outcome += [str(tested), *([model] if model else [])]
+    elif not development.split.test:
+        test_rows = f"{_never_tested(search)}{f' It is version {version}.' if version else ''}"
     else:
         promote = (
             f'promote("{search.run.search_id}", data=…)'
@@ -145,7 +163,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         )
         test_rows = f"Nothing has read them. To open them, once: `{promote}`."
     return _paragraphs(
-        f"{_look(search)}<br>{', '.join(outcome)}.",
+        f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
         "### What was searched",
         f"{_trials(config)}.",
@@ -162,7 +180,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         "### To run it again",
         _again(search),
         "### How to read the numbers",
-        OBJECTIVE,
+        _objective(development),
         UNITS,
     )
 
@@ -196,7 +214,7 @@ def model_card(search: Search) -> str:
     )
 
 
-def version_card(search: Search, tested: Tested) -> str:
+def version_card(search: Search, tested: Tested | None) -> str:
     """Return the description of a version of a registered model."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
@@ -208,10 +226,10 @@ def version_card(search: Search, tested: Tested) -> str:
             [
                 f"R² train {winner.r2_train:.4f}: rows {rows['train']}",
                 f"R² validation {winner.r2_validation:.4f}: rows {rows['validation']}, by which it was chosen",
-                f"R² {tested}: rows {rows['test']}, by a bootstrap of contiguous blocks",
+                *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}.",
+        f"With this, the test rows have been opened {_times(tested.openings)}." if tested else _never_tested(search),
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -226,10 +244,42 @@ def version_card(search: Search, tested: Tested) -> str:
     )
 
 
+def _never_tested(search: Search) -> str:
+    nested = search.run.run.data.tags.get("nested")
+    if nested:
+        return (
+            f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
+            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, 'nested.csv'))}."
+        )
+    return "It was never tested: no rows were kept for a test."
+
+
+def _objective(development: Development) -> str:
+    return _OBJECTIVE.format(scaled=_SCALED[development.preparation.scale])
+
+
+def _bootstrap(development: Development) -> str:
+    return f"by a bootstrap of {'single rows' if development.preparation.independent else 'contiguous blocks'}"
+
+
 def _purpose(development: Development) -> str:
-    return (
-        f"Predicts `{development.target}` from {development.n_features:,} features of {development.source}, linearly."
-    )
+    return f"Predicts `{development.target}` from {_columns(development)} of {development.source}, linearly."
+
+
+def _columns(development: Development) -> str:
+    """Return what the target is predicted from, in words."""
+    lags, covariates = development.preparation.lags, development.covariate_names
+    columns = f"{development.n_features // len(lags):,} features"
+    if lags != (0,):
+        columns += f" at lags {', '.join(map(str, lags))}"
+    return columns + (f" and {len(covariates)} covariates ({', '.join(covariates)})" if covariates else "")
+
+
+def _taken(development: Development) -> str:
+    """Return the columns that the model takes, in words."""
+    covariates = len(development.covariate_names)
+    columns = f"{development.n_features:,} {'features' if development.preparation.lags == (0,) else 'lagged features'}"
+    return columns + (f", then {covariates} covariates" if covariates else "")
 
 
 def _use(uri: str, search: Search) -> list[str]:
@@ -239,7 +289,7 @@ def _use(uri: str, search: Search) -> list[str]:
         "",
         f'mlflow.set_tracking_uri("{search.run.store.shown}")',
         f'model = mlflow.pyfunc.load_model("{uri}")',
-        f"model.predict(X)  # {development.model.X.dtype}, rows × {development.n_features:,} features",
+        f"model.predict(X)  # {development.model.X.dtype}, rows × {_taken(development)}",
     )
     return [
         "### How to load it",
@@ -280,9 +330,7 @@ def _strengths(search: Search) -> list[str]:
 
 def _data(development: Development) -> str:
     rows = ", ".join(f"{name} {value}" for name, value in _rows(development).items())
-    return (
-        f"Data: {development.source}, {development.n_features:,} features, target `{development.target}`; rows: {rows}."
-    )
+    return f"Data: {development.source}, {_columns(development)}, target `{development.target}`; rows: {rows}."
 
 
 def _rows(development: Development) -> dict[str, str]:
@@ -290,11 +338,11 @@ def _rows(development: Development) -> dict[str, str]:
     return cut_all(development.split.shown, _LONGEST_ROWS)
 
 
-def _look(search: Search) -> str:
-    experiment_id, suffix = search.run.experiment_id, _of(search.run.search_id)
+def _look(search_id: str, experiment_id: str, config: SearchConfig) -> str:
+    suffix = _of(search_id)
     families = [
         _link(_chart_title(family), pages.view(experiment_id, family + suffix, charts=True))
-        for family in search.config.families.searched
+        for family in config.families.searched
     ]
     table = _link("all trials, best first", pages.view(experiment_id, pages.BEST_FIRST + suffix))
     return f"Look at: {' · '.join([table, *families])}"

@@ -11,11 +11,17 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from regsearch.data import Rows
 from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text
-from regsearch.search.output.search_figures import figure_files, tested_files
+from regsearch.search.output.group_scores import GROUPS, draw, group_scores
+from regsearch.search.output.search_figures import Predicted, drawn, figure_files, predictions_files
 from regsearch.search.result import Search, table
+
+PREDICTIONS = "predictions.csv"
+"""Name of the artifact with the winner's predictions, from which their figure can be drawn without the data."""
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 _TESTED = ", with the test rows"
+STORY_OF = "story_of"
+"""Tag of a search's run: which trials, winner and version its description tells of; empty while the search runs."""
 
 
 def is_summarised(search: Search) -> bool:
@@ -26,12 +32,12 @@ def is_summarised(search: Search) -> bool:
 
 
 def summarise(search: Search) -> None:
-    """Write the tables of trials and of the winner's weights, the figures and the best scores."""
+    """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores."""
     run, winner = search.run, search.winner
-    weights = search.weights.table(search.development.feature_names)
-    tables = {"trials.csv": table(search.trials), "weights.csv": weights}
+    weights, predicted = search.weights.table(search.feature_names), Predicted.of(search)
+    tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
-    run.write(files | figure_files(search))
+    run.write(files | figure_files(search, predicted) | _group_files(search, predicted))
     ends = "; ".join(edges(winner, search.choice.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
@@ -41,9 +47,19 @@ def summarise(search: Search) -> None:
 
 
 def draw_tested(search: Search, test: Rows) -> None:
-    """Draw the winner's predictions once more, with those of the opened test rows."""
-    search.run.write(tested_files(search, test))
+    """Write and draw the winner's predictions once more, with those of the opened test rows."""
+    predicted = Predicted.of(search, test)
+    rows = {PREDICTIONS: predicted.table(search.target).to_csv(index=False).encode()}
+    search.run.write(rows | predictions_files(search, predicted) | _group_files(search, predicted, test))
     search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
+
+
+def _group_files(search: Search, predicted: Predicted, test: Rows | None = None) -> dict[str, bytes]:
+    scores = group_scores([fold.validation for fold in search.development.folds], predicted, test)
+    if scores is None:
+        return {}
+    table = scores.to_csv(index=False).encode()
+    return {GROUPS: table} | drawn({"groups": lambda: draw(table, search.winner)})
 
 
 def is_drawn_tested(search: Search) -> bool:
@@ -63,11 +79,11 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         Version of the registered model that the winner became, or empty.
     """
     told_of = f"{_state(search)}, version {version or 'none'}"
-    tags = search.run.run.data.tags
-    if tags.get("story_of") == told_of:
+    if search.run.run.data.tags.get(STORY_OF) == told_of:
         return
-    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
-    search.run.annotate(tags={MLFLOW_RUN_NOTE: text, "story_of": told_of})
+    told = mlflow_text.story(search, tested, version)
+    text = mlflow_text.with_chance(told, mlflow_text.chance(search.run.run.data.tags))
+    search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 
 def _state(search: Search) -> str:

@@ -2,91 +2,202 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Rows
-from regsearch.errors import NoWinnerError
+from regsearch.data import Rows
+from regsearch.search.choice import Choice
+from regsearch.search.config import SearchConfig
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.proposals.samplers import distributions
 from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
-from regsearch.search.winner import winner
+from regsearch.search.winner import by_both_rules
 from regsearch.tracking import figures
+from regsearch.tracking.runs import SearchRun
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     Drawings = Mapping[str, Callable[[], Figure | None]]
 
 
-def figure_files(search: Search) -> dict[str, bytes]:
-    """Return the figures of a search as files by name, without those that cannot be drawn."""
+KINDS = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
+"""How a figure becomes a file: to look at, to put into pages, and to print."""
+
+_PARTS = ("train", "validation", "test")
+
+
+class Shown(Protocol):
+    """What figures show of a search, whether its data are at hand or not; see `search.result.Search`."""
+
+    @property
+    def run(self) -> SearchRun:  # noqa: D102
+        ...
+
+    @property
+    def config(self) -> SearchConfig:  # noqa: D102
+        ...
+
+    @property
+    def target(self) -> str:  # noqa: D102
+        ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:  # noqa: D102
+        ...
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:  # noqa: D102
+        ...
+
+    @property
+    def winner(self) -> Trial:  # noqa: D102
+        ...
+
+    @property
+    def choice(self) -> Choice:  # noqa: D102
+        ...
+
+    @property
+    def weights(self) -> Weights:  # noqa: D102
+        ...
+
+
+class Predicted(NamedTuple):
+    """The target as it was and as the winner predicts it, at the rows of each part; see `search.output.parent_run`.
+
+    Parameters
+    ----------
+    train, validation : Trace
+    test : Trace or None
+        ``None`` while the test rows are sealed.
+    """
+
+    train: figures.Trace
+    validation: figures.Trace
+    test: figures.Trace | None = None
+
+    @classmethod
+    def of(cls, search: Search, test: Rows | None = None) -> Predicted:
+        """Return the predictions of a search, with those of the opened test rows if these are given."""
+        weights, folds = search.weights, [fold.validation for fold in search.development.folds]
+        validation = figures.Trace(
+            np.concatenate([fold.index for fold in folds]),
+            np.concatenate([fold.y for fold in folds]),
+            np.concatenate(weights.predicted),
+        )
+        return cls(
+            _trace(search.development.model, weights), validation, _trace(test, weights) if test is not None else None
+        )
+
+    def table(self, target: str) -> pd.DataFrame:
+        """Return one row per row of a part: its number, the part, the target, and the prediction."""
+        import pandas as pd
+
+        parts = [
+            pd.DataFrame(dict(zip(("row", "part", target, "predicted"), (rows, part, true, predicted), strict=True)))
+            for part, (rows, true, predicted) in self._parts().items()
+        ]
+        return pd.concat(parts)
+
+    @classmethod
+    def from_csv(cls, content: bytes) -> Predicted:
+        """Return the predictions that a table holds which was written as CSV."""
+        import pandas as pd
+
+        # as text first, because pandas may read a number that differs in its last bit
+        table = pd.read_csv(BytesIO(content), dtype=str, header=0, names=["row", "part", "true", "predicted"])
+
+        def trace(part: str) -> figures.Trace:
+            rows = table[table["part"] == part]
+            true, predicted = (np.array([*map(float, rows[name])]) for name in ("true", "predicted"))
+            return figures.Trace(rows["row"].to_numpy().astype(int), true, predicted)
+
+        return cls(trace("train"), trace("validation"), trace("test") if "test" in set(table["part"]) else None)
+
+    def _parts(self) -> dict[str, figures.Trace]:
+        return {part: trace for part, trace in zip(_PARTS, self, strict=True) if trace is not None}
+
+
+def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
+    """Return the figures of a search as files by name, without those that cannot be drawn.
+
+    Parameters
+    ----------
+    search : Shown
+    predicted : Predicted or None
+        ``None`` leaves out the figures of the predictions.
+    kinds : collection of str
+        Which of `KINDS`.
+    """
     drawings = {**_of_the_winner(search), **_of_all_trials(search), **_path_of_the_lasso(search)}
+    if predicted:
+        drawings |= _of_predictions(search, predicted)
     for family in search.config.families.searched:
         of_family = _of_one_strength if len(PARAMETERS[family]) == 1 else _of_two_strengths
         drawings |= of_family(search, family)
-    return drawn(drawings)
+    return drawn(drawings, kinds)
 
 
-def tested_files(search: Search, test: Rows) -> dict[str, bytes]:
-    """Return the figure of the winner's predictions with the opened test rows, as files by name."""
-    return drawn({"predictions": partial(_predictions, search, test)})
+def predictions_files(search: Shown, predicted: Predicted) -> dict[str, bytes]:
+    """Return the figures of the winner's predictions, as files by name."""
+    return drawn(_of_predictions(search, predicted))
 
 
-def drawn(drawings: Drawings) -> dict[str, bytes]:
+def drawn(drawings: Drawings, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
     """Return figures as files by name, without those that cannot be drawn."""
     files: dict[str, bytes] = {}
     for name, draw in drawings.items():
-        files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw)) or {}
+        files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw, kinds)) or {}
     return files
 
 
-def _files(name: str, draw: Callable[[], Figure | None]) -> dict[str, bytes]:
-    """Return a figure as files: to look at, to put into pages, and to print."""
+def _files(name: str, draw: Callable[[], Figure | None], kinds: Collection[str]) -> dict[str, bytes]:
     figure = draw()
-    if figure is None:
-        return {}
-    kinds = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
-    return {f"figures/{name}.{kind}": to_file(figure) for kind, to_file in kinds.items()}
+    return {f"figures/{name}.{kind}": KINDS[kind](figure) for kind in kinds} if figure else {}
 
 
-def _of_the_winner(search: Search) -> Drawings:
-    development = search.development
+def _of_the_winner(search: Shown) -> Drawings:
     unregularised = read_weights(search.run, baseline(search.trials).run_id).coef
     return {
         "weights": lambda: figures.weights_compared(
             unregularised,
             search.weights.coef,
             search.winner.name,
-            development.target,
-            development.feature_names,
+            search.target,
+            search.feature_names,
         ),
-        "predictions": partial(_predictions, search),
     }
 
 
-def _predictions(search: Search, test: Rows | None = None) -> Figure:
-    development = search.development
-    weights = search.weights
-    return figures.predictions(
-        _predicted(development.model, weights),
-        _validated(development, weights),
-        development.target,
-        search.winner.name,
-        _predicted(test, weights) if test else None,
-    )
+def _of_predictions(search: Shown, predicted: Predicted) -> Drawings:
+    return {
+        "predictions": partial(_predictions, search, predicted),
+        "residuals": partial(_residuals, search, predicted),
+    }
 
 
-def _path_of_the_lasso(search: Search) -> Drawings:
+def _predictions(search: Shown, predicted: Predicted) -> Figure:
+    return figures.predictions(predicted.train, predicted.validation, search.target, search.winner.name, predicted.test)
+
+
+def _residuals(search: Shown, predicted: Predicted) -> Figure:
+    return figures.residuals(predicted.validation, search.target, search.winner.name, predicted.test)
+
+
+def _path_of_the_lasso(search: Shown) -> Drawings:
     """Return the lasso's weights against its strength, if it was searched at more than one."""
-    trials, development = _of_family(search, "lasso"), search.development
+    trials = _of_family(search, "lasso")
     if len({trial.parameters["alpha"] for trial in trials}) < 2:
         return {}
     best = search.winner if search.winner in trials else max(trials, key=lambda trial: trial.r2_validation)
@@ -95,13 +206,13 @@ def _path_of_the_lasso(search: Search) -> Drawings:
             _strength(trials, "alpha"),
             np.stack([read_weights(search.run, trial.run_id).coef for trial in trials]),
             trials.index(best),
-            development.target,
-            development.feature_names,
+            search.target,
+            search.feature_names,
         )
     }
 
 
-def _of_all_trials(search: Search) -> Drawings:
+def _of_all_trials(search: Shown) -> Drawings:
     trials = search.trials
     searched = [trial for trial in trials if trial.family != "none"]
     return {
@@ -121,7 +232,7 @@ def _of_all_trials(search: Search) -> Drawings:
     }
 
 
-def _of_one_strength(search: Search, family: Family) -> Drawings:
+def _of_one_strength(search: Shown, family: Family) -> Drawings:
     trials = _of_family(search, family)
     unregularised = baseline(search.trials)
     curve = figures.Curve(
@@ -129,19 +240,29 @@ def _of_one_strength(search: Search, family: Family) -> Drawings:
         _column(trials, "r2_train"),
         _column(trials, "r2_validation"),
         _column(trials, "r2_validation_se"),
+        _folds(trials),
     )
     levels = (unregularised.r2_train, unregularised.r2_validation)
     return {family: lambda: figures.r2_against_alpha(family, curve, levels, _choices(trials, search))}
 
 
-def _of_two_strengths(search: Search, family: Family) -> Drawings:
+def _folds(trials: Sequence[Trial]) -> NDArray[np.float64] | None:
+    """Return the validation scores of each fold, one row a fold; ``None`` without folds."""
+    count = sum(name.startswith("fold_") and name.endswith("_r2_validation") for name in trials[0].metrics)
+    if not count:
+        return None
+    return np.stack([_column(trials, f"fold_{fold}_r2_validation") for fold in range(1, count + 1)])
+
+
+def _of_two_strengths(search: Shown, family: Family) -> Drawings:
     trials = _of_family(search, family)
     choices = _choices(trials, search)
     strengths = {name: _strength(trials, name) for name in PARAMETERS[family]}
     r2_validation = _column(trials, "r2_validation")
 
     def importance() -> Figure | None:
-        shares = strength_importance(strengths, r2_validation)
+        space = distributions(search.choice.absolute.families.searched[family])
+        shares = strength_importance(space, strengths, r2_validation)
         return figures.importance(strengths, r2_validation, shares, choices) if shares else None
 
     return {
@@ -150,18 +271,14 @@ def _of_two_strengths(search: Search, family: Family) -> Drawings:
     }
 
 
-def _of_family(search: Search, family: Family) -> list[Trial]:
+def _of_family(search: Shown, family: Family) -> list[Trial]:
     return [trial for trial in search.trials if trial.family == family]
 
 
-def _choices(trials: Sequence[Trial], search: Search) -> figures.Choices | None:
+def _choices(trials: Sequence[Trial], search: Shown) -> figures.Choices | None:
     """Return the positions of the trials that the two rules choose, or ``None`` if none may be chosen."""
-    tolerance = search.config.tolerance
-    try:
-        best, one_se = winner(trials, tolerance), winner(trials, tolerance, "one-se")
-    except NoWinnerError:
-        return None
-    return figures.Choices(trials.index(best), trials.index(one_se))
+    chosen = by_both_rules(trials, search.config.tolerance)
+    return figures.Choices(*map(trials.index, chosen)) if chosen else None
 
 
 def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
@@ -172,14 +289,5 @@ def _strength(trials: Sequence[Trial], name: str) -> NDArray[np.float64]:
     return np.array([trial.parameters[name] for trial in trials])
 
 
-def _predicted(rows: Rows, weights: Weights) -> figures.Trace:
-    return figures.Trace(rows.index, rows.y, predict(rows, weights.coef, weights.intercept))
-
-
-def _validated(development: Development, weights: Weights) -> figures.Trace:
-    rows = [fold.validation for fold in development.folds]
-    return figures.Trace(
-        np.concatenate([one.index for one in rows]),
-        np.concatenate([one.y for one in rows]),
-        np.concatenate(weights.predicted),
-    )
+def _trace(rows: Rows, weights: Weights) -> figures.Trace:
+    return figures.Trace(rows.index, rows.y, predict(rows, weights))

@@ -18,9 +18,10 @@ from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.nested import Nested
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
-from regsearch.search.trial import Trial, best_of_each_family
+from regsearch.search.trial import best_and_winner
 
 _SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
@@ -61,7 +62,11 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
     rows, features = plan["recording"]["rows"], plan["recording"]["features"]
     size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
-    split = plan["rows"] if isinstance(plan["rows"], str) else ", ".join(f"{k} {v}" for k, v in plan["rows"].items())
+    split = (
+        plan["rows"]
+        if isinstance(plan["rows"], str)
+        else ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in plan["rows"].items())
+    )
     most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
     takes = "a time that is known once the recording is read"
     if plan["seconds"] is not None:
@@ -107,7 +112,13 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
         **({"null": result.null.as_json()} if result.null else {}),
+        **({"nested": _nested_json(result.nested)} if result.nested else {}),
     }
+
+
+def _nested_json(nested: Nested) -> dict[str, Any]:
+    scores = {"r2_test": nested.r2_test, "r2_test_se": nested.r2_test_se}
+    return {**scores, "parts": [asdict(part) for part in nested.parts]}
 
 
 def as_text(result: SearchResult) -> str:
@@ -116,7 +127,7 @@ def as_text(result: SearchResult) -> str:
     table.add_column("")
     for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    for trial in _shown_trials(result):
+    for trial in best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
@@ -137,6 +148,8 @@ def as_text(result: SearchResult) -> str:
         lines.append(Text(f"winner: {result.winner.name}, R² validation {result.winner.r2_validation:.4f}"))
     if result.null:
         lines.append(Text(f"better than chance? {result.null}"))
+    if result.nested:
+        lines += _nested_parts(result.nested)
     lines += [Text(f"note: {note}") for note in result.notes]
     return _rendered(*lines)
 
@@ -152,13 +165,37 @@ def null_text(found: NullDistribution) -> str:
     return _rendered(Text(f"search {found.search_id}: {found}"), table)
 
 
-def _shown_trials(result: SearchResult) -> list[Trial]:
-    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
-    shown = best_of_each_family(result.finished, _SHOWN_PER_FAMILY)
-    if result.winner in shown:
-        return shown
-    last = max((at for at, trial in enumerate(shown) if trial.family == result.winner.family), default=len(shown) - 1)
-    return [*shown[: last + 1], result.winner, *shown[last + 1 :]]
+def targets_text(results: Sequence[SearchResult]) -> str:
+    """Return the results of several targets for people: a row for each."""
+    table = Table(box=SIMPLE)
+    for heading in ("target", "search", "winner", "R² validation", "R² test", "champion"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    notes = []
+    for result in results:
+        target, champion = result.config.data.targets[0], result.promotion
+        tested = champion.r2_test if champion else None
+        table.add_row(
+            Text(target),
+            result.search_id,
+            result.winner.name,
+            f"{result.winner.r2_validation:.4f}",
+            "–" if tested is None else f"{tested:.4f}",
+            Text(f"{champion.model} version {champion.version}" if champion else "not promoted"),
+        )
+        notes += [Text(f"note: {target}: {note}") for note in result.notes]
+    new = sum(result.new_trials for result in results)
+    return _rendered(Text(f"{len(results)} targets, {new} new trials"), table, *notes)
+
+
+def _nested_parts(nested: Nested) -> list[RenderableType]:
+    table = Table(box=SIMPLE)
+    for heading in ("part", "tested on", "winner", "R² validation", "R² test", "95 % interval"):
+        table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
+    for part in nested.parts:
+        interval = f"{part.r2_test_low:.3f} to {part.r2_test_high:.3f}"
+        scores = (f"{part.r2_validation:.4f}", f"{part.r2_test:.4f}", interval)
+        table.add_row(str(part.part), Text(part.rows), part.winner, *scores)
+    return [Text(f"nested cross-validation: {nested}"), table]
 
 
 def promotion_json(promotion: Promotion) -> dict[str, Any]:
@@ -169,10 +206,13 @@ def promotion_json(promotion: Promotion) -> dict[str, Any]:
 def promotion_text(promotion: Promotion) -> str:
     """Return a promotion for people."""
     instead = f", replacing version {promotion.replaced}" if promotion.replaced else ""
+    test = f", nested {promotion.nested}" if promotion.nested else ", never tested: no rows were kept for a test"
+    if promotion.r2_test is not None:
+        interval = f"{promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f}"
+        test = f", test {promotion.r2_test:.4f} (95 % interval {interval})"
     return (
         f"champion: {promotion.trial}, version {promotion.version} of {promotion.model}{instead}\n"
-        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}, test {promotion.r2_test:.4f} "
-        f"(95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})\n"
+        f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}{test}\n"
         f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
         f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
         f"look:     regsearch ui\n"

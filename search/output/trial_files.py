@@ -29,6 +29,8 @@ def trial_files(record: TrialRecord, solved: Solved, feature_names: Sequence[str
     fit = solved.fit
     arrays: dict[str, Any] = {"coef": fit.coef, "intercept": fit.intercept, "l1": fit.penalty.l1, "l2": fit.penalty.l2}
     arrays |= {"losses": np.array(solved.evaluation.losses), "selected": solved.selected}
+    if fit.covariate_coef.size:
+        arrays["covariate_coef"] = fit.covariate_coef
     if feature_names:
         arrays["feature_names"] = np.array(feature_names, dtype=np.str_)
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}

@@ -30,7 +30,7 @@ class FamilyStudy:
         The ranges of the family's hyperparameters.
     n_trials : int
         How many trials are wanted in all.
-    n_rows : int
+    n_rows : float
         Number of rows that a trial's own model is fitted on.
     patience : int or None
         Stop after so many trials without a better score; looked at between batches.
@@ -48,7 +48,7 @@ class FamilyStudy:
         space: Mapping[str, FloatDistribution],
         *,
         n_trials: int,
-        n_rows: int,
+        n_rows: float,
         patience: int | None = None,
     ) -> None:
         self.study = study
@@ -132,7 +132,7 @@ def stagnation(scores: Iterable[float | None]) -> int:
     return since
 
 
-def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_rows: int) -> list[FamilyStudy]:
+def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_rows: float) -> list[FamilyStudy]:
     """Open the studies of a search, the unregularised baseline's first.
 
     Parameters
@@ -140,7 +140,7 @@ def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_r
     config : SearchConfig
     search_id : str
     storage : optuna.storages.BaseStorage
-    n_rows : int
+    n_rows : float
         Number of rows that a trial's own model is fitted on.
     """
     baseline = _open(config, search_id, storage, "none", GridOrder([{}]))

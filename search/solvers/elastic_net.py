@@ -29,6 +29,11 @@ _PRIMAL_SHARE = 0.75
 _STRIDE = 0.5
 """Logarithm of the ratio of successive strengths when a path is followed to reach a penalty."""
 
+_SATURATED = 0.9
+"""Share of the rank from which Newton's method has little room, so that a short search from the nearest solution, if it
+is near, comes before the path is followed."""
+
+_SHORT_SEARCH = 200
 _PRIMAL_STEPS = 60
 _DUAL_STEPS = 200
 _SEARCH_STEPS_PER_FEATURE = 10
@@ -128,6 +133,10 @@ class ElasticNetPath:
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
         if not curved or self._dual.expected(penalty, start.residual) <= limit:
             point = self._newton(penalty, self._solved.guess(penalty), limit)
+            is_near = self._solved.distance(penalty) < _STRIDE
+            if not curved and point is None and is_near and start.features.size > _SATURATED * rank:
+                found = self._search(penalty, start, _SHORT_SEARCH)
+                point = found if found.gap <= self._tolerance else None
             if not curved and point is None:
                 start, point = self._from_above(penalty, limit)
             if point is not None:
@@ -138,16 +147,14 @@ class ElasticNetPath:
                 penalty, start.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
             )
         if point is None or (not curved and point.gap > self._tolerance):
-            point = feature_sign_search(
-                self._conditions,
-                penalty,
-                start,
-                tolerance=self._tolerance,
-                polish=self._polish,
-                max_steps=_SEARCH_STEPS_PER_FEATURE * n_features,
-            )
+            point = self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features)
         self._solved.add(penalty, point, None)
         return point
+
+    def _search(self, penalty: Penalty, start: Point, max_steps: int) -> Point:
+        return feature_sign_search(
+            self._conditions, penalty, start, tolerance=self._tolerance, polish=self._polish, max_steps=max_steps
+        )
 
     def _newton(self, penalty: Penalty, guess: tuple[Indices, Vector], limit: int) -> Point | None:
         """Return the solution, or None if Newton's method does not find it from a guess."""

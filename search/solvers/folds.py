@@ -91,11 +91,9 @@ class _SharedMoments:
 
     @cached_property
     def _moments(self) -> list[Moments]:
-        rows = self._widest
-        starts = np.flatnonzero(np.diff(self._part_of.ravel(), prepend=-1))
-        stops = np.append(starts[1:], len(rows.index))
-        runs: list[list[slice]] = [[] for _ in range(self._parts.shape[1])]
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-            runs[self._part_of.ravel()[start]].append(slice(start, stop))
+        rows, part_of = self._widest, self._part_of.ravel()
         centre = rough_mean(rows.X, rows.y)
-        return [moments(rows.X, rows.y, own, centre=centre, weights=rows.weights) for own in runs]
+        return [
+            moments(rows.X, rows.y, np.flatnonzero(part_of == part), centre=centre, weights=rows.weights)
+            for part in range(self._parts.shape[1])
+        ]

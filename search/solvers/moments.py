@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from regsearch.data.blocks import Columnwise, blocks
+from regsearch.data.blocks import Columnwise
 
 Vector = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def rough_mean(X: Columnwise, y: Vector) -> Vector:
 
 
 def moments(
-    X: Columnwise, y: Vector, runs: Iterable[slice], *, centre: Vector, weights: Vector | None = None
+    X: Columnwise, y: Vector, rows: NDArray[np.intp], *, centre: Vector, weights: Vector | None = None
 ) -> Moments:
     """Return the moments of some rows, reading a block of them at a time.
 
@@ -51,8 +52,8 @@ def moments(
     ----------
     X : Columnwise, shape (n_rows, n_features)
     y : ndarray of float64, shape (n_rows,)
-    runs : iterable of slice
-        Ranges of rows.
+    rows : ndarray of intp, shape (n_chosen,)
+        The rows to take, ascending.
     centre : ndarray of float64, shape (n_columns,)
         Number subtracted from each column first, so that means are exact relative to deviations: `rough_mean`.
     weights : ndarray of float64, shape (n_rows,), optional
@@ -62,20 +63,24 @@ def moments(
     step = max(1, size, _BLOCK_VALUES // size)
     parts = []
     cross = np.zeros((size, size), order="F")
-    for run in runs:
-        for block in blocks(run.stop - run.start, step):
-            rows = slice(run.start + block.start, run.start + block.stop)
-            values = np.empty((size, rows.stop - rows.start))
-            values[:-1] = X[rows, :].T
-            values[-1] = y[rows]
+    places = np.searchsorted(rows, np.arange(0, len(y) + step, step))
+    for start, stop in pairwise(places.tolist()):
+        if start < stop:
+            chosen = rows[start:stop]
+            first, last = int(chosen[0]), int(chosen[-1]) + 1
+            values = np.empty((size, last - first))
+            values[:-1] = X[first:last, :].T
+            values[-1] = y[first:last]
+            if last - first > stop - start:
+                values = values[:, chosen - first]
             values -= centre[:, None]
-            weight = None if weights is None else weights[rows]
+            weight = None if weights is None else weights[chosen]
             mean = values.mean(axis=1) if weight is None else values @ weight / weight.sum()
             values -= mean[:, None]
             if weight is not None:
                 values *= np.sqrt(weight)
             cross = blas.dsyrk(1.0, values.T, beta=1.0, c=cross, trans=1, lower=1, overwrite_c=1)
-            parts.append((float(rows.stop - rows.start if weight is None else weight.sum()), mean))
+            parts.append((float(stop - start if weight is None else weight.sum()), mean))
     return _between(cross, parts)
 
 

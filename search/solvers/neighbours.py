@@ -74,6 +74,10 @@ class Neighbours:
             return self._null
         return list(self._solved.values())[int(distance.argmin())].point
 
+    def distance(self, penalty: Penalty) -> float:
+        """Return how far the nearest remembered penalty is, in units of ``log l1``; infinity without any."""
+        return float(self._distances(penalty).min(initial=np.inf))
+
     def guess(self, penalty: Penalty) -> tuple[Indices, Vector]:
         """Return the columns that are likely to be active, ascending, and the likely signs of their weights.
 

@@ -267,7 +267,7 @@ class RegularizationPath:
         return triangle, triangle.of(self._design, product_from(self._design, own))
 
     def _own_moments(self) -> Moments:
-        every = [slice(0, self.n_rows)]
+        every = np.arange(self.n_rows)
         centre = np.append(self._matrix.normalisation.mean, self._design.target_mean)
         return moments(self._X, self._y, every, centre=centre, weights=self._options.get("weights"))
 

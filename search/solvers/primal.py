@@ -16,6 +16,9 @@ Indices = NDArray[np.intp]
 _ROOM_SHARE = 4
 _ALWAYS_WELCOME = 20
 
+_STALLED = 20
+"""Number of points in turn that do not lower the objective, after which rounding keeps the search from going on."""
+
 
 def newton(
     conditions: Conditions,
@@ -93,19 +96,21 @@ def feature_sign_search(
         Whether to go on from there for as long as the objective falls in floating point.
     max_steps : int
     """
-    lowest = np.inf
+    lowest, stalled = np.inf, 0
     active, values, signs = start.features, start.values, np.sign(start.values)
     here, _ = conditions.judge(penalty, active, values)
     residual = here.residual
     for _ in range(max_steps):
         goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
         if (goal.values * signs > 0).all():
-            here = conditions.refine(penalty, signs, goal)
+            refined = conditions.refine(penalty, signs, goal)
+            here = refined if (refined.values * signs > 0).all() else goal
             _, violation = conditions.judge(penalty, active, here.values)
             joining = int(np.argmax(np.abs(violation)))
             objective = primal_objective(here.residual, here.values, penalty)
-            near = here.gap <= tolerance and not (polish and objective < lowest)
-            if near or violation[joining] == 0:
+            stalled = 0 if objective < lowest else stalled + 1
+            near = here.gap <= tolerance and (stalled or not polish)
+            if near or stalled == _STALLED or violation[joining] == 0:
                 break
             lowest = min(lowest, objective)
             at = int(np.searchsorted(active, joining))
@@ -116,6 +121,9 @@ def feature_sign_search(
         else:
             values, length = _lowest_on_the_way(penalty, values, signs, residual, goal)
             residual = (1 - length) * residual + length * goal.residual
+            if np.array_equal(np.sign(values), signs):  # the same goal again: only rounding keeps it out of reach
+                there, _ = conditions.judge(penalty, active, values)
+                return min(here, there, key=lambda point: point.gap)
             alive = values != 0
             active, values, signs = active[alive], values[alive], np.sign(values[alive])
     return here

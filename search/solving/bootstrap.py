@@ -9,9 +9,14 @@ RESAMPLES = 500
 
 
 def resampled_r2(
-    true: NDArray[np.float64], predicted: NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
+    true: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    independent: bool = False,
+    resamples: int = RESAMPLES,
 ) -> NDArray[np.float64]:
-    """Return R² over resamples of contiguous blocks of rows.
+    """Return R² over resamples of contiguous blocks of rows, or of single rows.
 
     Blocks are drawn with replacement from the rows laid in a circle (Politis & Romano 1992, "A circular
     block-resampling procedure for stationary data"); their length is the square root of the number of rows.  Only the
@@ -22,21 +27,33 @@ def resampled_r2(
     Parameters
     ----------
     true, predicted : ndarray of float64, shape (n_rows,)
+    weights : ndarray of float64, shape (n_rows,), or None
+        How much each row counts; ``None`` for 1.
+    independent : bool
+        Whether the order of rows means nothing; then rows are drawn one by one.
     resamples : int
-    seed : int
 
     Returns
     -------
     ndarray of float64, shape (resamples,)
     """
     n_rows = len(true)
-    length = max(1, round(np.sqrt(n_rows)))
-    starts = np.random.default_rng(seed).integers(0, n_rows, (resamples, -(-n_rows // length)))
+    counts = np.ones(n_rows) if weights is None else weights * (n_rows / weights.sum())
+    length = 1 if independent else max(1, round(np.sqrt(n_rows)))
+    starts = np.random.default_rng(0).integers(0, n_rows, (resamples, -(-n_rows // length)))
     rows = (starts[:, :, None] + np.arange(length)).reshape(resamples, -1)[:, :n_rows] % n_rows
-    scores: NDArray[np.float64] = 1 - np.square(true - predicted)[rows].mean(axis=1) / true.var()
+    mean = np.average(true, weights=weights)
+    variance = np.average(np.square(true - mean), weights=weights)
+    scores: NDArray[np.float64] = 1 - (counts * np.square(true - predicted))[rows].mean(axis=1) / variance
     return scores
 
 
-def r2_standard_error(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return the block-bootstrap standard error of R²."""
-    return float(resampled_r2(true, predicted).std(ddof=1))
+def r2_standard_error(
+    true: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    independent: bool = False,
+) -> float:
+    """Return the bootstrap standard error of R²; see `resampled_r2`."""
+    return float(resampled_r2(true, predicted, weights, independent=independent).std(ddof=1))

@@ -46,7 +46,7 @@ def connect(address: str) -> Iterator[Engine]:
     with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
         _require_workers(client, address)
         try:
-            yield partial(_engine, client)
+            yield partial(_engine, client, address)
         except KilledWorker as error:
             raise EngineLostError(
                 f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
@@ -94,8 +94,12 @@ def _require_workers(client: Client, address: str) -> None:
             f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
             f"`dask worker {address} --nthreads 1`"
         ) from error
+    _require_our_version(client, address, list(client.nthreads()))
+
+
+def _require_our_version(client: Client, address: str, workers: list[str]) -> None:
     ours = version("regsearch")
-    for worker, theirs in client.run(version, "regsearch", on_error="return").items():
+    for worker, theirs in client.run(version, "regsearch", workers=workers, on_error="return").items():
         if theirs != ours and not isinstance(theirs, OSError):  # a worker out of reach, which Dask gives up
             found = f"regsearch {theirs}" if isinstance(theirs, str) else "no regsearch"
             raise ConfigError(
@@ -137,7 +141,7 @@ class _Path:
 
 
 @contextmanager
-def _engine(client: Client, workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
+def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
 
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
@@ -147,6 +151,7 @@ def _engine(client: Client, workload: Workload[W, R]) -> Iterator[Callable[[W], 
     shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
+    known = set(client.nthreads())
 
     def submit(work: W) -> Future[R]:
         near = workload.near(work)
@@ -154,16 +159,35 @@ def _engine(client: Client, workload: Workload[W, R]) -> Iterator[Callable[[W], 
         workers = list(client.nthreads())
         if not workers:
             raise CancelledError
+        if joined := [worker for worker in workers if worker not in known]:
+            _require_our_version(client, address, joined)
+            known.update(joined)
         path = _Path(row, _place(row, workers, sent))
         sent.append(path)
         outcome: Future[R] = executor.submit(solve, shipment.key, shipment, work, workers=[path.worker])
         outcome.add_done_callback(path.close)
-        return outcome
+        return _checked(outcome, partial(workload.check, work))
 
     try:
         yield submit
     finally:
         executor.shutdown(wait=False)
+
+
+def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:
+    """Return a future of the same outcome, or of what a check of it raises."""
+    checked: Future[R] = Future()
+
+    def pass_on(done: Future[R]) -> None:
+        try:
+            check(done.result())
+        except BaseException as error:
+            checked.set_exception(error)
+        else:
+            checked.set_result(done.result())
+
+    outcome.add_done_callback(pass_on)
+    return checked
 
 
 def _place(row: _Row | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from regsearch.search.solvers.folds import TrainingRows, paths_for
 from regsearch.search.solvers.path import Fit, RegularizationPath
 from regsearch.search.solving.bootstrap import r2_standard_error
 from regsearch.search.trial import Proposal
-from regsearch.tracking import figures
+
+Vector = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
@@ -42,11 +44,14 @@ class Task:
         Relative duality gap that every fit must reach.
     score : {"pooled", "mean"}
         How folds make one score; see `Evaluator`.
+    is_drawn : bool
+        Whether workers also draw the weights that they find.
     """
 
     development: Development
     tolerance: float
     score: Score = "pooled"
+    is_drawn: bool = True
 
     def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals beside the driver."""
@@ -54,7 +59,14 @@ class Task:
 
     def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals, and draws their weights so that the driver need not."""
-        return partial(illustrated, Evaluator(self, processes))
+        evaluator = Evaluator(self, processes)
+        return partial(illustrated, evaluator) if self.is_drawn else evaluator
+
+    def check(self, work: Sequence[Proposal], result: object) -> None:
+        """Refuse outcomes that no solver of these proposals can have; see `search.solving.arrivals`."""
+        from regsearch.search.solving.arrivals import require_plausible
+
+        require_plausible(result, work, self.development)
 
     def near(self, work: Sequence[Proposal]) -> Penalty | None:
         """Return the penalty whose neighbours a solver should have solved to solve a path fast."""
@@ -148,22 +160,43 @@ class Failure:
     traceback: str
 
 
-def r2_score(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return the coefficient of determination, ``1 - ||true - predicted||² / ||true - mean(true)||²``."""
-    residual = true - predicted
-    centred = true - true.mean()
-    return float(1 - (residual @ residual) / (centred @ centred))
+def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return the coefficient of determination, ``1 - sum v (true - predicted)² / sum v (true - mean(true))²``.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of float64, shape (n_rows,)
+    weights : ndarray of float64, shape (n_rows,), or None
+        ``v``, which the mean is weighted by, too; ``None`` for 1.
+
+    Returns
+    -------
+    float
+        NaN if the target does not vary, as in a fold of a single row.
+    """
+    deviations = _sum_of_squares(_centred(true, weights), weights)
+    return float(1 - _sum_of_squares(true - predicted, weights) / deviations) if deviations else float("nan")
 
 
-def pearson_r(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation, and 0 if either does not vary."""
-    x, y = true - true.mean(), predicted - predicted.mean()
+def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+    """Return Pearson's correlation, and 0 if either does not vary; see `r2_score`."""
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
-    return float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1.0, 1.0))
+    x, y = _centred(true, weights), _centred(predicted, weights)
+    product = np.sqrt(_sum_of_squares(x, weights)) * np.sqrt(_sum_of_squares(y, weights))
+    return float(np.clip((x @ y if weights is None else x @ (weights * y)) / product, -1.0, 1.0))
 
 
-def validation_score(folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]], score: Score) -> float:
+def _sum_of_squares(values: Vector, weights: Vector | None) -> float:
+    return float(values @ values if weights is None else np.square(values) @ weights)
+
+
+def _centred(values: Vector, weights: Vector | None) -> Vector:
+    centred: Vector = values - (values.mean() if weights is None else np.average(values, weights=weights))
+    return centred
+
+
+def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score) -> float:
     """Return R² on the validation rows of all folds; see `Evaluator`.
 
     Parameters
@@ -175,48 +208,70 @@ def validation_score(folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.f
     score : {"pooled", "mean"}
     """
     if len(folds) == 1 or score == "mean":
-        each = zip(folds, predicted, strict=True)
-        return float(np.mean([r2_score(fold.validation.y, values) for fold, values in each]))
+        return float(np.mean(of_folds(r2_score, folds, predicted)))
     errors, deviations = _sums(folds, predicted)
     return float(1 - errors.sum() / deviations.sum())
 
 
 def validation_error(
-    folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]], score: Score
+    folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score, *, independent: bool = False
 ) -> tuple[float, tuple[float, ...]]:
     """Return the standard error of `validation_score`, and the losses of folds or blocks; see `Evaluation`."""
     if len(folds) == 1:
-        true = folds[0].validation.y
-        shares = np.square(true - predicted[0]) / np.sum(np.square(true - true.mean()))
+        rows = folds[0].validation
+        squares = np.square(rows.y - predicted[0]) * (1.0 if rows.weights is None else rows.weights)
+        shares = squares / _sum_of_squares(_centred(rows.y, rows.weights), rows.weights)
         losses = tuple(float(part.sum()) for part in np.array_split(shares, min(_BLOCKS, len(shares))))
-        return r2_standard_error(true, predicted[0]), losses
+        return r2_standard_error(rows.y, predicted[0], rows.weights, independent=independent), losses
     errors, deviations = _sums(folds, predicted)
     losses = tuple((errors / deviations.sum()).tolist())
     n_folds = len(folds)
     if score == "mean":
-        scores = [r2_score(fold.validation.y, values) for fold, values in zip(folds, predicted, strict=True)]
-        return float(np.std(scores, ddof=1) / np.sqrt(n_folds)), losses
+        return float(np.std(of_folds(r2_score, folds, predicted), ddof=1) / np.sqrt(n_folds)), losses
     unexplained = errors - errors.sum() / deviations.sum() * deviations
     error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
     return float(error), losses
 
 
-def _sums(
-    folds: Sequence[FoldRows], predicted: Sequence[NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def of_folds(measure: Callable[..., float], folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> list[float]:
+    """Return a measure of true against predicted validation rows, such as `r2_score`, fold by fold."""
+    rows = [fold.validation for fold in folds]
+    return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
+
+
+def _sums(folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> tuple[Vector, Vector]:
     """Return each fold's squared validation error, and the squared deviations from the mean of its training rows."""
-    errors = [np.sum(np.square(fold.validation.y - values)) for fold, values in zip(folds, predicted, strict=True)]
-    deviations = [np.sum(np.square(fold.validation.y - fold.train.y.mean())) for fold in folds]
+    both = [(fold.validation, fold.train.mean) for fold in folds]
+    errors = [_sum_of_squares(rows.y - values, rows.weights) for (rows, _), values in zip(both, predicted, strict=True)]
+    deviations = [_sum_of_squares(rows.y - mean, rows.weights) for rows, mean in both]
     return np.array(errors), np.array(deviations)
 
 
-def predict(rows: Rows, coef: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
-    """Return ``X @ coef + intercept`` in double precision, at the cost of the non-zero coefficients."""
-    support = np.flatnonzero(coef)
-    predicted = np.full(len(rows.y), intercept)
+def predict(rows: Rows, model: Model) -> Vector:
+    """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
+    support = np.flatnonzero(model.coef)
+    predicted = np.full(len(rows.y), model.intercept)
     for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
-        predicted += rows.X[:, support[block]] @ coef[support[block]]
+        predicted += rows.X[:, support[block]] @ model.coef[support[block]]
+    if rows.covariates is not None:
+        predicted += rows.covariates @ model.covariate_coef
     return predicted
+
+
+class Model(Protocol):
+    """A linear model."""
+
+    @property
+    def coef(self) -> Vector:
+        """Target units per unit of each feature, shape (n_features,)."""
+
+    @property
+    def intercept(self) -> float:
+        """Target units."""
+
+    @property
+    def covariate_coef(self) -> Vector:
+        """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
 def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], RegularizationPath]:
@@ -232,9 +287,21 @@ def paths_of(task: Task, processes: int = 1) -> tuple[list[RegularizationPath], 
     folds, model = [fold.train for fold in development.folds], development.model
     fitted = folds if model is folds[0] else [*folds, model]
     size = 8 * development.n_features * sum(len(rows.y) for rows in fitted)
-    sets = [TrainingRows(rows.X, rows.y, rows.index) for rows in fitted]
-    paths = paths_for(sets, tolerance=task.tolerance, in_memory=fits_in_memory(size, processes))
+    sets = [TrainingRows(rows.X, rows.y, rows.index, rows.weights, rows.covariates) for rows in fitted]
+    paths = paths_for(
+        sets,
+        tolerance=task.tolerance,
+        scale=development.preparation.scale,
+        in_memory=fits_in_memory(size, processes),
+    )
     return paths[: len(folds)], paths[-1]
+
+
+def on_rows_of(path: RegularizationPath, penalty: Penalty, model: RegularizationPath, task: Task) -> Penalty:
+    """Return the penalty that means the same on the rows of a fold as another on those of the trial's own model."""
+    if task.development.preparation.scale != "unit-norm":
+        return penalty  # on these scales weights do not change with the number of rows
+    return penalty.on(path.total_weight, instead_of=model.total_weight, keep_l1=task.score == "mean")
 
 
 class Evaluator:
@@ -259,9 +326,19 @@ class Evaluator:
 
     def __init__(self, task: Task, processes: int = 1) -> None:
         self._folds = task.development.folds
-        self._score = task.score
+        self._task = task
         self._paths, self._model = paths_of(task, processes)
         self._is_holdout = self._model is self._paths[0]
+
+    def of(self, task: Task) -> Evaluator:
+        """Return the evaluator of another target on the same rows, which shares all that features alone decide."""
+        other, development = copy(self), task.development
+        other._folds, other._task = development.folds, task
+        other._paths = [
+            path.with_target(fold.train.y) for path, fold in zip(self._paths, development.folds, strict=True)
+        ]
+        other._model = other._paths[0] if self._is_holdout else self._model.with_target(development.model.y)
+        return other
 
     def __call__(self, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
         """Evaluate trials of one family in the order given, up to the first that raises."""
@@ -278,9 +355,8 @@ class Evaluator:
         return outcomes
 
     def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
-        n_rows, keep_l1 = self._model.n_rows, self._score == "mean"
         of_folds = [
-            _solve(path, [penalty.on(path.n_rows, instead_of=n_rows, keep_l1=keep_l1) for penalty in penalties])
+            _solve(path, [on_rows_of(path, penalty, self._model, self._task) for penalty in penalties])
             for path in self._paths
         ]
         models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
@@ -288,20 +364,14 @@ class Evaluator:
 
     def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
-        predicted = tuple(
-            predict(fold.validation, fit.coef, fit.intercept) for fold, fit in zip(self._folds, fits, strict=True)
-        )
+        predicted = tuple(predict(fold.validation, fit) for fold, fit in zip(self._folds, fits, strict=True))
         scores = self._scores(fits, predicted)
         n_nonzero = np.count_nonzero(model.coef)
         evaluation = Evaluation(
             r2_train=scores.r2_train,
             r2_validation=scores.r2_validation,
             r2_validation_se=scores.r2_validation_se,
-            r_validation=float(
-                np.mean(
-                    [pearson_r(fold.validation.y, values) for fold, values in zip(self._folds, predicted, strict=True)]
-                )
-            ),
+            r_validation=float(np.mean(of_folds(pearson_r, self._folds, predicted))),
             sparsity=1 - n_nonzero / len(model.coef),
             n_nonzero=float(n_nonzero),
             l1_norm=float(np.abs(model.coef).sum()),
@@ -314,22 +384,23 @@ class Evaluator:
         selected = np.count_nonzero([fit.coef for fit in fits], axis=0).astype(np.int16)
         return Solved(evaluation, model, predicted, selected)
 
-    def _scores(self, fits: Sequence[Fit], predicted: Sequence[NDArray[np.float64]]) -> _Scores:
-        folds = tuple(
-            (r2_score(fold.train.y, fit.fitted), r2_score(fold.validation.y, values))
-            for fold, fit, values in zip(self._folds, fits, predicted, strict=True)
-        )
-        r2_validation = validation_score(self._folds, predicted, self._score)
-        error, losses = validation_error(self._folds, predicted, self._score)
-        weights = [len(fold.train.y) * fold.train.y.var() for fold in self._folds]
-        r2_train = np.average(
-            [train for train, _ in folds], weights=None if self._is_holdout or self._score == "mean" else weights
-        )
-        return _Scores(float(r2_train), r2_validation, error, () if self._is_holdout else folds, losses)
+    def _scores(self, fits: Sequence[Fit], predicted: Sequence[Vector]) -> _Scores:
+        trained = [fold.train for fold in self._folds]
+        r2_trained = [r2_score(rows.y, fit.fitted, rows.weights) for rows, fit in zip(trained, fits, strict=True)]
+        folds = tuple(zip(r2_trained, of_folds(r2_score, self._folds, predicted), strict=True))
+        independent = self._task.development.preparation.independent
+        r2_validation = validation_score(self._folds, predicted, self._task.score)
+        error, losses = validation_error(self._folds, predicted, self._task.score, independent=independent)
+        shares = [_sum_of_squares(_centred(rows.y, rows.weights), rows.weights) for rows in trained]
+        alike = self._is_holdout or self._task.score == "mean"
+        r2_train = float(np.average(r2_trained, weights=None if alike else shares))
+        return _Scores(r2_train, r2_validation, error, () if self._is_holdout else folds, losses)
 
 
 def illustrated(evaluator: Evaluator, proposals: Sequence[Proposal]) -> list[Solved | Failure]:
     """Evaluate a path and draw its weights, so that workers share the drawing and the driver does not limit them."""
+    from regsearch.tracking import figures  # matplotlib, which a search without tracking does not need
+
     return [
         replace(outcome, picture=figures.weights_png(outcome.fit.coef, proposal.name))
         if isinstance(outcome, Solved)

@@ -29,6 +29,7 @@ def drive(
     log: Log,
     logged: set[tuple[str, int]],
     meanwhile: Callable[[], object] = lambda: None,
+    told: Callable[[], object] = lambda: None,
 ) -> None:
     """Run every study to its end.
 
@@ -48,6 +49,8 @@ def drive(
         Trials whose runs are already finished; grows as trials are logged.
     meanwhile : callable
         Called while the first batches are being solved.
+    told : callable
+        Called after a batch, or a path of a grid, was told, and the next batch was given to the solver.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def drive(
                     batch.study.tell(proposal.number, batch.values[proposal.number])
             if is_whole:
                 ask(batch.study)
+            if due:
+                told()
 
 
 def _cause(failure: Failure) -> str:

@@ -37,6 +37,9 @@ class Workload(Protocol[_W, _R]):
     def worker(self, processes: int = 1) -> Callable[[_W], _R]:
         """Return what solves them in a process of its own."""
 
+    def check(self, work: _W, result: Any, /) -> None:
+        """Raise `EngineLostError` if no solver of this work can have sent that result."""
+
     def near(self, work: _W) -> Penalty | None:
         """Return the penalty by which to choose a worker: one that solved its neighbours solves it faster."""
 

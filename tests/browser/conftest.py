@@ -30,7 +30,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ASSISTANT_SHUT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
 SECONDS = 30
 
 
@@ -102,8 +101,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser) -> Iterator[Page]:
-    """Open a page as a new visitor who has shut MLflow's assistant."""
+    """Open a page as a new visitor."""
     with browser.new_context(viewport={"width": 1600, "height": 1200}) as context:
-        context.add_init_script(ASSISTANT_SHUT)
         context.set_default_timeout(1000 * SECONDS)
         yield context.new_page()

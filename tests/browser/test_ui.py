@@ -52,6 +52,18 @@ def test_the_address_that_the_command_gives_opens_on_all_trials_the_best_first(s
         assert page.get_by_role("columnheader", name=column).first.is_visible()
 
 
+def test_a_bookmark_opens_on_model_training_and_leaves_people_their_own_choice(served, page):
+    page.goto(served.page(""))
+    page.get_by_role("link", name="Model registry").wait_for()
+    page.get_by_role("link", name="small", exact=True).click()
+    page.wait_for_url(f"**/experiments/{experiment_of(served)}/runs?**")
+    page.goto(served.page("#/experiments"))
+    page.get_by_role("button", name="GenAI").click()
+    page.goto("about:blank")
+    page.goto(served.page(""))
+    page.get_by_role("link", name="Prompts").wait_for()
+
+
 def test_trials_are_filtered_by_family_and_r2_and_sorted_by_strength(served, page):
     trials = served.result.trials
     ridge = trials[trials["family"] == "ridge"]
@@ -108,6 +120,35 @@ def test_the_story_leads_to_level_lines_over_both_strengths_of_the_elasticnet(se
     mixes = served.result.trials.query("family == 'elasticnet'")
     expected = zip(np.log10(mixes["l1_alpha"]), np.log10(mixes["l2_alpha"]), mixes["r2_validation"], strict=True)
     np.testing.assert_allclose(sorted(zip(x, y, z, strict=True)), sorted(expected))
+
+
+def test_the_list_of_all_trials_has_parallel_coordinates_of_every_trial(served, page):
+    address = pages.view(experiment_of(served), f"{pages.BEST_FIRST}-{served.result.search_id}", charts=True)
+    page.goto(served.page(address))
+    card = page.get_by_test_id("experiment-view-compare-runs-card").filter(has_text="Parallel Coordinates")
+    for metric in ("r2_train", "n_nonzero", "r2_validation"):
+        card.get_by_text(metric).first.wait_for()
+
+
+def test_the_parent_has_a_curve_of_the_best_score_so_far(served, page):
+    page.goto(served.page(pages.run(experiment_of(served), served.result.run_id).replace("?", "/model-metrics?")))
+    card = page.get_by_test_id("experiment-view-compare-runs-card").filter(has_text="best_r2_validation_so_far")
+    drawn = card.locator(".js-plotly-plot").first
+    drawn.wait_for()
+    data = drawn.evaluate("plot => { const {x, y} = plot.data[0]; return [...x, ...y] }")
+    best = served.result.trials["r2_validation"].max()
+    assert any(isinstance(value, float) and value == pytest.approx(best) for value in data)
+
+
+def test_the_champion_is_among_the_models_with_its_scores_and_data(served, page):
+    page.goto(served.page(f"#/experiments/{experiment_of(served)}/models?workflowType=machine_learning"))
+    for link in (served.result.promotion.trial, "small"):
+        page.get_by_role("link", name=link).first.wait_for()
+    page.get_by_text("small.npz").first.wait_for()
+    page.get_by_role("link", name="model", exact=True).first.click()
+    page.get_by_role("heading", name="model").wait_for()
+    for text in ("small.npz", "r2_test", repr(served.result.promotion.r2_test)[:10]):
+        page.get_by_text(text).first.wait_for()
 
 
 def test_the_story_is_told_with_its_scores_figures_and_links(served, page):

@@ -71,7 +71,7 @@ def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make)
             "expected the column 'speed', found 3 other.s.; the nearest is .sped",
         ),
         (pd.concat({"one": FRAME}, axis=1), "expected one name for each column, found 2 levels of them"),
-        (FRAME[["speed"]], "X must be a table of rows and columns"),
+        (FRAME[["speed"]], "expected features beside the target"),
         (FRAME[:0], "found 0 row"),
     ],
 )

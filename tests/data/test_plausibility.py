@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch import data
-from regsearch.data import Recording
+from regsearch.data import Preparation, Recording, Split, seal
 from regsearch.data.row_sums import row_sums
+from regsearch.data.seal import AS_IS
 from regsearch.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -38,7 +39,6 @@ def test_so_is_a_feature_which_would_count_as_constant(scale):
 
 @pytest.mark.parametrize("scale", [1e95, 1e-95])
 def test_a_target_in_any_other_unit_is_fitted_as_in_this_one(scale):
-    from regsearch.data import Split, seal
     from regsearch.search.penalty import penalty_of
     from regsearch.search.solving.evaluate import Evaluator, Task
     from regsearch.search.trial import Proposal
@@ -74,6 +74,14 @@ def test_a_density_of_1e20_is_a_number():
     assert Recording.checked(values, Y, source="here").notes == ()
 
 
+def notes_of(X, y, preparation=AS_IS, target="y"):
+    recording = Recording.checked(X, y, source="here", target=target)
+    ends = np.array([0, len(y) - 1])
+    split = Split.of([(ends, ends)], ends, np.empty(0, np.intp))
+    development, _ = seal(recording, split, preparation)
+    return development.notes
+
+
 @pytest.mark.parametrize(
     "y",
     [
@@ -85,9 +93,11 @@ def test_a_density_of_1e20_is_a_number():
     ids=["ascending", "descending", "two classes", "nearly"],
 )
 def test_rows_that_are_sorted_by_the_target_are_noted(y):
-    (note,) = Recording.checked(X, y, source="here", target="speed").notes
+    (note,) = notes_of(X, y, target="speed")
     assert note.startswith("rows are sorted by speed (Spearman's rho with the row number is")
-    assert Recording.checked(X, RNG.permutation(y), source="here").notes == ()
+    assert note.endswith('set rows = "independent" in [data]')
+    assert notes_of(X, RNG.permutation(y)) == ()
+    assert notes_of(X, y, Preparation(independent=True)) == ()
 
 
 def test_a_rank_correlation_is_that_of_scipy():
@@ -100,8 +110,8 @@ def test_a_rank_correlation_is_that_of_scipy():
 
 
 def test_a_slow_drift_and_a_short_table_are_not_noted():
-    assert Recording.checked(X, np.sin(np.arange(40) / 7), source="here").notes == ()
-    assert Recording.checked(X[:10], np.arange(10.0), source="here").notes == ()
+    assert notes_of(X, np.sin(np.arange(40) / 7)) == ()
+    assert notes_of(X[:10], np.arange(10.0)) == ()
 
 
 @pytest.mark.parametrize("start", [0, 1])
@@ -114,11 +124,10 @@ def test_a_feature_that_counts_the_rows_is_noted(start):
 
 
 def test_notes_and_types_reach_whoever_runs_the_search():
-    from regsearch.data import Split, seal
 
     recording = Recording.checked(X, np.arange(40.0), source="here", notes=("read so",), column_types=("uint8",))
     development, _ = seal(recording, Split.holdout([(0, 20)], (20, 30), (30, 40)))
-    assert development.notes == recording.notes
+    assert len(development.notes) == 2
     assert (development.notes[0], development.column_types) == ("read so", ("uint8",))
 
 

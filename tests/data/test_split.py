@@ -19,7 +19,7 @@ def test_a_split_is_refused_exactly_when_a_row_has_no_or_two_purposes(train, val
     if sound and disjoint:
         split = Split.holdout([train], validation, test)
         (fold,) = split.folds
-        assert (fold.train, fold.validation, split.model, split.test) == ((train,), (validation,), (train,), test)
+        assert (fold.train, fold.validation, split.model, split.test) == ((train,), (validation,), (train,), (test,))
     else:
         with pytest.raises(DataError):
             Split.holdout([train], validation, test)
@@ -50,7 +50,7 @@ def test_rows_past_the_end_or_alone_are_refused():
 def test_fractions_use_every_row_once_in_time_order(n_rows):
     split = Split.by_fractions(n_rows)
     split.check(n_rows)
-    (train,), (validation,), test = split.folds[0].train, split.folds[0].validation, split.test
+    (train,), (validation,), (test,) = split.folds[0].train, split.folds[0].validation, split.test
     assert (train[0], train[1], validation[1], test[1]) == (0, validation[0], test[0], n_rows)
 
 

@@ -27,7 +27,8 @@ N_NEURONS, N_FRAMES = 40, 70
 
 
 def read_stringer(path: Path) -> Recording:
-    return PublishedFile(path).read()
+    (recording,) = PublishedFile(path).read()
+    return recording
 
 
 def recorded(**changed: object) -> dict[str, object]:

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests import needs
-from tests.guarantees.conftest import undisturbed  # noqa: F401  (a fixture)
+from tests.guarantees.conftest import undisturbed, undisturbed_folder  # noqa: F401  (fixtures)
 from tests.servers import PostgreSQL, free_port, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

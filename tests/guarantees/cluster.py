@@ -89,7 +89,7 @@ def trials_logged(folder: Path) -> int:
 def assert_stopped(code: int, error: str, says: str) -> None:
     """Assert that a search stopped with one line, which says why, and that it can be resumed."""
     assert code == 1, error
-    assert "Traceback" not in error
+    assert "Traceback" not in error, error
     *_, line = error.splitlines()
     assert line.startswith("regsearch: ")
     assert f"{says}; what was logged is kept, and the same command resumes" in line

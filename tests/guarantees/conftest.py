@@ -19,7 +19,7 @@ from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store, storage_url
-from tests.conftest import Place, enter
+from tests.conftest import Place, enter, put
 
 CONFIG = """
 name = "killed"
@@ -58,6 +58,8 @@ test = [120, 160]
 [families.ridge]
 alpha = [{alpha}]
 """
+DECODERS = (30.0, 1.0)
+"""The worse strength and the better one."""
 STRENGTHS = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
 SCORES = ["r2_train", "r2_validation", "sparsity", "l1_norm", "l2_norm"]
 
@@ -91,8 +93,11 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
     assert sorted(run.data.tags["role"] for run in runs) == ["search"] + ["trial"] * TRIALS
     assert len({(run.data.tags.get("family"), run.data.tags.get("trial")) for run in runs}) == TRIALS + 1
     figures = {file.path for file in store.client.list_artifacts(result.run_id, "figures")}
-    names = ("ridge", "elasticnet", "importance", "history", "trade_off", "weights", "predictions")
+    names = ("ridge", "elasticnet", "importance", "history", "trade_off", "weights", "predictions", "residuals")
     assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
+    steps = [point.step for point in store.client.get_metric_history(result.run_id, "trials_done")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == TRIALS
     (version,) = registry.versions(store, "killed")
     assert registry.champion(store, "killed").version == version.version
     assert version.tags["test_evaluations"] == "1"
@@ -103,8 +108,8 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(made_once, small_recording, empty_database) -> Undisturbed:
-    """Return what the search comes to when nobody disturbs it."""
+def undisturbed_folder(made_once, small_recording, empty_database) -> Path:
+    """Return a folder in which the search was run, and nobody disturbed it."""
 
     def search(folder: Path) -> None:
         shutil.copytree(empty_database, folder / "mlruns")
@@ -118,7 +123,47 @@ def undisturbed(made_once, small_recording, empty_database) -> Undisturbed:
         came_to = Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
         (folder / "undisturbed.pickle").write_bytes(pickle.dumps(came_to))
 
-    return pickle.loads((made_once("undisturbed", search) / "undisturbed.pickle").read_bytes())
+    return made_once("undisturbed", search)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_folder) -> Undisturbed:
+    """Return what the search comes to when nobody disturbs it."""
+    return pickle.loads((undisturbed_folder / "undisturbed.pickle").read_bytes())
+
+
+@pytest.fixture
+def completed(killed, place, undisturbed_folder) -> SearchResult:
+    """Return the search, complete in the workspace: copied there, for speed, if the place is the embedded one."""
+    if place.is_embedded:
+        put(undisturbed_folder, killed)
+    return run_search(SearchConfig.load("killed.toml"), progress=False)
+
+
+@pytest.fixture(scope="session")
+def two_decoders_folder(made_once, small_recording, empty_database) -> Path:
+    """Return a folder with two searches of one model: the worse one is champion, the better one is not promoted."""
+
+    def search(folder: Path) -> None:
+        shutil.copytree(empty_database, folder / "mlruns")
+        with pytest.MonkeyPatch.context() as patch:
+            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
+            prepare(folder, small_recording())
+            for alpha in DECODERS:
+                run_search(one_ridge(alpha=alpha), progress=False)
+
+    return made_once("two decoders", search)
+
+
+@pytest.fixture
+def two_decoders(killed, place, two_decoders_folder) -> tuple[SearchResult, SearchResult]:
+    """Return those two searches in the workspace: copied there, for speed, if the place is the embedded one."""
+    if place.is_embedded:
+        put(two_decoders_folder, killed)
+    worse, better = (run_search(one_ridge(alpha=alpha), progress=False) for alpha in DECODERS)
+    assert worse.promotion is not None
+    assert better.promotion is None  # the test rows have been opened for the other
+    return worse, better
 
 
 @pytest.fixture

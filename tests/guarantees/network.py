@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from contextlib import suppress
@@ -11,6 +12,8 @@ from signal import SIGKILL
 from tests.needs import missing
 
 NEEDED = "there are no network namespaces: they need root, CAP_NET_ADMIN and on Debian: apt-get install iproute2"
+
+_CLONE_NEWNET = 0x40000000
 
 
 class Network:
@@ -56,6 +59,12 @@ class Network:
     def on(self, machine: str, *command: object) -> list[str]:
         """Return a command that runs another on a machine."""
         return ["ip", "netns", "exec", self._names[machine], *map(str, command)]
+
+    def enter(self, machine: str) -> None:
+        """Make this process run on a machine; its threads and other namespaces stay as they are."""
+        with Path("/var/run/netns", self._names[machine]).open() as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def cut(self, machine: str) -> None:
         """Pull a machine's cable: what is sent either way is lost, and nobody is told."""

@@ -22,7 +22,7 @@ from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
-REGSEARCH = [sys.executable, "-m", "regsearch", "run", "killed.toml"]
+RUN = ("run", "killed.toml")
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +121,12 @@ def test_a_cluster_over_tcp_makes_the_same_table_and_is_sent_no_test_row_and_not
     assert_complete(result, undisturbed)
 
 
-def test_workers_keep_their_solver_until_the_search_ends_however_it_ends(cluster, killed):
-    process = subprocess.Popen(
-        [*REGSEARCH, "--cluster", cluster.address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def test_workers_keep_their_solver_until_the_search_ends_however_it_ends(cluster, killed, launch):
+    process = launch(*RUN, "--cluster", cluster.address)
     until(lambda: trials_logged(killed) >= 15, process)
     process.send_signal(signal.SIGSTOP)
     held = solvers(cluster.address)
     process.kill()
-    process.wait()
     assert held == [1, 1]
     until(lambda: solvers(cluster.address) == [0, 0])
 
@@ -142,16 +139,14 @@ def test_rows_that_arrive_changed_are_not_searched(cluster, killed, recording):
         searched(cluster=relay.address)
 
 
-def test_a_cluster_whose_workers_are_all_lost_stops_the_search(killed, undisturbed, tmp_path_factory):
+def test_a_cluster_whose_workers_are_all_lost_stops_the_search(killed, undisturbed, launch, tmp_path_factory):
     with started(tmp_path_factory.mktemp("cluster")) as cluster:
-        process = subprocess.Popen(
-            [*REGSEARCH, "--cluster", cluster.address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = launch(*RUN, "--cluster", cluster.address)
         until(lambda: trials_logged(killed) >= 5, process)
         for worker in cluster.workers:
             worker.kill()
-        _, error = process.communicate(timeout=60)
-    assert_stopped(process.returncode, error, f"every worker that had the rows of {cluster.address} was lost")
+        process.wait()
+    assert_stopped(process.returncode, process.stderr, f"every worker that had the rows of {cluster.address} was lost")
     assert 5 <= trials_logged(killed) < TRIALS
     assert_complete(searched(), undisturbed)
 
@@ -170,6 +165,44 @@ def test_a_trial_that_workers_die_of_stops_the_search(killed, tmp_path_factory, 
             searched(cluster=cluster.address)
 
 
+def test_a_worker_of_another_version_that_joins_later_stops_the_search(killed, launch, tmp_path_factory):
+    older = (
+        "import sys, importlib.metadata as metadata; version = metadata.version;"
+        "metadata.version = lambda name: '0.0.1' if name == 'regsearch' else version(name);"
+        "from dask.__main__ import main; sys.exit(main())"
+    )
+    with started(tmp_path_factory.mktemp("cluster"), workers=1) as cluster:
+        process = launch(*RUN, "--cluster", cluster.address)
+        until(lambda: trials_logged(killed) >= 1, process)
+        process.send_signal(signal.SIGSTOP)
+        cluster.add_worker(sys.executable, "-c", older)
+        until(lambda: len(solvers(cluster.address)) == 2)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 2, process.stderr
+    *_, line = process.stderr.splitlines()
+    assert "on every worker, found regsearch 0.0.1 on tcp://" in line
+    assert trials_logged(killed) < TRIALS
+
+
+def test_a_worker_that_sends_back_garbage_stops_the_search_and_nothing_of_it_is_logged(
+    killed, undisturbed, tmp_path_factory
+):
+    false = (
+        "import sys; from dataclasses import replace; from regsearch.search.solving import evaluate;"
+        "solve = evaluate.Evaluator.__call__;"
+        "evaluate.Evaluator.__call__ = lambda self, proposals: ["
+        "replace(one, fit=replace(one.fit, coef=one.fit.coef * float('nan'))) for one in solve(self, proposals)];"
+        "from dask.__main__ import main; sys.exit(main())"
+    )
+    with started(tmp_path_factory.mktemp("cluster"), workers=0) as cluster:
+        cluster.add_worker(sys.executable, "-c", false)
+        until(lambda: len(solvers(cluster.address)) == 1)
+        with pytest.raises(SearchStoppedError, match="a worker of the cluster sent back numbers that are not finite"):
+            searched(cluster=cluster.address)
+    assert trials_logged(killed) == 0
+    assert_complete(searched(), undisturbed)
+
+
 def test_a_worker_that_hangs_when_the_search_starts_is_given_up(killed, undisturbed, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5s")
     with started(tmp_path_factory.mktemp("cluster")) as cluster:
@@ -179,14 +212,11 @@ def test_a_worker_that_hangs_when_the_search_starts_is_given_up(killed, undistur
     assert_complete(result, undisturbed)
 
 
-def test_local_workers_end_with_a_parent_that_is_killed(killed):
-    process = subprocess.Popen(
-        [*REGSEARCH, "--cluster", "local:2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def test_local_workers_end_with_a_parent_that_is_killed(killed, launch):
+    process = launch(*RUN, "--cluster", "local:2")
     until(lambda: trials_logged(killed), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    process.wait()
     assert len(children) >= 2
     until(lambda: not any(child.is_running() for child in children))
 
@@ -236,7 +266,11 @@ def test_without_dask_the_extra_is_named(killed):
 
 def test_ctrl_c_stops_a_search_on_a_cluster_like_any_other(killed, undisturbed):
     process = subprocess.Popen(
-        [*REGSEARCH, "--cluster", "local:2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        [sys.executable, "-m", "regsearch", *RUN, "--cluster", "local:2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
     )
     until(lambda: trials_logged(killed) >= 5, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,23 +31,19 @@ def network_of(workers):
         yield network
 
 
-@contextmanager
-def driving(network, config="killed.toml", **environment):
-    """Start the command on a machine of its own, and end it with the context."""
-    command = network.on("driver", sys.executable, "-m", "regsearch", "run", config, "--cluster", ADDRESS)
-    process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+@pytest.fixture
+def drive(launch):
+    """Return a start of the command on a machine of its own."""
+
+    def start(network, config="killed.toml", **environment):
+        command = ("run", config, "--cluster", ADDRESS)
+        return launch(*command, before=partial(network.enter, "driver"), environment={**os.environ, **environment})
+
+    return start
 
 
 def assert_ends_well(process):
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
+    assert process.wait() == 0, process.stderr
 
 
 def searched():
@@ -59,12 +56,12 @@ def under_way(killed, process):
     assert trials_logged(killed) <= 10
 
 
-def test_a_worker_that_is_killed(killed, undisturbed, tmp_path_factory):
+def test_a_worker_that_is_killed(killed, undisturbed, drive, tmp_path_factory):
     with (
         network_of(4) as network,
         started(tmp_path_factory.mktemp("cluster"), workers=4, port=PORT, network=network) as cluster,
-        driving(network) as process,
     ):
+        process = drive(network)
         under_way(killed, process)
         cluster.workers[0].kill()
         assert_ends_well(process)
@@ -72,12 +69,12 @@ def test_a_worker_that_is_killed(killed, undisturbed, tmp_path_factory):
     assert_complete(searched(), undisturbed)
 
 
-def test_a_worker_that_comes_back_is_given_the_rows_and_paths(killed, recording, undisturbed, tmp_path_factory):
+def test_a_worker_that_comes_back_is_given_the_rows_and_paths(killed, recording, undisturbed, drive, tmp_path_factory):
     with (
         network_of(2) as network,
         started(tmp_path_factory.mktemp("cluster"), port=PORT, network=network) as cluster,
-        driving(network) as process,
     ):
+        process = drive(network)
         under_way(killed, process)
         process.send_signal(signal.SIGSTOP)
         cluster.workers[0].kill()
@@ -91,15 +88,15 @@ def test_a_worker_that_comes_back_is_given_the_rows_and_paths(killed, recording,
 
 
 @pytest.mark.parametrize(("workers", "tcp_timeout"), [(2, "90s"), (4, "12s")], ids=["waited for", "given up"])
-def test_a_worker_whose_link_is_cut(workers, tcp_timeout, killed, undisturbed, tmp_path_factory):
+def test_a_worker_whose_link_is_cut(workers, tcp_timeout, killed, undisturbed, drive, tmp_path_factory):
     """Shorter than Dask's timeout, its answer comes late; longer, others solve what it had, without waiting for it."""
     is_given_up = tcp_timeout == "12s"
     options = {"workers": workers, "port": PORT, "tcp_timeout": tcp_timeout}
     with (
         network_of(workers) as network,
         started(tmp_path_factory.mktemp("cluster"), network=network, **options) as cluster,
-        driving(network) as process,
     ):
+        process = drive(network)
         under_way(killed, process)
         network.cut("worker1")
         mended = time.monotonic() + CUT_SECONDS
@@ -116,39 +113,33 @@ def test_a_worker_whose_link_is_cut(workers, tcp_timeout, killed, undisturbed, t
     assert_complete(searched(), undisturbed)
 
 
-def test_a_driver_whose_link_is_cut_stops_and_the_same_command_resumes(killed, undisturbed, tmp_path_factory):
+def test_a_driver_whose_link_is_cut_stops_and_the_same_command_resumes(killed, undisturbed, drive, tmp_path_factory):
     with (
         network_of(2) as network,
         started(tmp_path_factory.mktemp("cluster"), port=PORT, network=network),
-        driving(network, DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP="12s") as process,
     ):
+        process = drive(network, DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP="12s")
         under_way(killed, process)
         network.cut("driver")
-        _, error = process.communicate(timeout=120)
-        assert_stopped(process.returncode, error, f"the connection to the scheduler of {ADDRESS} was lost")
+        process.wait()
+        assert_stopped(process.returncode, process.stderr, f"the connection to the scheduler of {ADDRESS} was lost")
         network.mend("driver")
-        with driving(network) as again:
-            assert_ends_well(again)
+        assert_ends_well(drive(network))
     assert_complete(searched(), undisturbed)
 
 
-def test_a_scheduler_that_is_killed_and_another_in_its_place(killed, undisturbed, tmp_path_factory):
+def test_a_scheduler_that_is_killed_and_another_in_its_place(killed, undisturbed, drive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     with network_of(2) as network:
-        with (
-            started(folder, port=PORT, network=network) as cluster,
-            driving(network) as process,
-        ):
+        with started(folder, port=PORT, network=network) as cluster:
+            process = drive(network)
             under_way(killed, process)
             cluster.scheduler.kill()
-            _, error = process.communicate(timeout=120)
-            assert_stopped(process.returncode, error, f"the connection to the scheduler of {ADDRESS} was lost")
+            process.wait()
+            assert_stopped(process.returncode, process.stderr, f"the connection to the scheduler of {ADDRESS} was lost")
             assert 5 <= trials_logged(killed) < TRIALS
-        with (
-            started(folder, port=PORT, network=network),
-            driving(network) as again,
-        ):
-            assert_ends_well(again)
+        with started(folder, port=PORT, network=network):
+            assert_ends_well(drive(network))
     assert_complete(searched(), undisturbed)
 
 
@@ -172,20 +163,16 @@ def tracking(network, folder):
         process.wait()
 
 
-def test_a_tracking_server_that_is_restarted(killed, undisturbed, tmp_path_factory, monkeypatch):
+def test_a_tracking_server_that_is_restarted(killed, undisturbed, drive, tmp_path_factory, monkeypatch):
     server = killed / "server"
     server.mkdir()
 
     def logged():
         return sum(1 for _ in server.glob("artifacts/*/*/artifacts/weights.npz"))
 
-    with (
-        network_of(4) as network,
-        started(tmp_path_factory.mktemp("cluster"), workers=4, port=PORT, network=network),
-        ExitStack() as stack,
-    ):
+    with network_of(2) as network, started(tmp_path_factory.mktemp("cluster"), port=PORT, network=network):
         with tracking(network, server):
-            process = stack.enter_context(driving(network, MLFLOW_TRACKING_URI="http://10.0.0.1:5000", **IMPATIENT))
+            process = drive(network, MLFLOW_TRACKING_URI="http://10.0.0.1:5000", **IMPATIENT)
             until(lambda: logged() >= 5, process)
         assert process.poll() is None
         with tracking(network, server):
@@ -212,17 +199,16 @@ trials = 40
 """
 
 
-def test_the_rows_cross_every_workers_link_once(workspace, small_recording, tmp_path_factory):
+def test_the_rows_cross_every_workers_link_once(workspace, small_recording, drive, tmp_path_factory):
     recording = small_recording(n_features=10_000)
     np.savez("wide.npz", X=recording.X, y=recording.y)
     (workspace / "wide.toml").write_text(WIDE)
-    machines = ["worker1", "worker2", "worker3", "worker4"]
+    machines = ["worker1", "worker2", "worker3"]
     with (
-        network_of(4) as network,
-        started(tmp_path_factory.mktemp("cluster"), workers=4, port=PORT, network=network),
-        driving(network, "wide.toml") as process,
+        network_of(3) as network,
+        started(tmp_path_factory.mktemp("cluster"), workers=3, port=PORT, network=network),
     ):
-        assert_ends_well(process)
+        assert_ends_well(drive(network, "wide.toml"))
         received = [network.received(machine) for machine in machines]
     rows = recording.X[:120].nbytes
     assert all(rows < one < 1.5 * rows for one in received), received

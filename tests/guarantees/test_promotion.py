@@ -34,13 +34,10 @@ def searched(alpha, **settings):
 
 
 @pytest.fixture
-def champions(killed):
+def champions(two_decoders):
     """Return two searches, the second of which has replaced the first as champion."""
-    first = searched(30.0)
-    second = searched(1.0)
-    assert second.promotion is None  # the test rows have been opened for the first
-    promote(second.search_id, again=True)
-    return first, second
+    promote(two_decoders[1].search_id, again=True)
+    return two_decoders
 
 
 @everywhere
@@ -126,9 +123,8 @@ def test_a_promotion_waits_for_that_of_another_machine(launch, killed, postgresq
     ids=str,
     indirect=["place"],
 )
-def test_a_promotion_killed_half_way_is_completed_by_the_next(point, kill, killed):
-    searched(30.0)
-    better = searched(1.0)
+def test_a_promotion_killed_half_way_is_completed_by_the_next(point, kill, two_decoders):
+    _, better = two_decoders
     kill(point, ("promote", better.search_id, "--again"))
     store = open_store()
     assert str(registry.champion(store, "decoder").version) in ("1", "2")

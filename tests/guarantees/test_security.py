@@ -67,9 +67,9 @@ def callable_type():
 
 
 @pytest.fixture
-def model(killed):
+def model(killed, two_decoders):
     """Return the folder of a champion's model."""
-    result = run_search(one_ridge(), progress=False)
+    result, _ = two_decoders
     assert load_champion("decoder").coef_.shape == (200,)
     return killed / "mlruns" / "artifacts" / result.best["run_id"] / "artifacts" / "model"
 

@@ -1,8 +1,10 @@
 import io
+import json
 import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -56,6 +58,7 @@ def test_the_parent_tells_the_search(small_config, result):
         "trade_off",
         "weights",
         "predictions",
+        "residuals",
     )
     assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("png", "svg", "pdf")}
     run = SearchRun.find(store, result.search_id)
@@ -64,6 +67,17 @@ def test_the_parent_tells_the_search(small_config, result):
     assert tomllib.loads(text)["data"]["split"]["test"] == [120, 160]
     assert parent.data.metrics["best_r2_validation"] == result.trials["r2_validation"].max()
     assert parent.data.metrics["best_r2_test"] == result.promotion.r2_test
+
+
+def test_the_parent_has_curves_that_end_at_the_best_of_all_trials(result):
+    history = open_store().client.get_metric_history
+    done = [(point.step, point.value) for point in history(result.run_id, "trials_done")]
+    assert all(step == value for step, value in done)
+    assert [step for step, _ in done] == sorted({step for step, _ in done})
+    assert done[-1] == (20, 20)
+    best = [point.value for point in history(result.run_id, "best_r2_validation_so_far")]
+    assert best == sorted(best)
+    assert best[-1] == result.trials["r2_validation"].max()
 
 
 def test_children_hold_their_weights_and_a_stem_plot(result):
@@ -134,6 +148,18 @@ def test_a_lost_tracking_database_is_filled_again_from_the_studies(small_config,
     columns = ["family", "trial", "alpha", "l1_alpha", "l2_alpha"]
     pd.testing.assert_frame_equal(again.trials[columns], result.trials[columns])
     np.testing.assert_allclose(again.trials["r2_validation"], result.trials["r2_validation"], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_limit_of_weights_chooses_anew_among_the_trials_that_are_there(small_config, result, invoke):
+    Path("small.toml").write_text(small_config.to_toml())
+    most = result.trials["n_nonzero"].min()
+    code, printed, _ = invoke("run", "small.toml", "--select", f"at-most:{most}", "--no-promote", "--json")
+    chosen = json.loads(printed)
+    allowed = result.trials[result.trials["n_nonzero"] <= most]
+    assert (code, chosen["new_trials"]) == (0, 0)
+    assert chosen["best"]["r2_validation"] == allowed["r2_validation"].max()
+    assert chosen["best"]["run_id"] != result.best["run_id"]
 
 
 def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
@@ -255,6 +281,6 @@ def test_a_lack_of_memory_says_what_to_do(small_config, monkeypatch):
     monkeypatch.setattr("regsearch.search.solving.evaluate._solve", hungry)
     with pytest.raises(TrialError, match="MemoryError; there is too little memory: close other programs"):
         run_search(small_config, progress=False)
-    monkeypatch.setattr("regsearch.search.solving.local_engines.Evaluator", hungry)
+    monkeypatch.setattr("regsearch.search.solving.evaluate.Evaluator", hungry)
     with pytest.raises(SearchStoppedError, match=r"there is too little memory: .* the same command resumes"):
         run_search(small_config, progress=False)

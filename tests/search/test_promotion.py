@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, from_arrays, run_search
-from regsearch.errors import PromotionRefusedError
+from regsearch.errors import PromotionRefusedError, SearchNotFoundError
 from regsearch.search.promotion import promote
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 
-def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
-    searched = run_search(small_config, promote=False, progress=False)
+def test_promotion_can_be_done_later_and_is_the_same_as_at_once(searched):
     store = open_store()
     assert searched.promotion is None
     assert registry.champion(store, "small") is None
@@ -25,8 +24,9 @@ def test_promotion_can_be_done_later_and_is_the_same_as_at_once(small_config):
 
 
 @pytest.mark.slow
-def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_the_figures_were_lost(small_config):
-    searched = run_search(small_config, promote=False, progress=False)
+def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_the_figures_were_lost(
+    small_config, searched
+):
     run = SearchRun.find(open_store(), searched.search_id)
 
     def drawn():
@@ -46,14 +46,12 @@ def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_t
 
 
 @pytest.mark.slow
-def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(small_config, workspace, recording):
-    run_search(small_config, promote=False, progress=False)
-    with pytest.raises(PromotionRefusedError, match="no search 'nope'"):
+def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched, workspace, recording):
+    with pytest.raises(SearchNotFoundError, match="no search 'nope'"):
         promote("nope")
-    search_id = run_search(small_config, promote=False, progress=False).search_id
     np.savez(workspace / "small.npz", X=recording.X + 1, y=recording.y)
     with pytest.raises(PromotionRefusedError, match="no longer holds the values"):
-        promote(search_id)
+        promote(searched.search_id)
 
 
 @pytest.mark.slow

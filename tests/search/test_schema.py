@@ -130,4 +130,11 @@ def test_every_key_says_what_it_is():
         assert value["title"], key
         assert value["description"], key
     assert SCHEMA["properties"]["tolerance"]["default"] == 1e-6
-    assert SCHEMA["properties"]["data"]["default"] == {"source": "twin", "target": "y"}
+    default = SCHEMA["properties"]["data"]["default"]
+    assert {key: default[key] for key in ("source", "target", "lags", "scale", "rows")} == {
+        "source": "twin",
+        "target": "y",
+        "lags": [0],
+        "scale": "unit-norm",
+        "rows": "time",
+    }

@@ -1,5 +1,6 @@
 import pytest
 
+from regsearch.search.config import SearchConfig
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.result import SearchResult, table
 from regsearch.search.trial import Trial, baseline, best_of_each_family
@@ -56,7 +57,9 @@ def test_the_table_has_a_row_per_trial_with_numbers_as_numbers():
 
 
 def test_the_best_row_of_a_result_is_its_winner():
-    result = SearchResult("s", "r", tuple(TRIALS), TRIALS[1], 0, None, ())
+    result = SearchResult(
+        "s", "r", tuple(TRIALS), TRIALS[1], 0, None, (), SearchConfig.load("default"), "1", "sqlite:///m.db"
+    )
     assert (result.best["family"], result.best["alpha"], result.best["run_id"]) == ("lasso", 0.1, "lasso0")
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from regsearch.errors import NoWinnerError
+from regsearch.search.config import AtMost
 from regsearch.search.penalty import Penalty
 from regsearch.search.trial import Trial
 from regsearch.search.winner import winner
@@ -9,6 +10,7 @@ from regsearch.search.winner import winner
 
 def trial(family, number, r2_validation, sparsity, sklearn_alpha, duality_gap):
     metrics = {
+        "n_nonzero": 100 * (1 - sparsity),
         "r2_validation": r2_validation,
         "sparsity": sparsity,
         "duality_gap": duality_gap,
@@ -47,6 +49,24 @@ def test_within_one_standard_error_of_the_best_the_most_regularised_wins():
     )
     assert chosen(table, "best") == ("lasso", 0)
     assert chosen(table, "one-se") == ("lasso", 1)
+
+
+def test_with_a_limit_the_best_of_those_that_are_sparse_enough_wins():
+    table = trials(
+        ("ridge", 0, 0.9, 0, 1, 0),
+        ("lasso", 0, 0.8, 0.25, 1, 0),
+        ("lasso", 1, 0.6, 0.75, 2, 0),
+        ("lasso", 2, 0.7, 0.75, 3, 1e-3),  # not certified
+        ("lasso", 3, 0.5, 0.875, 4, 0),
+    )
+    assert [chosen(table, AtMost(at_most=most)) for most in (100, 99, 75, 74, 25, 24, 13)] == [
+        ("ridge", 0),
+        *[("lasso", 0)] * 2,
+        *[("lasso", 1)] * 2,
+        *[("lasso", 3)] * 2,
+    ]
+    with pytest.raises(NoWinnerError, match="no trial has at most 12 non-zero weights, the fewest are 13"):
+        winner(table[:4] + trials(("lasso", 3, 0.5, 0.87, 4, 0)), 1e-6, AtMost(at_most=12))
 
 
 def test_a_trial_without_a_certificate_cannot_win():

@@ -53,12 +53,17 @@ def free(locks, patience=0):
         return False
 
 
-@pytest.mark.parametrize("seen", ["in a file", "in a database"])
-def test_who_holds_a_name_is_told_and_keeps_it_until_it_dies(seen, machines, database):
+def test_who_holds_a_name_in_a_file_is_told_and_keeps_it_until_it_dies(machines):
+    one, _ = machines
+    assert_held_until_its_holder_dies(Locks(one), Locks(one))
+
+
+def test_who_holds_a_name_in_a_database_is_told_and_keeps_it_until_it_dies(machines, database):
     one, another = machines
-    mine, theirs = (
-        (Locks(one), Locks(one)) if seen == "in a file" else (Locks(one, (database,)), Locks(another, (database,)))
-    )
+    assert_held_until_its_holder_dies(Locks(one, (database,)), Locks(another, (database,)))
+
+
+def assert_held_until_its_holder_dies(mine, theirs):
     with holder(theirs.folder, *theirs.databases) as process:
         who = f"process {process.pid} on {os.uname().nodename}"
         with pytest.raises(HeldError, match=f"^{who} does not let go of the lock 'name'") as refused:

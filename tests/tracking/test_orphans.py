@@ -9,6 +9,7 @@ from regsearch.tracking import locks
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import LOCKED_IN, SearchRun
 from regsearch.tracking.store import open_store
+from tests.needs import missing
 from tests.tracking.test_locks import holder
 from tests.tracking.test_runs import SEARCH, trial
 
@@ -81,7 +82,7 @@ def test_a_file_system_that_refuses_locks_is_named_with_the_way_out(workspace, m
 
 def test_the_name_of_the_user_is_not_needed():
     if os.getuid() != 0:
-        pytest.skip("another user's id takes root")
+        missing("another user's id takes root")
     script = "from regsearch.tracking.provenance import origin; import os; os.setuid(12345); print(sorted(origin()))"
     without = {key: value for key, value in os.environ.items() if key not in ("LOGNAME", "USER", "LNAME", "USERNAME")}
     ran = subprocess.run([sys.executable, "-c", script], env=without, cwd="/", capture_output=True, text=True)

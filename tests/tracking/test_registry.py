@@ -1,18 +1,22 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities import LoggedModelStatus, Metric, Param
 
-from regsearch.errors import RegistryError
+from regsearch.errors import ModelRejectedError, RegistryError
 from regsearch.tracking import registry
 from regsearch.tracking.estimator import fitted
 from regsearch.tracking.model import load, save
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
+from tests.conftest import everywhere
 from tests.tracking.test_runs import SEARCH, trial
 
 COEF = np.array([1.0, 0.0, -2.5])
@@ -31,7 +35,7 @@ def saving(model):
 
 def registered(store, coef=COEF, names=(), model="m", **tags):
     run_id = store.client.create_run(store.experiment("e")).info.run_id
-    linear = fitted(coef, 0.5, [X], l1=0, l2=0, feature_names=names)
+    linear = fitted(coef, 0.5, [(X, None)], strengths=(0, 0), feature_names=names)
 
     return run_id, str(
         registry.register(store, model, run_id, saving(linear), tags=tags, description="what it is").version
@@ -72,7 +76,9 @@ def test_where_regsearch_is_not_installed_the_champion_predicts_the_same(store, 
     )
     np.save(tmp_path / "in.npy", X)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), fitted(COEF, 0.5, [X], l1=0, l2=0).predict(X))
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "out.npy"), fitted(COEF, 0.5, [(X, None)], strengths=(0, 0)).predict(X)
+    )
 
 
 def test_registering_the_same_run_again_gives_the_same_version(store):
@@ -99,7 +105,7 @@ def test_rolling_back_restores_the_previous_champion(store):
 def test_a_model_is_described_when_it_is_made_and_what_people_wrote_of_it_stays(store):
     def register(about):
         run_id = store.client.create_run(store.experiment("e")).info.run_id
-        model = fitted(COEF, 0.5, [X], l1=0, l2=0)
+        model = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
         registry.register(
             store,
             "m",
@@ -139,6 +145,75 @@ def test_names_survive(name, store):
     assert len(registry.versions(store, name)) == 1
 
 
+def register(store, run_id, coef=COEF):
+    """Register the model of a run."""
+    linear = fitted(coef, 0.5, [(X, None)], strengths=(0, 0))
+    return registry.register(store, "m", run_id, saving(linear), tags={}, description="")
+
+
+def scored_run(store, r2_validation=0.25):
+    """Return the id of a finished run with a score and a strength."""
+    run_id = store.client.create_run(store.experiment("e")).info.run_id
+    store.client.log_batch(run_id, [Metric("r2_validation", r2_validation, 1234, 0)], [Param("alpha", "0.1")])
+    return run_id
+
+
+@everywhere
+def test_the_model_of_a_run_is_a_logged_model_with_its_scores_its_run_and_its_version(store, monkeypatch):
+    run_ids = [scored_run(store, score) for score in (0.25, 0.75)]
+    versions = [register(store, run_id, COEF * number) for number, run_id in enumerate(run_ids, start=1)]
+    (found,) = store.client.search_logged_models([store.experiment("e")], "metrics.r2_validation > 0.5")
+    assert (found.source_run_id, found.params, found.status) == (run_ids[1], {"alpha": "0.1"}, LoggedModelStatus.READY)
+    assert json.loads(found.tags["mlflow.modelVersions"]) == [{"name": "m", "version": int(versions[1].version)}]
+    run = store.client.get_run(run_ids[1])
+    assert [output.model_id for output in run.outputs.model_outputs] == [found.model_id]
+    assert len(store.client.get_metric_history(run_ids[1], "r2_validation")) == 1
+    registry.crown(store, "m", str(versions[1].version))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    for address in (f"models:/{found.model_id}", f"runs:/{run_ids[1]}/model", "models:/m@champion"):
+        predicted = mlflow.pyfunc.load_model(address).predict(X)
+        np.testing.assert_allclose(predicted, X.astype(float) @ (2 * COEF) + 0.5, rtol=1e-6, err_msg=address)
+
+
+def test_a_damaged_model_is_written_again_into_the_same_logged_model(store):
+    run_id = scored_run(store)
+    version = register(store, run_id)
+    location = store.client.get_logged_model(version.tags["logged_model"]).artifact_location
+    weights = Path(location.removeprefix("file://"), "model.skops")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    assert not registry.is_intact(store, version)
+    again = register(store, run_id)
+    assert (again.version, again.tags["logged_model"]) == (version.version, version.tags["logged_model"])
+    assert registry.is_intact(store, again)
+
+
+def test_a_version_without_a_logged_model_is_read_from_its_run_and_gets_one_when_it_is_mended(store, tmp_path):
+    run_id = scored_run(store)
+    digest = save(fitted(COEF, 0.5, [(X, None)], strengths=(0, 0)), tmp_path / "model")
+    store.client.log_artifacts(run_id, str(tmp_path / "model"), "model")
+    registry.ensure_model(store, "m")
+    version = store.client.create_model_version("m", f"runs:/{run_id}/model", run_id, tags={"model_sha256": digest})
+    assert registry.is_intact(store, version)
+    assert register(store, run_id).version == version.version
+    with TemporaryDirectory() as folder:
+        np.testing.assert_array_equal(load(registry.download(store, version, folder), digest).coef_, COEF)
+
+    (saved,) = (Path.cwd() / "mlruns" / "artifacts").rglob("model/model.skops")
+    saved.unlink()
+    mended = register(store, run_id)
+    assert (mended.version, mended.source) == (version.version, version.source)
+    assert registry.is_intact(store, mended)
+
+
+def test_a_logged_model_of_another_run_is_no_model_of_a_version(store):
+    mine, other = register(store, scored_run(store)), register(store, scored_run(store))
+    store.client.set_model_version_tag("m", mine.version, "logged_model", other.tags["logged_model"])
+    mixed = store.client.get_model_version("m", mine.version)
+    with TemporaryDirectory() as folder, pytest.raises(ModelRejectedError, match="was not registered by regsearch"):
+        registry.download(store, mixed, folder)
+
+
 class Killed(BaseException):
     """What ends a process at once."""
 
@@ -156,6 +231,34 @@ def killed_after(store, monkeypatch, method, call):
     with pytest.raises(Killed):
         call()
     monkeypatch.setattr(inner, method, original)
+
+
+@pytest.mark.parametrize(
+    "moment", ["create_logged_model", "log_outputs", "log_batch", "finalize_logged_model", "create_model_version"]
+)
+def test_a_registration_that_was_killed_and_is_repeated_leaves_one_logged_model_and_one_version(
+    moment, store, monkeypatch
+):
+    run_id = scored_run(store)
+    inner = store.client._get_registry_client() if moment == "create_model_version" else store.client._tracking_client
+    original = getattr(inner, moment)
+
+    def last(*arguments, **options):
+        original(*arguments, **options)
+        raise Killed
+
+    monkeypatch.setattr(inner, moment, last)
+    with pytest.raises(Killed):
+        register(store, run_id)
+    monkeypatch.setattr(inner, moment, original)
+    version = register(store, run_id)
+    assert len(registry.versions(store, "m")) == 1
+    assert registry.is_intact(store, version)
+    (model,) = store.client.search_logged_models([store.experiment("e")])
+    assert model.status == LoggedModelStatus.READY
+    outputs = store.client.get_run(run_id).outputs.model_outputs
+    assert [output.model_id for output in outputs] == [model.model_id]
+    assert [metric.key for metric in model.metrics] == ["r2_validation"]
 
 
 @pytest.fixture
@@ -214,7 +317,7 @@ def test_a_model_that_was_damaged_is_written_again(damage, store):
     whole = file.read_bytes()
     file.write_bytes(whole[:-5] if damage == "model.skops" else b"")
     assert not registry.is_intact(store, registry.versions(store, "m")[0])
-    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    linear = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
     again = registry.register(
         store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
     )
@@ -227,7 +330,7 @@ def test_a_model_that_was_damaged_is_written_again(damage, store):
 def test_the_run_that_a_model_was_registered_from_is_never_moved_to_the_bin(store):
     search = SearchRun.start(store, "small", SEARCH)
     run_id = search.log_trial(trial(), {"weights.npz": b"abc"})
-    linear = fitted(COEF, 0.5, [X], l1=0, l2=0)
+    linear = fitted(COEF, 0.5, [(X, None)], strengths=(0, 0))
     registry.register(
         store, "m", run_id, lambda folder: {"model_sha256": save(linear, folder)}, tags={}, description=""
     )

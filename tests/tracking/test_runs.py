@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regsearch.errors import SearchStoppedError
+from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
-from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, open_runs, searches
+from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere, open_runs, searches
 from regsearch.tracking.store import open_store
+from tests.conftest import everywhere
 
 SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
 
@@ -215,6 +216,26 @@ def test_a_look_alike_in_another_experiment_is_not_taken_for_the_search(run, sto
     assert SearchRun.find(store, "abc123") is None
 
 
+def test_a_search_in_an_experiment_that_was_renamed_or_deleted_is_named_with_the_way_back(run, store):
+    run.write({"config.toml": b'name = "small"'})
+    store.client.rename_experiment(run.experiment_id, "renamed")
+    with pytest.raises(SearchNotFoundError, match=r"one lies in experiment 'renamed'.* names 'small'.*rename it back"):
+        SearchRun.get(store, "abc123")
+    store.client.rename_experiment(run.experiment_id, "small")
+    assert elsewhere(store, "abc123") is None
+    assert SearchRun.get(store, "abc123").run_id == run.run_id
+    store.client.delete_run(run.run_id)
+    with pytest.raises(SearchNotFoundError, match=f"its run was deleted; `mlflow runs restore --run-id {run.run_id}`"):
+        SearchRun.get(store, "abc123")
+    store.client.restore_run(run.run_id)
+    store.client.delete_experiment(run.experiment_id)
+    restore = f"`mlflow experiments restore --experiment-id {run.experiment_id}`"
+    with pytest.raises(SearchNotFoundError, match=f"in experiment 'small', which was deleted; {restore}"):
+        SearchRun.get(store, "abc123")
+    store.client.restore_experiment(run.experiment_id)
+    assert SearchRun.get(store, "abc123").run_id == run.run_id
+
+
 def test_the_latest_value_is_shown_though_the_clock_was_set_back(store, run, monkeypatch):
     run.annotate(metrics={"best_r2_validation": 0.5})
     trial_id = run.log_trial(trial(), {"weights.npz": b"first"})
@@ -227,6 +248,7 @@ def test_the_latest_value_is_shown_though_the_clock_was_set_back(store, run, mon
     assert set(store.client.get_run(trial_id).data.metrics.values()) == {-1.0}
 
 
+@everywhere
 def test_what_is_too_long_for_a_table_of_mlflows_ends_in_an_ellipsis(store):
     long = "0–1, " * 3000
     record = replace(SEARCH, description=long, source=long, params={"rows_train": long})

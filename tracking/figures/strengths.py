@@ -40,12 +40,15 @@ class Curve:
     ----------
     alpha, r2_train, r2_validation, r2_validation_se : ndarray of float, shape (n_trials,)
         Strengths, scores, and the standard errors of the validation scores.
+    folds : ndarray of float, shape (n_folds, n_trials), or None
+        The validation score of each fold; ``None`` without folds.
     """
 
     alpha: Floats
     r2_train: Floats
     r2_validation: Floats
     r2_validation_se: Floats
+    folds: Floats | None = None
 
 
 @house_style
@@ -77,6 +80,9 @@ def r2_against_alpha(family: str, curve: Curve, baseline: tuple[float, float], c
         linewidth=0,
         label="validation ± one standard error",
     )
+    if curve.folds is not None:
+        lines = axes.plot(alpha[order], curve.folds[:, order].T, color=VALIDATION, linewidth=0.6, alpha=0.6, zorder=1.9)
+        lines[0].set_label("validation, each fold")
     axes.set_xscale("log")
     label_strengths(axes.xaxis)
     r2_axis(axes, np.tile(alpha, 2), np.concatenate([curve.r2_train, curve.r2_validation]), baseline)
@@ -145,7 +151,7 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, choic
 def importance(
     strengths: Mapping[str, Floats], r2_validation: Floats, shares: Mapping[str, float], choices: Choices | None
 ) -> Figure:
-    """Draw the validation R² against each strength in turn, titled with how much of it that strength decides.
+    """Draw the validation R² against each strength in turn, titled with how much that strength decides what is best.
 
     Parameters
     ----------
@@ -153,7 +159,7 @@ def importance(
         Strengths by name.
     r2_validation : ndarray of float, shape (n_trials,)
     shares : mapping of str to float
-        Fraction of the variance of R² that each strength explains alone.
+        Importance of each strength; they sum to one.
     choices : Choices or None
         None where no trial may be chosen.
     """
@@ -167,10 +173,9 @@ def importance(
         r2_axis(axes, strength, r2_validation)
         axes.set_xlabel(name)
         axes.set_ylabel("")
-        axes.set_title(f"{name} alone: {100 * shares[name]:.0f} %")
+        axes.set_title(f"{name}: {100 * shares[name]:.0f} %")
     grid[0].set_ylabel("validation R²")
-    together = 100 * (1 - sum(shares.values()))
-    title = f"what the variance of validation R² is due to ({together:.0f} % to the strengths' interplay)"
+    title = "which strength decides whether a mix is among the best tenth (PED-ANOVA)"
     figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     legend_below(figure, 3)
     return figure

@@ -181,7 +181,7 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG file, the same for the same figure."""
     buffer = BytesIO()
-    with _in_house():
+    with _in_house(), _keeping_resolution(figure):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
@@ -189,9 +189,19 @@ def to_svg(figure: Figure) -> bytes:
 def to_pdf(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PDF file whose words are text, the same for the same figure."""
     buffer = BytesIO()
-    with _in_house():
+    with _in_house(), _keeping_resolution(figure):
         FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
+
+
+@contextmanager
+def _keeping_resolution(figure: Figure) -> Iterator[None]:
+    """Undo what matplotlib's vector formats do to a figure, so that files do not depend on those written before."""
+    dpi = figure.dpi
+    try:
+        yield
+    finally:
+        figure.set_dpi(dpi)
 
 
 def legend_below(figure: Figure, columns: int) -> None:

@@ -9,15 +9,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.style import (
+    QUIET,
     TEST,
     TRAIN,
     VALIDATION,
     Floats,
     house_style,
     legend_below,
+    score,
     sheet,
     shortened,
 )
+
+_VECTORS = 2000
+"""More points than these are pixels in SVG and PDF."""
+_GROUPS = 10
 
 
 class Trace(NamedTuple):
@@ -53,16 +59,64 @@ def predictions(train: Trace, validation: Trace, target: str, title: str, test: 
     parts += [("test", test, TEST)] if test else []
     figure = sheet(15 + 51 * len(parts))
     for axes, (name, trace, colour) in zip(figure.subplots(len(parts), 1, sharey=True), parts, strict=True):
-        residual = trace.true - trace.predicted
-        r2 = 1 - residual @ residual / np.square(trace.true - trace.true.mean()).sum()
         gaps = np.flatnonzero(np.diff(trace.rows) != 1) + 1
         rows, true, predicted = (np.insert(values.astype(float), gaps, np.nan) for values in trace)
         axes.plot(rows, true, color="black", linewidth=1, label="true")
         axes.plot(rows, predicted, color=colour, linewidth=1, alpha=0.9, label=f"predicted, {name}")
-        axes.set_title(f"{title}, {name}: R² = {r2:.3f}")
+        axes.set_title(f"{title}, {name}: R² = {_r2(trace):.3f}")
         axes.set_ylabel(shortened(target))
         axes.margins(x=0.01)
         axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("row of the recording, counted from 0")
     legend_below(figure, 1 + len(parts))
     return figure
+
+
+@house_style
+def residuals(validation: Trace, target: str, title: str, test: Trace | None = None) -> Figure:
+    """Draw the true target against the predicted one, and what is left of it.
+
+    The line through the residuals joins the means of ten groups of validation rows, alike in size, by their prediction.
+    Where a linear model fits, it stays at zero.
+
+    Parameters
+    ----------
+    validation : Trace
+    target : str
+        Name of the target, for the axes.
+    title : str
+    test : Trace or None
+        ``None`` while the test rows are sealed.
+    """
+    parts = [("validation", validation, VALIDATION)] + ([("test", test, TEST)] if test else [])
+    figure = sheet(98)
+    against, left = figure.subplots(1, 2)
+    for name, trace, colour in parts:
+        look = {"color": colour, "markersize": 3, "alpha": 0.5, "mew": 0, "rasterized": len(trace.true) > _VECTORS}
+        against.plot(trace.predicted, trace.true, "o", label=f"{name} rows, R² = {score(_r2(trace))}", **look)
+        left.plot(trace.predicted, trace.true - trace.predicted, "o", **look)
+    every = np.concatenate([[*trace.true, *trace.predicted] for _, trace, _ in parts])
+    ends = float(every.min()), float(every.max())
+    against.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1, label="where they are equal")
+    left.axhline(0, color=QUIET, linestyle="--", linewidth=1)
+    groups = [at for at in np.array_split(np.argsort(validation.predicted), _GROUPS) if len(at)]
+    left.plot(
+        [validation.predicted[at].mean() for at in groups],
+        [(validation.true - validation.predicted)[at].mean() for at in groups],
+        color="black",
+        marker="s",
+        label="mean residual of a tenth of the validation rows",
+    )
+    against.set_ylabel(f"true {shortened(target)}")
+    left.set_ylabel("true − predicted")
+    for axes in (against, left):
+        axes.set_xlabel("predicted")
+        axes.locator_params(nbins=5)
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
+    legend_below(figure, 2)
+    return figure
+
+
+def _r2(trace: Trace) -> float:
+    residual = trace.true - trace.predicted
+    return float(1 - residual @ residual / np.square(trace.true - trace.true.mean()).sum())

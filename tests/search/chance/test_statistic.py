@@ -88,20 +88,22 @@ def test_scores_are_those_of_a_plain_loop_over_scikit_learn(split, shape, relati
         assert score == pytest.approx(by_hand(rows, y, wanted, own), abs=1e-7)
 
 
-@pytest.mark.parametrize("select", ["best", "one-se", "one-se-paired"])
+@pytest.mark.parametrize("select", ["best", "one-se", "one-se-paired", {"at_most": 5}])
 @pytest.mark.parametrize("split", [HOLDOUT, FOLDS], ids=["holdout", "folds"])
 def test_the_choice_is_that_of_a_search_on_the_same_grid(split, select):
     from regsearch.search.trial import Trial
     from regsearch.search.winner import winner
 
-    rows, wanted = development(split, (120, 40)), config(select=select)
+    rows, wanted = development(split, (120, 40)), config().updated(select=select)
     proposals = candidates(wanted, None, len(rows.model.y))
     solved = Evaluator(Task(rows, wanted.tolerance))(proposals)
     trials = [
         Trial(proposal.family, proposal.number, proposal.parameters, proposal.penalty, one.evaluation.metrics(), "")
         for proposal, one in zip(proposals, solved, strict=True)
     ]
-    chosen = winner(trials, wanted.tolerance, select, lambda trial: np.array(solved[trial.number].evaluation.losses))
+    chosen = winner(
+        trials, wanted.tolerance, wanted.select, lambda trial: np.array(solved[trial.number].evaluation.losses)
+    )
     (score,) = NullTask(Task(rows, wanted.tolerance), wanted).solver()(real_target(rows)[:, None])
     assert score == pytest.approx(chosen.r2_validation, abs=1e-8)
 

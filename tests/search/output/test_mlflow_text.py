@@ -19,8 +19,7 @@ def note(result):
 
 
 @pytest.mark.slow
-def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(small_config):
-    searched = run_search(small_config, promote=False, progress=False)
+def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(searched):
     sealed = note(searched)
     assert f"Nothing has read them. To open them, once: `regsearch promote {searched.search_id}`." in sealed
     promotion = promote(searched.search_id)

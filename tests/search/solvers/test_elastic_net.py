@@ -190,3 +190,18 @@ def test_guesses_from_two_neighbours_save_steps(n_l2):
     for share in np.geomspace(1, 0.05, 60)[1:]:
         steps += path.solve(Penalty(share * largest_l1(design), n_l2 / 150)).newton_steps
     assert steps <= 1.9 * 59
+
+
+@pytest.mark.parametrize("seed", [850624, 89286, 22101])
+def test_columns_that_are_nearly_equal_do_not_lead_it_in_circles(seed):
+    rng = np.random.default_rng(seed)
+    n_rows, n_features = int(rng.integers(8, 40)), int(rng.integers(20, 80))
+    apart = 10.0 ** -rng.integers(4, 12)
+    half = rng.standard_normal((n_rows, n_features))
+    X = np.hstack([half, half + apart * rng.standard_normal(half.shape)]) * 10.0 ** rng.uniform(-3, 3, 2 * n_features)
+    design = normalise(X, half[:, :5].sum(axis=1) + rng.standard_normal(n_rows))
+    path = ElasticNetPath(design)
+    for share in np.geomspace(1, 1e-5, 12)[1:]:
+        solution = path.solve(Penalty(share * design.largest_l1, 0.0))
+        assert solution.duality_gap < 1e-4
+        assert solution.newton_steps < 10 * n_features

@@ -150,3 +150,21 @@ def test_what_is_done_meanwhile_is_done_while_the_first_batches_are_being_solved
     with ThreadPoolExecutor() as executor:
         drive([Ledger("ridge", batches("ridge", 1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
     assert happened == ["meanwhile", "solved", "solved"]
+
+
+def test_the_next_batch_is_being_solved_when_it_is_said_that_one_was_told():
+    study = Ledger("ridge", batches("ridge", 3, 2))
+    begun = {3: Event(), 2: Event()}
+    told = []
+
+    def solve(path):
+        begun[len(path)].set()
+        return [solved(0.5) for _ in path]
+
+    def note():
+        assert begun[2].wait(60)
+        told.append(len(study.told))
+
+    with ThreadPoolExecutor(1) as executor:
+        drive([study], on(executor, solve), lambda *_: None, set(), told=note)
+    assert told == [3, 5]

@@ -52,7 +52,7 @@ def importance():
     step = np.arange(12.0)
     strengths = {"l1_alpha": 10 ** (step % 5 - 4), "l2_alpha": 10 ** (step % 7 - 3)}
     return figures.importance(
-        strengths, step / 12 - 0.6, {"l1_alpha": 0.6, "l2_alpha": 0.3}, figures.Choices(best=11, one_se=8)
+        strengths, step / 12 - 0.6, {"l1_alpha": 0.6, "l2_alpha": 0.4}, figures.Choices(best=11, one_se=8)
     )
 
 
@@ -104,8 +104,42 @@ def null_scores():
     return figures.null_scores(scores, 0.7, title, "validation")
 
 
+def residuals():
+    predicted = np.linspace(0, 3, 200)
+    trace = figures.Trace(np.arange(200), predicted + np.sin(3 * predicted) / 4 + np.sin(np.arange(200)) / 2, predicted)
+    return figures.residuals(trace, "speed", LONG)
+
+
+def residuals_with_test():
+    predicted = np.linspace(0, 3, 200)
+    trace = figures.Trace(np.arange(200), predicted + np.sin(np.arange(200)) / 2, predicted)
+    test = figures.Trace(np.arange(50), 2 - np.arange(50) / 10, predicted[::4])
+    return figures.residuals(trace, "a target with a very long name that is shortened", LONG, test)
+
+
+def r2_of_folds_against_alpha():
+    step = np.arange(8.0)
+    validation = 0.8 - 0.03 * (step - 3) ** 2
+    folds = validation + np.array([[-0.2], [0.0], [0.1], [-3.0]]) * (1 + step / 10)
+    curve = figures.Curve(10 ** (step / 3 - 3), 0.95 - 0.08 * step, validation, 0.05 + 0.01 * step, folds)
+    return figures.r2_against_alpha("lasso", curve, (0.98, 0.4), figures.Choices(best=3, one_se=5))
+
+
+def group_scores():
+    names = [f"animal_{number:.0f} a very long name of a session" for number in range(20)]
+    r2 = np.append(0.8 - 0.9 * np.sin(np.arange(19.0)) ** 2, -7.0)
+    return figures.group_scores(names, r2, 0.5, LONG, np.where(np.arange(20) % 3, r2 - 0.1, np.nan))
+
+
+def many_group_scores():
+    return figures.group_scores([*map(str, range(60))], np.sin(np.arange(60.0)) ** 2, 0.5, LONG)
+
+
 DRAWN = (
+    group_scores,
+    many_group_scores,
     r2_against_alpha,
+    r2_of_folds_against_alpha,
     mix_heatmap,
     mix_points,
     importance,
@@ -117,6 +151,8 @@ DRAWN = (
     predictions,
     predictions_with_test,
     null_scores,
+    residuals,
+    residuals_with_test,
 )
 
 

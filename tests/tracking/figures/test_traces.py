@@ -33,3 +33,28 @@ def test_test_rows_are_drawn_below_the_others_if_they_are_given():
     ]
     np.testing.assert_array_equal(drawn[2].lines[1].get_ydata(), test.predicted)
     assert len(figures.predictions(seen, seen, "run", "lasso").axes) == 2
+
+
+def test_residuals_are_what_the_prediction_leaves_of_each_row_and_their_means_by_tenths():
+    predicted = np.arange(40.0)[::-1]
+    left = np.where(predicted < 20, 1.0, -3.0)
+    figure = figures.residuals(figures.Trace(np.arange(40), predicted + left, predicted), "speed", "lasso")
+    against, residual = figure.axes
+    np.testing.assert_array_equal(against.lines[0].get_xydata(), np.column_stack([predicted, predicted + left]))
+    np.testing.assert_array_equal(residual.lines[0].get_xydata(), np.column_stack([predicted, left]))
+    means = residual.lines[-1].get_xydata()
+    np.testing.assert_allclose(means, np.column_stack([np.arange(10) * 4 + 1.5, [1.0] * 5 + [-3.0] * 5]))
+
+
+def test_residuals_of_fewer_rows_than_groups_are_drawn():
+    rows = np.arange(3)
+    figure = figures.residuals(figures.Trace(rows, rows + 1.0, rows * 1.0), "speed", "lasso")
+    assert len(figure.axes[1].lines[-1].get_xydata()) == 3
+
+
+def test_very_many_points_are_pixels_in_a_file_for_printing():
+    sizes = {}
+    for count in (2000, 20_000):
+        values = np.random.default_rng(0).standard_normal((2, count))
+        sizes[count] = len(figures.to_pdf(figures.residuals(figures.Trace(np.arange(count), *values), "y", "lasso")))
+    assert sizes[20_000] < 5 * sizes[2000]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regsearch.data.lagged import Lagged, lag_sources
 from regsearch.data.table import Table
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.lagged import Lagged, lag_sources
 from regsearch.search.solvers.path import RegularizationPath
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,46 @@ def lag_sources(n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | 
     has_past = (within >= max(0, *lags)) & (within < sizes[labels] + min(0, *lags))
     kept = np.flatnonzero(has_past)
     return kept, np.array([order[place[kept] - lag] for lag in lags], dtype=np.intp).reshape(len(lags), len(kept))
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Where each lag finds the features of a row.
+
+    Attributes
+    ----------
+    lags : tuple of int
+        Numbers of rows before.
+    kept : ndarray of intp, shape (n_kept,)
+        Rows whose every lag lies within their group, ascending.
+    taken : ndarray of intp, shape (n_lags, n_kept)
+        Row from which each lag takes the features of each of them.
+    """
+
+    lags: tuple[int, ...]
+    kept: Indices
+    taken: Indices
+
+    @classmethod
+    def of(cls, n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | None = None) -> Past:
+        """Return where lags find the past of `n_rows` rows; see `lag_sources`."""
+        return cls(tuple(lags), *lag_sources(n_rows, lags, groups))
+
+    @property
+    def is_present(self) -> bool:
+        """Whether every row has its own features alone."""
+        return self.lags == (0,)
+
+    def sources(self, rows: Indices) -> Indices:
+        """Return from which row each lag takes the features of some kept rows, shape (n_lags, n_rows)."""
+        return self.taken[:, np.searchsorted(self.kept, rows)]
+
+    def names(self, features: tuple[str, ...], n_features: int) -> tuple[str, ...]:
+        """Return the names of the columns: a feature and its lag; features without names have their number."""
+        if self.is_present:
+            return features
+        known = features or tuple(f"feature {number}" for number in range(n_features))
+        return tuple(f"{name} @ lag {lag}" for lag in self.lags for name in known)
 
 
 class Lagged:

@@ -1,0 +1,103 @@
+"""What is known of each row beside its features and its target: group, weight, covariates, and fold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.errors import DataError
+
+Labels = NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What is known of each row; each part is ``None`` where it was not given.
+
+    Parameters
+    ----------
+    groups : ndarray of str, shape (n_rows,), or None
+        Session, subject or run that each row belongs to.
+    weights : ndarray of float64, shape (n_rows,), or None
+        How much each row counts, at least 0.  Rows of weight 0 are left out.
+    covariates : ndarray of float64, shape (n_rows, n_covariates), or None
+        Columns that are fitted and never penalised.
+    folds : ndarray of str, shape (n_rows,), or None
+        The fold in which each row is a validation row.
+    """
+
+    groups: Labels | None = None
+    weights: NDArray[np.float64] | None = None
+    covariates: NDArray[np.float64] | None = None
+    folds: Labels | None = None
+
+    def at(self, rows: NDArray[np.integer]) -> Self:
+        """Return the annotations of some rows."""
+        return replace(self, **{name: values[rows] for name, values in self._given()})
+
+    def update(self, digest: hashlib._Hash) -> None:
+        """Add what is given to a digest."""
+        for name, values in self._given():
+            digest.update(f"{name}{values.shape}".encode())
+            if name in ("groups", "folds"):
+                digest.update("\0".join(values.tolist()).encode())
+            else:
+                digest.update(np.ascontiguousarray(values, dtype="<f8").data)
+
+    def check(self, n_rows: int, covariate_names: tuple[str, ...] = ()) -> None:
+        """Raise `DataError` if an annotation is not of `n_rows` rows, or its values cannot be used."""
+        for name, values in self._given():
+            if len(values) != n_rows:
+                raise DataError(f"{name}: expected one for each of {n_rows} rows, found {len(values)}; give as many")
+            wanted = 2 if name == "covariates" else 1
+            if values.ndim != wanted:
+                raise DataError(f"{name}: expected {wanted} dimension(s), found shape {values.shape}; reshape them")
+        if self.weights is not None:
+            _require_weights(self.weights)
+        if self.covariates is not None:
+            _require_covariates(self.covariates, covariate_names)
+
+    def _given(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if values is not None:
+                yield field.name, values
+
+
+NOTHING = Annotations()
+"""What is known of rows that have neither groups nor weights, covariates or folds."""
+
+
+def _require_weights(weights: NDArray[np.float64]) -> None:
+    bad = ~np.isfinite(weights) | (weights < 0)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"weights: expected numbers of at least 0, found {weights[row]:g} at row {row} (from 0) and "
+            f"{int(bad.sum())} such in all; give 0 to leave a row out"
+        )
+    if not weights.any():
+        raise DataError("weights: expected some above 0, found all zero; give the rows that count a weight")
+
+
+def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...]) -> None:
+    named = names or tuple(map(str, range(values.shape[1])))
+    for place, name in enumerate(named):
+        column = values[:, place]
+        if not np.isfinite(column).all():
+            row = int(np.argmin(np.isfinite(column)))
+            raise DataError(f"covariate {name}: expected finite numbers, found {column[row]} at row {row}; fill them")
+        if column.min() == column.max():
+            raise DataError(
+                f"covariate {name}: expected a column that varies, found {column[0]:g} in every row; the intercept is "
+                "fitted anyway, leave it out"
+            )
+        for earlier in range(place):
+            if np.array_equal(values[:, earlier], column):
+                found = f"a copy of {named[earlier]}"
+                raise DataError(f"covariate {name}: expected columns that differ, found {found}; drop one")

@@ -1,0 +1,190 @@
+"""Targets, covariates, weights and labels from arrays: whole ones, and columns of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.data.annotations import Annotations
+from regsearch.data.array_headers import require_shapes
+from regsearch.data.refusal import line, refusal, require_present, short
+from regsearch.data.roles import Roles, chosen
+
+_NAMES = "_names"
+
+
+class Arrays(Protocol):
+    """Named arrays in a file or a folder."""
+
+    def names(self) -> Sequence[str]:
+        """Names of the arrays."""
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of an array, from its header."""
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return all values of an array of numbers."""
+
+    def labels(self, name: str) -> NDArray[np.str_]:
+        """Return all values of an array of text or of numbers, as text."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """An array of one value per row, or one column of an array.
+
+    Parameters
+    ----------
+    array : str
+    place : int or None
+        Number of the column; ``None`` for an array of one dimension or one column.
+    """
+
+    array: str
+    place: int | None
+
+
+def column_of(arrays: Arrays, text: str, do: str) -> Column:
+    """Return what a text names: an array, or a column as ``"behaviour:3"`` or ``"behaviour:speed"``.
+
+    The names of the columns of ``behaviour`` are in the array ``behaviour_names``.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    text : str
+    do : str
+        What to do if there is no such array.
+    """
+    names = arrays.names()
+    if text in names or ":" not in text:
+        require_present(text, names, "array", do)
+        shape = arrays.shape_of(text)
+        if len(shape) == 2 and shape[1] > 1:
+            known = f"{text}:0 to {text}:{shape[1] - 1}"
+            raise refusal(f"one number per row in {short(text)}", f"shape {shape}", f"name one of its columns, {known}")
+        return Column(text, None)
+    array, _, name = text.rpartition(":")
+    require_present(array, names, "array", do)
+    shape = arrays.shape_of(array)
+    columns = arrays.labels(array + _NAMES).tolist() if array + _NAMES in names else []
+    width = shape[1] if len(shape) == 2 else 0
+    if name in columns:
+        return Column(array, columns.index(name))
+    if name.isdigit() and int(name) < width:
+        return Column(array, int(name))
+    if not width:
+        raise refusal(f"a column {short(name)} of {short(array)}", f"shape {shape}", f"name {short(array)} alone")
+    known = ", ".join(map(short, columns[:5])) if columns else f"columns 0 to {width - 1}"
+    raise refusal(f"a column {short(name)} of {short(array)}", known, "name one of them")
+
+
+def arrays_of(texts: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Return the arrays that texts name, as arrays or as columns of them, each once."""
+    return [*dict.fromkeys(text if text in names else text.rpartition(":")[0] or text for text in texts)]
+
+
+def require_parts(arrays: Arrays, features: str, roles: Roles) -> None:
+    """Raise `DataError` unless every part is there, plays no other part and, by its header, has a value for each row.
+
+    Parameters
+    ----------
+    arrays : Arrays
+    features : str
+        Name of the array of features.
+    roles : Roles
+    """
+    roles.require_distinct()
+    X = arrays.shape_of(features)
+    taken: dict[Column, str] = {}
+    for text in roles.numbers:
+        column = _numbers_column(arrays, text, roles)
+        shape = arrays.shape_of(column.array)
+        require_shapes(X, shape if column.place is None else shape[:1], text)
+        if column.array == features:
+            found = f"{short(text)} among the features {short(features)}"
+            raise refusal(
+                "one part for each array", found, "save it as an array of its own, without it in the features"
+            )
+        if column in taken:
+            found = f"the same for {short(taken[column])} and {short(text)}"
+            raise refusal("another column for each part", found, "name it once")
+        taken[column] = text
+    for text in roles.labels:
+        require_present(text, arrays.names(), "array", "name an array of labels, one per row")
+        if (shape := arrays.shape_of(text)) not in ((X[0],), (X[0], 1)):
+            found = f"shape {short(shape)} beside {X[0]} rows of {short(features)}"
+            raise refusal(f"one label of {short(text)} per row", found, "name an array of labels, one per row")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What arrays hold beside the features.
+
+    Attributes
+    ----------
+    targets : dict of str to ndarray of float64, shape (n_rows,)
+    annotations : Annotations
+    """
+
+    targets: dict[str, NDArray[np.float64]]
+    annotations: Annotations
+
+
+def read_parts(arrays: Arrays, roles: Roles) -> Parts:
+    """Read targets, covariates, weights and labels."""
+    read: dict[str, NDArray[Any]] = {}
+
+    def numbers(text: str) -> NDArray[np.float64]:
+        column = _numbers_column(arrays, text, roles)
+        values = read.setdefault(column.array, arrays.numbers(column.array))
+        return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
+
+    def labels(name: str | None) -> NDArray[np.str_] | None:
+        return None if name is None else arrays.labels(name).reshape(-1)
+
+    targets = {line(name): numbers(name) for name in roles.targets}
+    covariates = np.column_stack([numbers(name) for name in roles.covariates]) if roles.covariates else None
+    weights = numbers(roles.weights) if roles.weights else None
+    return Parts(targets, Annotations(labels(roles.groups), weights, covariates, labels(roles.folds)))
+
+
+def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:
+    """Return the names in the array ``X_names`` beside the features ``X``, or in ``feature_names``; else none."""
+    for name in (features + _NAMES, "feature_names"):
+        if name in arrays.names() and arrays.shape_of(name) == (n_features,):
+            return tuple(arrays.labels(name).tolist())
+    return ()
+
+
+def chosen_columns(names: tuple[str, ...], roles: Roles) -> NDArray[np.intp] | None:
+    """Return the places of the features that a configuration names, or ``None`` for all.
+
+    Raises
+    ------
+    DataError
+        If they are named, but the columns have no names.
+    """
+    if not roles.patterns and not roles.exclude:
+        return None
+    if not names:
+        do = "save an array feature_names beside the features"
+        raise refusal("names of the features, to choose among them", "none", do)
+    left = set(chosen(names, roles.patterns, roles.exclude))
+    return np.array([place for place, name in enumerate(names) if name in left], dtype=np.intp)
+
+
+def require_all_features(roles: Roles) -> None:
+    """Raise `DataError` if a configuration chooses among the columns of features that are read where they lie."""
+    if roles.patterns or roles.exclude:
+        do = "save the features to search as an array of their own"
+        raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
+
+
+def _numbers_column(arrays: Arrays, text: str, roles: Roles) -> Column:
+    do = "say by --target which array to predict" if text in roles.targets else "name one of the arrays"
+    return column_of(arrays, text, do)

@@ -1,0 +1,151 @@
+"""Which arrays or columns of a source play which part in a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from regsearch.data.refusal import refusal, require_present, short
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The parts that arrays or columns play.
+
+    Parameters
+    ----------
+    targets : tuple of str
+        Names to predict, each by a search of its own.
+    features : str, tuple of str or None
+        Of a table: names or patterns, such as ``"unit_*"``, of the columns to predict from; ``None`` for all that have
+        no other part.  Of arrays: the name of the array of features, ``None`` for ``X``; or as a tuple, names or
+        patterns of its columns.
+    exclude : tuple of str
+        Names or patterns of columns that are no features.
+    covariates : tuple of str
+        Columns that are fitted and never penalised.
+    groups, weights, folds : str or None
+        Names of each row's session, subject or run; of its weight; and of the fold that it validates.
+    """
+
+    targets: tuple[str, ...] = ("y",)
+    features: str | tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    groups: str | None = None
+    weights: str | None = None
+    folds: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The first target."""
+        return self.targets[0]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What holds one number per row and is no feature."""
+        return (*self.targets, *self.covariates, *([self.weights] if self.weights else []))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What holds one label per row: groups and folds, which may be the same column."""
+        return tuple(dict.fromkeys(name for name in (self.groups, self.folds) if name))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Names or patterns of the columns that are features; empty for all."""
+        return self.features if isinstance(self.features, tuple) else ()
+
+    def require_distinct(self) -> None:
+        """Raise `DataError` if a name has two parts."""
+        given = [*((name, "a target") for name in self.targets), *((name, "a covariate") for name in self.covariates)]
+        given += [(name, part) for name, part in ((self.weights, "the weights"), (self.groups, "the groups")) if name]
+        given += [(self.folds, "the folds")] if self.folds and self.folds != self.groups else []
+        given += [(name, "a feature") for name in self.patterns]
+        parts: dict[str, str] = {}
+        for name, part in given:
+            if name in parts:
+                found = (
+                    f"{short(name)} twice" if parts[name] == part else f"{short(name)} as {parts[name]} and as {part}"
+                )
+                raise refusal("one part for each name", found, "name it once")
+            parts[name] = part
+
+    def features_among(self, names: Sequence[str]) -> list[str]:
+        """Return the columns of a table that are features, in its order.
+
+        Raises
+        ------
+        DataError
+            If a name with a part is missing, a pattern matches nothing, or no feature is left.
+        """
+        self.require_distinct()
+        for name in (*self.numbers, *self.labels):
+            do = "say by --target which column to predict" if name in self.targets else "name one of the columns"
+            require_present(name, names, "column", do)
+        wanted = self.patterns or ((self.features,) if isinstance(self.features, str) else ())
+        taken = {*self.numbers, *self.labels}
+        for name in wanted:
+            if name in taken:
+                raise refusal(
+                    "one part for each name", f"{short(name)} as a feature beside another part", "name it once"
+                )
+        return chosen([name for name in names if name not in taken], wanted, self.exclude, known=names)
+
+    def part_of(self, name: str) -> str:
+        """Return the part that a name has beside the features, or an empty text."""
+        named = dict.fromkeys(self.targets, "target") | dict.fromkeys(self.covariates, "covariate")
+        named |= {
+            name: part
+            for name, part in ((self.folds, "folds"), (self.weights, "weights"), (self.groups, "groups"))
+            if name
+        }
+        return named.get(name, "")
+
+
+def chosen(
+    names: Sequence[str], wanted: Sequence[str], exclude: Sequence[str], known: Sequence[str] | None = None
+) -> list[str]:
+    """Return the names that are wanted, all if none are named, and not excluded.
+
+    Parameters
+    ----------
+    names : sequence of str
+    wanted, exclude : sequence of str
+        Names or patterns.
+    known : sequence of str or None
+        Names that may be excluded without effect; by default `names`.
+
+    Raises
+    ------
+    DataError
+        If one of them matches nothing, or no name is left.
+    """
+    for pattern in wanted:
+        if not any(_matches(name, pattern) for name in names):
+            raise refusal(
+                f"columns that match {short(pattern)}", _some(names), "name columns, or a pattern such as unit_*"
+            )
+    for pattern in exclude:
+        if not any(_matches(name, pattern) for name in known or names):
+            raise refusal(f"columns to exclude that match {short(pattern)}", _some(known or names), "check the name")
+    left = [
+        name
+        for name in names
+        if (not wanted or any(_matches(name, pattern) for pattern in wanted))
+        and not any(_matches(name, pattern) for pattern in exclude)
+    ]
+    if not left:
+        others = ", ".join(map(short, (known or names)[:3]))
+        raise refusal("features beside the target", f"no column but {others}", "add a column per feature")
+    return left
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(map(short, names[:3]))
+    return f"{len(names)} other(s): {listed}{', …' if len(names) > 3 else ''}"

@@ -1,0 +1,481 @@
+"""How a configuration cuts a recording: rows to fit on, rows to compare on, and rows to keep sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from regsearch.data import Annotations, Split
+from regsearch.data.lagged import Past
+from regsearch.data.split import (
+    Index,
+    as_blocks,
+    blocked_folds,
+    count,
+    distances,
+    in_words,
+    require_disjoint,
+    require_embargo,
+    rows_of,
+)
+from regsearch.errors import DataError
+from regsearch.search.config import SearchConfig
+from regsearch.search.data_config import (
+    ColumnConfig,
+    FoldsConfig,
+    FractionConfig,
+    GivenConfig,
+    GivenFold,
+    GroupsConfig,
+    SplitConfig,
+    ranges,
+)
+
+_VALIDATION, _TEST = 0.15, 0.15
+_FEWEST = 14
+_MOST_EACH = 5
+"""Number of groups up to which each validates in turn by default; more are dealt to so many folds."""
+_LONGEST = 10
+"""Number of ranges or groups that are listed."""
+
+Folds = list[tuple[Index, Index]]
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """What is known of the rows that are to be cut.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Places of the rows that can be used, ascending.
+    past : Past
+        Where lags find the past of each row.
+    known : Annotations
+        Of all rows of the recording.
+    config : SearchConfig
+    n_rows : int
+        Number of rows of the recording.
+    """
+
+    rows: Index
+    past: Past
+    known: Annotations
+    config: SearchConfig
+    n_rows: int
+
+    @classmethod
+    def of(cls, config: SearchConfig, n_rows: int, known: Annotations) -> Recorded:
+        """Return the rows of a recording that have a past, if lags need one, and a weight above 0."""
+        past = Past.of(n_rows, config.data.lags, known.groups)
+        rows = past.kept
+        if known.weights is not None:
+            rows = rows[known.weights[rows] > 0]
+        return cls(rows, past, known, config, n_rows)
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether the order of rows means nothing."""
+        return self.config.data.rows == "independent"
+
+    @cached_property
+    def order(self) -> Index:
+        """The rows in the order in which they are dealt out: as they lie, or shuffled by the seed."""
+        if not self.is_independent:
+            return self.rows
+        return np.random.default_rng(self.config.seed).permutation(self.rows)
+
+    def without(self, taken: Index, embargo: int = 0) -> Recorded:
+        """Return the rows that are left, none of which sees the features of those that are taken."""
+        left = self.rows[~np.isin(self.rows, taken)]
+        if not self.past.is_present:
+            left = left[~np.isin(self.past.sources(left), taken).any(axis=0)]
+        if embargo and taken.size and left.size:
+            left = left[distances(left, taken) > embargo]
+        return replace(self, rows=left)
+
+    def groups_of(self, rows: Index) -> list[str]:
+        """Return the groups of some rows, in the order in which they first appear."""
+        return list(dict.fromkeys(self.known.groups[rows].tolist())) if self.known.groups is not None else []
+
+    def in_groups(self, names: Sequence[str]) -> Index:
+        """Return the rows of some groups."""
+        assert self.known.groups is not None, "`_require_known` has checked it"  # noqa: S101
+        found = self.groups_of(self.rows)
+        missing = [name for name in names if name not in found]
+        if missing:
+            listed = ", ".join(map(repr, found[:_LONGEST]))
+            raise DataError(
+                f"split: expected rows of the group {missing[0]!r}, found groups {listed}; name some of these"
+            )
+        return self.rows[np.isin(self.known.groups[self.rows], names)]
+
+    def between(self, first: float, last: float) -> Index:
+        """Return the rows between two shares of the order."""
+        n_rows = len(self.order)
+        return np.sort(self.order[round(first * n_rows) : round(last * n_rows)])
+
+    def share_of_groups(self, fraction: float, *, last: bool) -> Index:
+        """Return whole groups, the last or the first ones of the order, that make up a share of the rows."""
+        names = self.groups_of(self.order)
+        chosen: list[str] = []
+        for name in reversed(names) if last else names:
+            if chosen and len(self.in_groups(chosen)) >= fraction * len(self.rows):
+                break
+            chosen.append(name)
+        return self.in_groups(chosen)
+
+    @property
+    def has_whole_groups(self) -> bool:
+        """Whether there are groups, and no part may have only some of a group's rows."""
+        split = self.config.data.split
+        return self.known.groups is not None and not (split and split.share_groups)
+
+    def folds(self, wanted: FoldsConfig | GroupsConfig) -> Folds:
+        """Deal the rows to folds."""
+        if isinstance(wanted, GroupsConfig):
+            return self._folds_of_groups(wanted)
+        if not self.is_independent:
+            return self._apart(blocked_folds(self.rows, wanted.folds, wanted.embargo))
+        if wanted.embargo:
+            raise DataError(
+                f'split: expected no embargo beside rows = "independent", found {wanted.embargo}; leave it out'
+            )
+        parts = blocked_folds(np.arange(len(self.order)), wanted.folds)
+        return self._apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
+
+    def _folds_of_groups(self, wanted: GroupsConfig) -> Folds:
+        names = self.groups_of(self.order)
+        number = len(names) if wanted.groups == "each" else int(wanted.groups)  # type: ignore[arg-type]
+        if not 2 <= number <= len(names):
+            raise DataError(
+                f"split: expected at least {max(2, number)} groups to deal to folds, found {len(names)}; "
+                "give fewer folds, or other rows to them"
+            )
+        dealt: list[list[str]] = [[] for _ in range(number)]
+        sizes = {name: len(self.in_groups([name])) for name in names}
+        filled = [0] * number
+        largest_first = names if wanted.groups == "each" else sorted(names, key=lambda name: -sizes[name])
+        for name in largest_first:
+            at = int(np.argmin(filled))
+            dealt[at].append(name)
+            filled[at] += sizes[name]
+        return self._folds_by([self.in_groups(part) for part in dealt])
+
+    def folds_as_supplied(self) -> Folds:
+        """Return the folds that a column names."""
+        assert self.known.folds is not None, "`_require_known` has checked it"  # noqa: S101
+        labels = self.known.folds[self.rows]
+        names = list(dict.fromkeys(labels.tolist()))
+        if len(names) < 2:
+            raise DataError(
+                f"split: expected a column of at least two folds, found {names[0]!r} alone; name another column"
+            )
+        return self._folds_by([self.rows[labels == name] for name in names])
+
+    def _folds_by(self, parts: Sequence[Index]) -> Folds:
+        return self._apart([(self.rows, part) for part in parts])
+
+    def _apart(self, folds: Folds) -> Folds:
+        """Leave out the training rows that are validation rows or, by their lags, see some."""
+        return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
+
+
+def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
+    """Return the split of a recording that a configuration asks for.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    n_rows : int
+        Number of rows of the recording.
+    known : Annotations
+        Groups, weights and folds of its rows.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be cut like that.
+    """
+    wanted = config.data.split
+    if wanted is not None:
+        require_ranges(wanted, n_rows)
+    _require_known(config, known)
+    recorded = Recorded.of(config, n_rows, known)
+    if recorded.past.kept.size == 0:
+        raise DataError(f"split: lags {list(config.data.lags)} leave none of {n_rows} rows; give smaller lags")
+    if wanted is None:
+        wanted = _default(recorded)
+    test = _test(recorded, wanted)
+    embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
+    if isinstance(wanted.train, tuple) and embargo:
+        require_embargo(rows_of(ranges(wanted.train)), test, embargo)
+    rest = recorded.without(test, embargo)
+    split = _cut(recorded, wanted, rest, test)
+    _require_whole_groups(recorded, wanted, split)
+    split.check(n_rows)
+    return split
+
+
+def _require_known(config: SearchConfig, known: Annotations) -> None:
+    """Raise `DataError` if the recording lacks what the configuration says of its rows."""
+    data, split = config.data, config.data.split
+    parts = [getattr(split, name) for name in _PARTS] if split else []
+    by_groups = any(isinstance(part, GroupsConfig) for part in parts)
+    by_column = any(isinstance(part, ColumnConfig) for part in parts)
+    for name, wanted in (
+        ("groups", data.groups or by_groups),
+        ("weights", data.weights),
+        ("covariates", data.covariates),
+        ("folds", by_column),
+    ):
+        if wanted and getattr(known, name) is None:
+            do = (
+                f"give {name} to from_frame or from_arrays"
+                if name == "folds"
+                else f"set data.{name} to the column that holds them, or give {name} to from_frame or from_arrays"
+            )
+            raise DataError(f"split: expected a recording with {name}, found none; {do}")
+
+
+def ranges_in_words(config: SearchConfig) -> dict[str, str]:
+    """Return the parts that a configuration gives as ranges in words, before the recording is known."""
+    split = config.data.split
+    if split is None:
+        return {}
+    require_ranges(split, 0)
+    return {name: in_words(ranges(rows)) for name in _PARTS if isinstance(rows := getattr(split, name), tuple)}
+
+
+def nested_parts(config: SearchConfig, n_rows: int, known: Annotations) -> int:
+    """Return the number of parts that are tested in turn."""
+    return len(_parts(Recorded.of(config, n_rows, known), config.data.split))
+
+
+def _default(recorded: Recorded) -> SplitConfig:
+    """Return the default split: by fractions, or by groups if there are any."""
+    n_rows, n_groups = len(recorded.rows), len(recorded.groups_of(recorded.rows))
+    if recorded.known.folds is not None:
+        return SplitConfig(validation=ColumnConfig(column="folds"), test=FractionConfig(fraction=_TEST))
+    if recorded.known.groups is None:
+        if n_rows < _FEWEST:
+            raise DataError(
+                f"split: {n_rows} rows are too few to cut into train, validation and test; give at least {_FEWEST}"
+            )
+        return SplitConfig(validation=FractionConfig(fraction=_VALIDATION), test=FractionConfig(fraction=_TEST))
+    if n_groups < 3:
+        raise DataError(
+            f"split: expected at least 3 groups to train, validate and test on, found {n_groups}; say in [data.split] "
+            "which rows do what, with share_groups = true to cut through groups"
+        )
+    groups = GroupsConfig(groups="each" if n_groups <= _MOST_EACH + 1 else _MOST_EACH)
+    return SplitConfig(validation=groups, test=FractionConfig(fraction=_TEST))
+
+
+def require_ranges(wanted: SplitConfig, n_rows: int) -> None:
+    """Raise `DataError` if ranges are not ranges, overlap, or reach past the recording; before any array is made."""
+    given = [(name, ranges(rows)) for name in _PARTS if isinstance(rows := getattr(wanted, name), tuple)]
+    require_disjoint(*given)
+    for name, rows in given:
+        if n_rows and max(stop for _, stop in rows) > n_rows:
+            raise DataError(
+                f"split: {name} rows {in_words(rows)} reach past the recording's {n_rows} rows; change [data.split]"
+            )
+
+
+_PARTS = ("train", "validation", "test")
+
+
+def _parts(recorded: Recorded, wanted: SplitConfig | None) -> list[Index]:
+    assert wanted is not None  # noqa: S101
+    assert isinstance(wanted.test, FoldsConfig | GroupsConfig), "the split is nested"  # noqa: S101
+    return [part for _, part in recorded.folds(wanted.test)]
+
+
+def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
+    if wanted.is_in_turn:
+        parts = _parts(recorded, wanted)
+        if wanted.part is not None and wanted.part >= len(parts):
+            raise DataError(f"split: expected part below {len(parts)}, found {wanted.part}; parts count from 0")
+        return _NOTHING if wanted.part is None else parts[wanted.part]
+    if wanted.test == "none":
+        return _NOTHING
+    if wanted.test is None and wanted.train is not None:
+        return _beside(recorded, wanted)
+    fraction = _fraction_of_test(wanted)
+    if fraction is None:
+        return _rows(recorded, wanted.test)
+    left = replace(recorded, rows=np.setdiff1d(recorded.rows, _named(recorded, wanted)))
+    return _share(left, fraction * len(recorded.rows) / max(1, len(left.rows)))
+
+
+def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
+    """Return the rows that are left beside given training and validation rows."""
+    embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
+    train = _trained(recorded, recorded, wanted.train)
+    left = recorded.without(train, embargo)
+    if isinstance(wanted.validation, FractionConfig):
+        share = wanted.validation.fraction * len(recorded.rows) / max(1, len(left.rows))
+        rest = left.without(_share(left, share, last=False)).rows
+    else:
+        rest = left.without(_named(recorded, wanted)).rows
+    if not rest.size:
+        raise DataError(
+            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
+            'test = "none"'
+        )
+    return rest
+
+
+def _fraction_of_test(wanted: SplitConfig) -> float | None:
+    if wanted.test is None:
+        return _TEST
+    return wanted.test.fraction if isinstance(wanted.test, FractionConfig) else None
+
+
+def _share(left: Recorded, fraction: float, *, last: bool = True) -> Index:
+    """Return a share of the rows that are left, from their end or from their start."""
+    if left.has_whole_groups:
+        return left.share_of_groups(fraction, last=last)
+    return left.between(1 - fraction, 1) if last else left.between(0, fraction)
+
+
+_NOTHING = np.empty(0, dtype=np.intp)
+
+
+def _named(recorded: Recorded, wanted: SplitConfig) -> Index:
+    """Return the rows that are named as training or validation rows."""
+    named = [
+        _rows(recorded, rows)
+        for rows in (wanted.train, wanted.validation)
+        if isinstance(rows, tuple) or (isinstance(rows, GroupsConfig) and rows.names)
+    ]
+    return np.concatenate([_NOTHING, *named])
+
+
+def _rows(recorded: Recorded, wanted: object) -> Index:
+    """Return the rows of ranges or of groups by name, among those that can be used."""
+    if isinstance(wanted, GroupsConfig):
+        return recorded.in_groups(wanted.names)
+    rows: Index = rows_of(ranges(wanted))  # type: ignore[arg-type]
+    return rows[np.isin(rows, recorded.rows)]
+
+
+def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -> Split:
+    """Cut the rows that are left beside the test rows."""
+    validation, left = wanted.validation, rest.rows
+    is_holdout = isinstance(validation, tuple | FractionConfig) or (
+        isinstance(validation, GroupsConfig) and validation.names
+    )
+    if is_holdout:
+        compared = _compared(recorded, wanted, rest)
+        beside = rest.without(compared)
+        train = beside.rows if wanted.train is None else _trained(recorded, beside, wanted.train)
+        shown: dict[str, Index | str] = {"train": train, "validation": compared, "test": test}
+        return Split.of([(train, compared)], train, test, _shown(recorded, shown))
+    if wanted.train is not None:
+        left = _trained(recorded, rest, wanted.train)
+    rows = replace(rest, rows=left)
+    if isinstance(validation, GivenConfig):
+        folds = [_given(rest, fold) for fold in validation.given]
+        said = f"{len(folds)} folds as given"
+    elif isinstance(validation, ColumnConfig):
+        folds = rows.folds_as_supplied()
+        said = f"{len(folds)} folds as {validation.column!r} names them"
+    else:
+        assert isinstance(validation, FoldsConfig | GroupsConfig)  # noqa: S101
+        folds = rows.folds(validation)
+        said = _folds_in_words(validation, len(folds), rows)
+    return Split.of(folds, left, test, _shown(recorded, {"train": left, "validation": said, "test": test}))
+
+
+def _given(rest: Recorded, fold: GivenFold) -> tuple[Index, Index]:
+    train, validation = _rows(rest, fold.train), _rows(rest, fold.validation)
+    both = np.intersect1d(train, validation)
+    if both.size:
+        raise DataError(
+            f"split: expected folds whose training and validation rows differ, found row {both[0]} in both and "
+            f"{both.size} such in all; a row of a fold may serve one purpose only"
+        )
+    return train, validation
+
+
+def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
+    """Return the validation rows of a holdout; a fraction is one of all rows, next to those of the test."""
+    if not isinstance(wanted.validation, FractionConfig):
+        return _rows(rest, wanted.validation)
+    fraction, tested = wanted.validation.fraction, _fraction_of_test(wanted)
+    if tested is None or wanted.train is not None or rest.has_whole_groups:
+        return _share(rest, min(1.0, fraction * len(recorded.rows) / max(1, len(rest.rows))))
+    rows = recorded.between(round(1 - tested - fraction, 12), 1 - tested)
+    return rows[np.isin(rows, rest.rows)]
+
+
+def _trained(recorded: Recorded, left: Recorded, wanted: object) -> Index:
+    if not isinstance(wanted, FractionConfig):
+        return _rows(left, wanted)
+    return _share(left, min(1.0, wanted.fraction * len(recorded.rows) / max(1, len(left.rows))), last=False)
+
+
+def _folds_in_words(wanted: FoldsConfig | GroupsConfig, number: int, rows: Recorded) -> str:
+    if isinstance(wanted, GroupsConfig):
+        groups = len(rows.groups_of(rows.rows))
+        return (
+            f"each of {groups} groups of these in turn"
+            if wanted.groups == "each"
+            else (f"{number} folds of these, with whole groups of {groups}")
+        )
+    return (
+        f"{number} shuffled folds of these"
+        if rows.is_independent
+        else (f"{number} blocked folds of these, embargo {wanted.embargo}")
+    )
+
+
+def _shown(recorded: Recorded, parts: dict[str, Index | str]) -> dict[str, str]:
+    """Return the rows of each part in words, and how many were left out and why."""
+    said = {name: rows if isinstance(rows, str) else _in_words(recorded, rows) for name, rows in parts.items()}
+    lost = recorded.n_rows - len(recorded.rows)
+    if lost:
+        past = recorded.n_rows - len(recorded.past.kept)
+        reasons = [
+            *([f"{past} without a past"] if past else []),
+            *([f"{lost - past} of weight 0"] if lost > past else []),
+        ]
+        said["left_out"] = f"{lost} rows: {', '.join(reasons)}"
+    return said
+
+
+def _in_words(recorded: Recorded, rows: Index) -> str:
+    if not rows.size:
+        return "none"
+    blocks = as_blocks(rows)
+    words = in_words(blocks) if len(blocks) <= _LONGEST else f"{len(rows)} rows between {rows[0]} and {rows[-1]}"
+    groups = recorded.groups_of(rows)
+    if not groups:
+        return words
+    listed = ", ".join(groups[:_LONGEST]) + (f" and {len(groups) - _LONGEST} more" if len(groups) > _LONGEST else "")
+    return f"{words} ({listed})"
+
+
+def _require_whole_groups(recorded: Recorded, wanted: SplitConfig, split: Split) -> None:
+    """Raise `DataError` if a group has rows in two parts that should tell different things."""
+    if recorded.known.groups is None or wanted.share_groups:
+        return
+    pairs = [("training", fold.train, "validation", fold.validation) for fold in split.folds]
+    for one, some, other, others in (*pairs, ("training or validation", split.model, "test", split.test)):
+        both = set(recorded.groups_of(rows_of(some))) & set(recorded.groups_of(rows_of(others)))
+        if both:
+            raise DataError(
+                f"split: expected every group in one part, found {min(both)!r} among {one} and {other} rows; deal "
+                'whole groups by { groups = 5 } or { groups = "each" }, or allow it by share_groups = true'
+            )
+
+
+def fitted_rows(split: Split) -> list[int]:
+    """Return the number of rows that each model of a trial is fitted on: the folds' models, and with folds its own."""
+    fitted = [fold.train for fold in split.folds]
+    return [count(blocks) for blocks in (fitted if len(fitted) == 1 else [*fitted, split.model])]

@@ -1,0 +1,269 @@
+"""The section ``[data]`` of a configuration: the recording, what its columns are, and which rows do what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from regsearch.data import Preparation, Roles, Scale
+from regsearch.data.split import as_blocks
+from regsearch.search.families import Section
+
+Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
+
+
+def _as_ranges(value: Any) -> Any:
+    """Return a boolean mask or an array of row numbers as ranges of rows; leave anything else."""
+    if not hasattr(value, "__array__"):
+        return value
+    rows = np.asarray(value)
+    if rows.ndim != 1 or rows.dtype.kind not in "biu":
+        raise ValueError(
+            f"expected a mask or numbers of rows, found an array of type {rows.dtype} and shape {rows.shape}"
+        )
+    blocks = as_blocks(np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.intp)))
+    if not blocks:
+        raise ValueError("expected some rows, found an array that names none")
+    return blocks
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], list | tuple)
+
+
+_Ranges = Annotated[
+    Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
+    Discriminator(lambda value: "several" if _is_several(value) else "one"),
+    BeforeValidator(_as_ranges),
+]
+
+_Group = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(lambda name: str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name),
+]
+"""Name of a group; a number names the group that is written so."""
+
+
+class FoldsConfig(Section):
+    """Parts of the rows in turn: contiguous ones of rows in time, shuffled ones of independent rows."""
+
+    folds: Annotated[int, Field(ge=2, strict=True, description="number of parts")]
+    embargo: Annotated[
+        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each validation block")
+    ] = 0
+
+
+class FractionConfig(Section):
+    """A share of the rows: of rows in time the last ones, of independent rows random ones, of groups whole ones."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1, description="share of the rows")]
+
+
+class GroupsConfig(Section):
+    """Whole groups: some by name, or all of them in turn."""
+
+    groups: Annotated[
+        Annotated[tuple[_Group, ...], Tag("names"), Field(min_length=1)]
+        | Annotated[int, Tag("number"), Field(ge=2, strict=True)]
+        | Annotated[Literal["each"], Tag("each")],
+        Discriminator(
+            lambda value: "names" if isinstance(value, list | tuple) else "number" if isinstance(value, int) else "each"
+        ),
+        Field(description='names of groups; or the number of parts that groups are dealt to; or "each" in turn'),
+    ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The groups by name; empty for all in turn."""
+        return self.groups if isinstance(self.groups, tuple) else ()
+
+
+class ColumnConfig(Section):
+    """Folds as supplied."""
+
+    column: Annotated[str, Field(min_length=1, description="column or array that names the fold each row validates")]
+
+
+class GivenFold(Section):
+    """One fold, row by row."""
+
+    train: Annotated[_Ranges, Field(description="rows to fit on")]
+    validation: Annotated[_Ranges, Field(description="rows to compare on")]
+
+
+class GivenConfig(Section):
+    """Folds of any rows, such as those of a scikit-learn splitter."""
+
+    given: Annotated[tuple[GivenFold, ...], Field(min_length=2, description="folds, each with train and validation")]
+
+
+_KINDS = {
+    "folds": FoldsConfig,
+    "fraction": FractionConfig,
+    "groups": GroupsConfig,
+    "column": ColumnConfig,
+    "given": GivenConfig,
+}
+
+
+def _kind(value: Any) -> str:
+    """Return which kind of rows a value describes, by its key."""
+    if isinstance(value, Mapping):
+        return next((f"by_{key}" for key in _KINDS if key in value), "by_folds")
+    if isinstance(value, str):
+        return "none"
+    return next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), "in_ranges")
+
+
+_Folds = Annotated[FoldsConfig, Tag("by_folds")]
+_Fraction = Annotated[FractionConfig, Tag("by_fraction")]
+_Groups = Annotated[GroupsConfig, Tag("by_groups")]
+_Column = Annotated[ColumnConfig, Tag("by_column")]
+_Given = Annotated[GivenConfig, Tag("by_given")]
+_Tagged = Annotated[_Ranges, Tag("in_ranges")]
+_None = Annotated[Literal["none"], Tag("none")]
+
+
+class SplitConfig(Section):
+    """The rows to train on, to choose by, and to keep sealed; what is left out is the rest."""
+
+    train: Annotated[
+        Annotated[_Tagged | _Groups | _Fraction, Discriminator(_kind)] | None,
+        Field(description="rows to fit on: one range or several, { groups = [...] } or { fraction = 0.7 }"),
+    ] = None
+    validation: Annotated[
+        _Tagged | _Folds | _Groups | _Fraction | _Column | _Given,
+        Discriminator(_kind),
+        Field(
+            description="rows to compare trials on: ranges, { groups = [...] } or { fraction = 0.15 }; or to "
+            'cross-validate over the train rows { folds = 5, embargo = 8 }, { groups = 5 }, { groups = "each" } or '
+            '{ column = "fold" }'
+        ),
+    ]
+    test: Annotated[
+        Annotated[_Tagged | _Groups | _Fraction | _Folds | _None, Discriminator(_kind)] | None,
+        Field(
+            description="rows that stay sealed until a promotion: ranges, { groups = [...] } or { fraction = 0.15 } "
+            '(default: that, or the rest beside given train rows); "none"; or to test on each part in turn '
+            '{ folds = 5 }, { groups = 5 } or { groups = "each" }'
+        ),
+    ] = None
+    part: Annotated[
+        int | None,
+        Field(ge=0, description="number of the part that this search is tested on, if each is tested in turn"),
+    ] = None
+    share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if isinstance(self.train, GroupsConfig) and not self.train.names:
+            raise ValueError("train: groups must be names of groups; parts in turn are for validation and test")
+        if self.part is not None and not self.is_in_turn:
+            raise ValueError("part needs a test on each part in turn, such as test = { folds = 5 }")
+        given = {name: part for name in ("train", "validation", "test") if (part := getattr(self, name)) is not None}
+        named: dict[str, str] = {}
+        for name, part in given.items():
+            for group in part.names if isinstance(part, GroupsConfig) else ():
+                if group in named:
+                    raise ValueError(f"group {group!r} is named in {named[group]} and in {name}; name it in one part")
+                named[group] = name
+        shares = [part.fraction for part in given.values() if isinstance(part, FractionConfig)]
+        if sum(shares) > 1 + 1e-9:
+            raise ValueError(f"expected fractions of at most 1 in all, found {sum(shares):g}; give smaller ones")
+        return self
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether every row is a test row once, each part of a search of its own."""
+        return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
+
+
+_Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
+
+
+class DataConfig(Section):
+    """The recording, what its columns are, and its rows."""
+
+    source: Annotated[
+        str, Field(description="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr")
+    ] = "twin"
+    target: Annotated[
+        Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],
+        Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
+        Field(description="name of the array or column to predict, or several, each searched by itself"),
+    ] = "y"
+    features: Annotated[
+        Annotated[
+            Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],
+            Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
+        ]
+        | None,
+        Field(
+            description="array of features in a .npz, a folder or a Zarr (default: X); or names or patterns "
+            'of columns, such as ["unit_*"] (default: all that are nothing else)'
+        ),
+    ] = None
+    exclude: Annotated[_Names, Field(description="names or patterns of columns that are no features")] = ()
+    covariates: Annotated[_Names, Field(description="columns that are fitted and never penalised")] = ()
+    groups: Annotated[str | None, Field(description="column of each row's session, subject or run")] = None
+    weights: Annotated[str | None, Field(description="column of each row's weight")] = None
+    lags: Annotated[
+        tuple[Annotated[int, Field(strict=True)], ...],
+        Field(min_length=1, description="how many rows before each feature is taken, never across a group's start"),
+    ] = (0,)
+    scale: Annotated[
+        Scale,
+        Field(description="what a centred column is divided by: unit-norm (its Euclidean norm), standard, or none"),
+    ] = "unit-norm"
+    rows: Annotated[
+        Literal["time", "independent"],
+        Field(description="time: neighbouring rows are alike and are cut in one piece; independent: they are shuffled"),
+    ] = "time"
+    split: Annotated[
+        SplitConfig | None,
+        Field(
+            description="which rows do what (default: the first 70 % train, the next 15 % validate, the last 15 % "
+            "test; with groups, the last groups test and each of the others validates in turn)"
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name, values in (("target", self.targets), ("lags", self.lags)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: expected values that differ, found {list(values)}")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets, one or several."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def roles(self) -> Roles:
+        """Which arrays or columns play which part."""
+        validation = self.split.validation if self.split else None
+        folds = validation.column if isinstance(validation, ColumnConfig) else None
+        return Roles(self.targets, self.features, self.exclude, self.covariates, self.groups, self.weights, folds)
+
+    @property
+    def preparation(self) -> Preparation:
+        """How rows become the columns and the errors of a fit."""
+        return Preparation(self.lags, self.scale, self.rows == "independent")
+
+
+ROW_TAGS = {"in_ranges", "none", "names", "number", "each", *(f"by_{key}" for key in _KINDS)}
+"""Names of alternatives, which pydantic puts into the place of an error."""
+
+
+def ranges(rows: tuple[int, int] | tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Return one range of rows or several as several."""
+    return (rows,) if isinstance(rows[0], int) else rows

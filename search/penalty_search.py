@@ -1,0 +1,445 @@
+"""`PenaltySearchCV`: a whole search as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
+from regsearch.data.blocks import Columnwise
+from regsearch.errors import ConfigError, DataError
+from regsearch.search.config import Rule, SearchConfig
+from regsearch.search.penalty import PARAMETERS
+from regsearch.search.solving.evaluate import Evaluator, Task
+from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.trial import Trial
+from regsearch.search.untracked import Tried, place_of_the_winner, search
+
+_TYPES = (np.float64, np.float32)
+_MIXED = {"of": "max", "points": 5}
+"""Strengths of ElasticNet by default: as many of each kind, in every combination."""
+
+Indices = NDArray[np.intp]
+
+
+class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no types there
+    """Linear model whose penalty is found by cross-validation, over ridge, lasso and ElasticNet at once.
+
+    It minimises the objective of `regsearch.penalized_path` for every penalty that is tried, on each fold and on all
+    rows. Each fit is certified: a penalty whose relative duality gap is above `tolerance` cannot be chosen. Proposals,
+    scores and choice are those of `regsearch.run_search` on the same folds, without its unregularised baseline.
+
+    Parameters
+    ----------
+    ridge, lasso : bool, array-like, tuple or dict, default=True
+        The strengths ``alpha`` of a family. An array or a list is an exact grid; a tuple ``(low, high)`` is a range, in
+        which `sampler` proposes `n_trials` strengths on a log scale. ``True`` is the whole useful range of the data,
+        ``False`` leaves the family out. A dict is what a configuration has, such as
+        ``{"of": "max", "low": 1e-3, "points": 100}``.
+    elasticnet : bool, pair or dict, default=True
+        The strengths ``l1_alpha`` and ``l2_alpha``, as a pair or by these names, both as grids, of which every
+        combination is tried, or both as ranges. ``True`` is every combination of five and five strengths.
+    cv : int, splitter or iterable, default=5
+        Number of contiguous folds, a splitter of scikit-learn, or pairs of training and validation rows.
+    scale : {"unit-norm", "standard", "none"}, default="unit-norm"
+        What a centred column is divided by before it is penalised: its Euclidean norm, its standard deviation, or
+        nothing. ``"none"`` has the objective of scikit-learn's ``Lasso``, ``ElasticNet`` and ``Ridge``, ``"standard"``
+        that of the same after a ``StandardScaler``. Weights are always in the units of the columns.
+    select : {"best", "one-se", "one-se-paired"}, default="best"
+        Which penalty is chosen: that of the best score, or the sparsest within one standard error of it.
+    sampler : {"tpe", "random", "grid", "gp", "cmaes", "nsgaii"}, default="tpe"
+        How strengths are proposed within ranges.
+    n_trials : int, default=30
+        Number of penalties to try for each family that has a range.
+    random_state : int, RandomState or None, default=0
+        Seed of the proposals.
+    tracking : str or None, default=None
+        Name of an experiment in MLflow. Then the search is `regsearch.run_search` on the same folds: each trial becomes
+        a run, and the same fit again resumes the search or reads its result. With several targets, the name of each
+        is added. ``None`` writes nothing and imports nothing of MLflow.
+    n_jobs : int or None, default=None
+        Number of processes that solve; the result is the same with any number.
+    tolerance : float, default=1e-6
+        Relative duality gap that every fit must reach.
+
+    Attributes
+    ----------
+    coef_ : ndarray of float64, shape (n_features,) or (n_targets, n_features)
+        Weights of the model on all rows, in target units per unit of each column.
+    intercept_ : float or ndarray of float64, shape (n_targets,)
+    best_params_ : dict, or list of one per target
+        Family and strengths that were chosen.
+    best_score_ : float or ndarray of float64, shape (n_targets,)
+        Score of the chosen penalty, pooled over folds: 1 minus the squared error on all validation rows, as a share of
+        the squared deviations of these rows from the means of their folds' training rows. With a single split it is R²
+        on its validation rows.
+    best_index_ : int or ndarray of int, shape (n_targets,)
+        Its place in `cv_results_`.
+    cv_results_ : dict, or list of one per target
+        ``params``, ``param_*``, ``split*_test_score``, ``mean_test_score``, ``std_test_score``, ``rank_test_score`` and
+        ``mean_fit_time`` as in scikit-learn, and ``duality_gap`` (the worst of a penalty's fits) and ``n_nonzero``.
+        Scores of splits are shares of the pooled score: their mean is exactly the score that penalties are compared by.
+    coef_path_ : ndarray of float64, shape (n_penalties, n_features) or (n_targets, n_penalties, n_features)
+        Weights on all rows under every penalty that was tried, in the order of `cv_results_`.
+    intercept_path_ : ndarray of float64, shape (n_penalties,) or (n_targets, n_penalties)
+    n_splits_ : int
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        If the columns have names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> X, y = make_regression(60, 20, n_informative=3, noise=5, random_state=0)
+    >>> model = PenaltySearchCV(ridge=False, elasticnet=False).fit(X, y)
+    >>> model.best_params_["family"]
+    'lasso'
+    """
+
+    __metadata_request__fit: ClassVar = {"groups": UNUSED}  # they go to the splitter, and need not be requested
+
+    def __init__(
+        self,
+        *,
+        ridge: Any = True,
+        lasso: Any = True,
+        elasticnet: Any = True,
+        cv: Any = 5,
+        scale: Scale = "unit-norm",
+        select: Rule = "best",
+        sampler: str = "tpe",
+        n_trials: int = 30,
+        tracking: str | None = None,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        tolerance: float = 1e-6,
+    ) -> None:
+        self.ridge = ridge
+        self.lasso = lasso
+        self.elasticnet = elasticnet
+        self.cv = cv
+        self.scale = scale
+        self.select = select
+        self.sampler = sampler
+        self.n_trials = n_trials
+        self.tracking = tracking
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.tolerance = tolerance
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Search, and keep the model of the chosen penalty on all rows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_rows, n_features)
+        y : array-like, shape (n_rows,) or (n_rows, n_targets)
+            Each target gets a search, and a penalty, of its own.
+        groups : array-like, shape (n_rows,), optional
+            Handed to `cv`.
+        sample_weight : array-like, shape (n_rows,), optional
+            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter is not one of those above.
+        DataError
+            If a target is constant, the weights are no weights, or a split has too few rows.
+        NoWinnerError
+            If no fit reached the tolerance.
+        """
+        values, given = validate_data(
+            self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
+        config = self._config()
+        rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
+        splits = list(_checked(self._splits(values, given, groups), rows))
+        targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
+        developments = [rows.development(target, splits) for target in targets]
+        workers = effective_n_jobs(self.n_jobs)
+        if self.tracking is None:
+            searched = _untracked(config, developments, workers)
+        else:
+            from regsearch.search import tracked  # MLflow
+
+            features = getattr(self, "feature_names_in_", ())
+            searched = []
+            for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
+                recording = tracked.recording(
+                    values, target, rows.weights, splits, feature_names=features, target=name or "y"
+                )
+                named = config.updated(name=f"{config.name}-{name}" if name else None)
+                searched.append(tracked.search(named, recording, splits, workers=workers))
+        self.n_splits_ = len(splits)
+        self._keep(searched, config, is_single=given.ndim == 1)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the predictions of the chosen model, shape (n_rows,) or (n_rows, n_targets), in target units."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=list(_TYPES))
+        predicted: NDArray[np.float64] = X @ self.coef_.T + self.intercept_
+        return predicted
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how metadata are routed: `groups` to the splitter, `sample_weight` to this estimator."""
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
+
+    def _splits(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> Iterable[tuple[ArrayLike, ArrayLike]]:
+        splitter = check_cv(self.cv)
+        given = {} if groups is None else {"groups": groups}
+        if get_config()["enable_metadata_routing"]:
+            given = process_routing(self, "fit", **given).splitter.split
+        found: Iterable[tuple[ArrayLike, ArrayLike]] = splitter.split(X, y, **given)
+        return found
+
+    def _config(self) -> SearchConfig:
+        asked: dict[str, dict[str, Any]] = {}
+        for family in ("ridge", "lasso", "elasticnet"):
+            given = getattr(self, family)
+            if isinstance(given, bool | np.bool_) and not given:
+                continue
+            asked[family] = _both(given) if family == "elasticnet" else {"alpha": _strengths(family, given)}
+            if any(isinstance(one, dict) and "points" not in one for one in asked[family].values()):
+                asked[family]["trials"] = self.n_trials
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        return SearchConfig.from_values(
+            {
+                "name": type(self).__name__ if self.tracking is None else self.tracking,
+                "seed": int(seed),
+                "sampler": self.sampler,
+                "select": self.select,
+                "tolerance": self.tolerance,
+                "data": {"scale": self.scale},
+                "families": asked,
+            },
+            source=type(self).__name__,
+        )
+
+    def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
+        places = np.array([place_of_the_winner(tried, config) for tried in searched])
+        winners = [tried[place].trial for tried, place in zip(searched, places, strict=True)]
+        coef = np.array([[one.coef for one in tried] for tried in searched])
+        intercept = np.array([[one.intercept for one in tried] for tried in searched])
+        every = np.arange(len(searched))
+        kept: dict[str, Any] = {
+            "best_params_": [_params(trial) for trial in winners],
+            "best_score_": np.array([trial.r2_validation for trial in winners]),
+            "best_index_": places,
+            "cv_results_": [_results(one, self.n_splits_) for one in searched],
+            "coef_path_": coef,
+            "intercept_path_": intercept,
+            "coef_": coef[every, places],
+            "intercept_": intercept[every, places],
+        }
+        for name, of_targets in kept.items():
+            setattr(self, name, of_targets[0] if is_single else of_targets)
+
+
+def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:
+    """Return strengths as a configuration has them."""
+    if isinstance(given, bool | np.bool_) and given:
+        return {"of": "max"}
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, tuple) and len(given) == 2:
+        return {"low": given[0], "high": given[1]}
+    try:
+        grid = np.atleast_1d(np.asarray(given, dtype=np.float64))
+    except (TypeError, ValueError):
+        grid = None
+    if given is None or grid is None or grid.ndim != 1:
+        raise ConfigError(
+            f"{name}: expected True, False, an array of strengths, or a range as a tuple (low, high), found {given!r}"
+        )
+    values: list[float] = grid.tolist()
+    return values
+
+
+def _both(given: Any) -> dict[str, Any]:
+    """Return ElasticNet's strengths as a configuration has them."""
+    names = PARAMETERS["elasticnet"]
+    if isinstance(given, bool | np.bool_):
+        return dict.fromkeys(names, _MIXED)
+    if isinstance(given, Mapping):
+        pair = given
+    elif isinstance(given, tuple | list) and len(given) == 2:
+        pair = dict(zip(names, given, strict=True))
+    else:
+        pair = {}
+    if pair.keys() != set(names):
+        raise ConfigError(
+            f"elasticnet: expected True, False, or a pair of {names[0]} and {names[1]}, each an array of strengths or "
+            f"a range as a tuple (low, high), found {given!r}"
+        )
+    return {name: _strengths(f"elasticnet: {name}", pair[name]) for name in names}
+
+
+def _weights(given: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    if given is None:
+        return None
+    weights = np.array(given, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_rows, weights)
+    if weights.shape != (n_rows,):
+        raise DataError(f"sample_weight: expected one weight for each of the {n_rows} rows, found {weights.shape}")
+    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if wrong.size:
+        raise DataError(f"sample_weight: expected finite weights of at least 0, found {wrong[0]:g}")
+    if not weights.any():
+        raise DataError("sample_weight: expected some weights above zero, found that every weight is zero")
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The columns that every target shares, and the rows' weights."""
+
+    X: NDArray[np.floating]
+    weights: NDArray[np.float64] | None
+    preparation: Preparation
+
+    @property
+    def counting(self) -> NDArray[np.bool_]:
+        """Which rows have a weight."""
+        return np.ones(len(self.X), dtype=bool) if self.weights is None else self.weights > 0
+
+    def development(self, y: NDArray[np.float64], splits: Sequence[tuple[Indices, Indices]]) -> Development:
+        """Return the rows of a search of one target."""
+        every = np.flatnonzero(self.counting)
+        if y[every].min() == y[every].max():
+            raise DataError(f"y: expected values that vary, found {y[every][0]:g} in every row; there is no R² of that")
+        if len(splits) == 1 and np.ptp(y[splits[0][1]]) == 0:
+            raise DataError("cv: expected validation rows whose target varies, found that y does not vary there")
+        folds = tuple(FoldRows(self._rows(y, train), self._rows(y, validation)) for train, validation in splits)
+        split = Split((), (), (), {})
+        return Development(folds, self._rows(y, every), "", split, "memory", "y", preparation=self.preparation)
+
+    def _rows(self, y: NDArray[np.float64], index: Indices) -> Rows:
+        weights = None if self.weights is None else self.weights[index]
+        return Rows(_taken(self.X, index), y[index], index, weights=weights)
+
+
+class _Taken:
+    """Some rows of an array, without a copy of them."""
+
+    def __init__(self, values: NDArray[np.floating], index: Indices) -> None:
+        self._values = values
+        self._index = index
+        self.shape = (len(index), values.shape[1])
+        self.dtype: np.dtype[np.floating] = values.dtype
+
+    def __getitem__(self, key: tuple[slice, slice | Indices]) -> NDArray[np.floating]:
+        rows, columns = key
+        if isinstance(columns, slice):
+            return self._values[self._index[rows], columns]
+        return self._values[np.ix_(self._index[rows], columns)]
+
+
+def _taken(values: NDArray[np.floating], index: Indices) -> Columnwise:
+    first, last = int(index[0]), int(index[-1])
+    return values[first : last + 1] if last - first == len(index) - 1 else _Taken(values, index)
+
+
+def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> Iterable[tuple[Indices, Indices]]:
+    """Yield the rows of each split that count, ascending."""
+    counting = table.counting
+    for number, split in enumerate(splits):
+        train, validation = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
+        train, validation = train[counting[train]], validation[counting[validation]]
+        if len(train) < 2 or not len(validation):
+            raise DataError(
+                f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found "
+                f"{len(train)} and {len(validation)} with a weight; give fewer or larger folds"
+            )
+        yield train, validation
+
+
+def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
+    given = np.asarray(part)
+    index = np.flatnonzero(given) if given.dtype == bool else np.sort(given.astype(np.intp))
+    if len(index) and (index[0] < 0 or index[-1] >= n_rows):
+        raise DataError(f"{where}: expected rows from 0 to {n_rows - 1}, found {index[0]} to {index[-1]}")
+    twice = index[1:][np.diff(index) == 0]
+    if len(twice):
+        raise DataError(f"{where}: expected each row once, found row {twice[0]} again; give a weight instead")
+    return index
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared(Task):
+    """A task whose evaluator is there already."""
+
+    evaluator: Evaluator | None = None
+
+    def solver(self, processes: int = 1) -> Evaluator:
+        return self.evaluator or Evaluator(self, processes)
+
+
+def _untracked(config: SearchConfig, developments: Sequence[Development], workers: int) -> list[list[Tried]]:
+    """Search each target; in one process, all share what depends on the features alone."""
+    tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    if workers > 1:
+        return [search(config, task, processes(workers)) for task in tasks]
+    first = Evaluator(tasks[0])
+    searched = [search(config, replace(tasks[0], evaluator=first), thread)]
+    for task in tasks[1:]:
+        searched.append(search(config, replace(task, evaluator=first.of(task)), thread))
+    return searched
+
+
+def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:
+    """Return what is added to the name of each target's search: the names of a table's columns, or numbers from 0."""
+    if is_single:
+        return [""]
+    return [str(name) for name in getattr(y, "columns", range(n_targets))]
+
+
+def _params(trial: Trial) -> dict[str, Any]:
+    return {"family": trial.family, **trial.parameters}
+
+
+def _results(tried: Sequence[Tried], n_splits: int) -> dict[str, Any]:
+    """Return a search in the shape of scikit-learn's ``cv_results_``."""
+    trials = [one.trial for one in tried]
+    params = [_params(trial) for trial in trials]
+    results: dict[str, Any] = {
+        "mean_fit_time": np.array([trial.metrics["fit_seconds"] for trial in trials]) / (n_splits + 1)
+    }
+    for name in dict.fromkeys(name for one in params for name in one):
+        is_left_out = [name not in one for one in params]
+        values = [one.get(name, np.nan) for one in params]
+        results[f"param_{name}"] = np.ma.MaskedArray(
+            np.array(values, dtype=object if name == "family" else np.float64), mask=is_left_out
+        )
+    results["params"] = params
+    mean = np.array([trial.r2_validation for trial in trials])
+    shares = 1 - n_splits * np.array([one.losses for one in tried])
+    scores = shares if n_splits > 1 else mean[:, None]  # the losses of a single split are those of its blocks of rows
+    for number in range(n_splits):
+        results[f"split{number}_test_score"] = scores[:, number]
+    results |= {
+        "mean_test_score": mean,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": 1 + np.sum(mean > mean[:, None], axis=1, dtype=np.int32),
+        "duality_gap": np.array([trial.duality_gap for trial in trials]),
+        "n_nonzero": np.array([trial.n_nonzero for trial in trials]),
+    }
+    return results

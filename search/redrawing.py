@@ -1,0 +1,96 @@
+"""The figures of a finished search, drawn again in another width from what the store holds, without its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from regsearch.search.choice import Choice, choose
+from regsearch.search.config import SearchConfig
+from regsearch.search.output.group_scores import GROUPS, draw
+from regsearch.search.output.parent_run import PREDICTIONS
+from regsearch.search.output.search_figures import Predicted, drawn, figure_files
+from regsearch.search.trial import Trial
+from regsearch.search.weights import Weights, read_weights
+from regsearch.tracking import figures
+from regsearch.tracking.runs import WEIGHTS, SearchRun
+from regsearch.tracking.store import existing_store
+
+_KINDS = ("pdf", "png")
+
+
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """A finished search as far as the store holds it; see `search.output.search_figures.Shown`."""
+
+    run: SearchRun
+    config: SearchConfig
+    choice: Choice
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return self.choice.trials
+
+    @property
+    def winner(self) -> Trial:
+        return self.choice.winner
+
+    @property
+    def target(self) -> str:
+        return self.config.data.targets[0]
+
+    @cached_property
+    def weights(self) -> Weights:
+        return read_weights(self.run, self.winner.run_id)
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        with np.load(BytesIO(self.run.read(self.winner.run_id, WEIGHTS)), allow_pickle=False) as archive:
+            return tuple(map(str, archive["feature_names"])) if "feature_names" in archive.files else ()
+
+
+def redraw(
+    search_id: str, folder: Path, *, width: float = figures.DOUBLE, tracking_uri: str | None = None
+) -> list[Path]:
+    """Draw the figures of a search again, as PDF and as PNG at 300 dpi, and return the files.
+
+    The figure of the predictions needs the artifact ``predictions.csv``, which versions before 0.2 did not write.
+
+    Parameters
+    ----------
+    search_id : str
+    folder : Path
+        Where to write them; it is made if it does not exist.
+    width : float
+        Width in mm.
+    tracking_uri : str or None
+        MLflow tracking URI of the search.
+
+    Raises
+    ------
+    SearchNotFoundError
+        If there is no such search.
+    NoWinnerError
+        If no trial can win.
+    """
+    store = existing_store(tracking_uri)
+    run = SearchRun.get(store, search_id)
+    config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    kept = store.holds(run.run_id, PREDICTIONS)
+    predicted = Predicted.from_csv(run.read(run.run_id, PREDICTIONS)) if kept else None
+    search = _Stored(run, config, choose(run, config))
+    groups = run.read(run.run_id, GROUPS) if store.holds(run.run_id, GROUPS) else None
+    with figures.column(width):
+        files = figure_files(search, predicted, _KINDS)
+        if groups:
+            files |= drawn({"groups": partial(draw, groups, search.winner)}, _KINDS)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in sorted(files.items()):
+        written.append(folder / Path(name).name)
+        written[-1].write_bytes(content)
+    return written

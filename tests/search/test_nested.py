@@ -1,0 +1,119 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Lasso
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold
+
+from regsearch import SearchConfig, from_frame, run_search, run_targets
+from regsearch.errors import ConfigError
+from regsearch.search.nested import Nested, Part
+from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
+
+ALPHAS = [0.3, 0.1, 0.03]
+CONFIG = """
+name = "nested"
+[data]
+source = "memory"
+target = "speed"
+groups = "session"
+scale = "standard"
+[data.split]
+validation = { groups = "each" }
+test = { groups = "each" }
+[families.lasso]
+alpha = [0.3, 0.1, 0.03]
+"""
+
+
+def frame():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 6))
+    y = X[:, 0] - 0.5 * X[:, 1] + rng.standard_normal(90)
+    sessions = np.tile(["one", "two", "three"], 30)
+    return pd.DataFrame(X, columns=[f"unit {number}" for number in range(6)]).assign(speed=y, session=sessions)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("nested"))
+        recording = from_frame(frame(), "speed", groups="session")
+        result = run_search(SearchConfig.from_toml(CONFIG), data=recording, progress=False)
+        again = run_search(SearchConfig.from_toml(CONFIG), data=recording, progress=False)
+        yield result, again, open_store()
+
+
+def fitted(alpha, train, table):
+    X, y = table.drop(columns=["speed", "session"]).to_numpy()[train], table["speed"].to_numpy()[train]
+    mean, deviation = X.mean(axis=0), X.std(axis=0)
+    model = Lasso(alpha, tol=1e-12, max_iter=100_000).fit((X - mean) / deviation, y)
+    return lambda rows: model.predict((rows - mean) / deviation)
+
+
+def chosen_by_hand(rows, table):
+    """Return the alpha that two plain loops over groups choose among some rows, by the pooled score."""
+    y, X = table["speed"].to_numpy(), table.drop(columns=["speed", "session"]).to_numpy()
+    sessions = table["session"].to_numpy()[rows]
+    scores = []
+    for alpha in ALPHAS:
+        lost = spread = 0.0
+        for train, validation in GroupKFold(len(set(sessions))).split(rows, groups=sessions):
+            train, validation = rows[train], rows[validation]
+            lost += np.sum((y[validation] - fitted(alpha, train, table)(X[validation])) ** 2)
+            spread += np.sum((y[validation] - y[train].mean()) ** 2)
+        scores.append(1 - lost / spread)
+    return ALPHAS[int(np.argmax(scores))]
+
+
+def test_every_part_is_tested_as_by_two_plain_loops(searched):
+    result, _, _ = searched
+    table = frame()
+    y, X = table["speed"].to_numpy(), table.drop(columns=["speed", "session"]).to_numpy()
+    assert [part.rows.rpartition("(")[2] for part in result.nested.parts] == ["one)", "two)", "three)"]
+    for part, session in zip(result.nested.parts, ["one", "two", "three"], strict=True):
+        train, test = (np.flatnonzero((table["session"] == session) == side) for side in (False, True))
+        alpha = chosen_by_hand(train, table)
+        assert part.winner == f"lasso alpha={alpha:.4g}"
+        expected = r2_score(y[test], fitted(alpha, train, table)(X[test]))
+        assert part.r2_test == pytest.approx(expected, abs=1e-8)
+        assert part.openings == 1
+    assert result.winner.parameters["alpha"] == chosen_by_hand(np.arange(90), table)
+
+
+def test_the_champion_is_of_all_rows_and_says_how_searches_like_it_do(searched):
+    result, _, store = searched
+    version = store.client.get_model_version_by_alias("nested", "champion")
+    assert version.tags["nested"] == str(result.nested) == result.promotion.nested
+    assert result.promotion.r2_test is None
+    assert "Searches like it, each without one part of the rows, reach" in version.description
+    run = SearchRun.find(store, result.search_id)
+    table = pd.read_csv(io.BytesIO(run.read(run.run_id, "nested.csv")))
+    assert table["r2_test"].tolist() == pytest.approx([part.r2_test for part in result.nested.parts])
+    assert run.run.data.metrics["nested_r2_test"] == pytest.approx(result.nested.r2_test)
+    assert store.holds(run.run_id, "figures/nested.png")
+
+
+def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched):
+    result, again, store = searched
+    assert again.new_trials == 0
+    assert again.nested == result.nested
+    assert len(store.client.search_model_versions("name='nested'")) == 1
+
+
+def test_several_targets_are_not_nested(workspace):
+    recordings = from_frame(frame().assign(pupil=0.0), ["speed"], groups="session")
+    config = SearchConfig.from_toml(CONFIG).updated(target=["speed", "pupil"])
+    with pytest.raises(ConfigError, match="one target at a time"):
+        run_targets(config, data=[*recordings, *recordings], progress=False)
+
+
+def test_the_mean_and_its_standard_error_are_those_of_the_parts():
+    parts = tuple(Part(number, "", "", "", 0.0, r2, 0.0, 0.0, 1) for number, r2 in enumerate([0.1, 0.3, 0.5]))
+    nested = Nested(parts)
+    assert nested.r2_test == pytest.approx(0.3)
+    assert nested.r2_test_se == pytest.approx(0.2 / np.sqrt(3))
+    assert str(nested) == "R² test 0.3000 ± 0.1155 over 3 parts"

@@ -1,0 +1,351 @@
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    PredefinedSplit,
+    ShuffleSplit,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV
+
+TIGHT = {"tol": 1e-11, "max_iter": 1_000_000}
+ALPHAS = np.geomspace(1, 0.05, 6)
+
+
+def table(n_rows=60, n_features=15, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features)) * rng.uniform(0.5, 3, n_features)
+    return X, X[:, :4].sum(axis=1) + 2 * rng.standard_normal(n_rows)
+
+
+def only(**families):
+    return PenaltySearchCV(**{"ridge": False, "lasso": False, "elasticnet": False, **families})
+
+
+@parametrize_with_checks([only(ridge=[0.1, 1.0], lasso=(0.001, 0.1)).set_params(n_trials=3, cv=3)])
+def test_it_is_an_estimator_as_scikit_learn_checks_them(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("n_features", [15, 100])
+def test_scores_choice_and_weights_are_those_of_lasso_cv_on_its_grid(n_features):
+    X, y = table(n_features=n_features)
+    ours, theirs = only(lasso=ALPHAS).set_params(scale="none").fit(X, y), LassoCV(alphas=ALPHAS, **TIGHT).fit(X, y)
+    assert ours.best_params_ == {"family": "lasso", "alpha": theirs.alpha_}
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-5)
+    np.testing.assert_allclose(lost(ours, y), theirs.mse_path_.mean(axis=1), rtol=1e-5)
+
+
+def lost(model, y, cv=5):
+    """Return the mean squared errors that the scores stand for."""
+    parts = KFold(cv).split(y)
+    deviations = np.mean([np.mean((y[test] - y[train].mean()) ** 2) for train, test in parts])
+    return (1 - model.cv_results_["mean_test_score"]) * deviations
+
+
+def test_scores_are_those_of_elastic_net_cv_at_the_same_points():
+    X, y = table()
+    Z, n = StandardScaler().fit_transform(X), len(y)
+    ours = only(elasticnet=([0.3, 0.1], [0.2 * n, 0.05 * n])).set_params(scale="none").fit(Z, y)
+    for params, error in zip(ours.cv_results_["params"], lost(ours, y), strict=True):
+        l1, l2 = params["l1_alpha"], params["l2_alpha"] / n
+        theirs = ElasticNetCV(alphas=[l1 + l2], l1_ratio=l1 / (l1 + l2), **TIGHT).fit(Z, y)
+        np.testing.assert_allclose(error, theirs.mse_path_.mean(), rtol=1e-6)
+
+
+def test_scores_and_choice_are_those_of_ridge_cv_on_folds_whose_alpha_means_the_same():
+    X, y = table()
+    ours = only(ridge=ALPHAS * 100).set_params(scale="none").fit(X, y)
+    theirs = RidgeCV(ours_to_folds(ALPHAS * 100), cv=5, scoring="neg_mean_squared_error").fit(X, y)
+    np.testing.assert_allclose(lost(ours, y).min(), -theirs.best_score_, rtol=1e-8)
+    np.testing.assert_allclose(ours_to_folds(ours.best_params_["alpha"]), theirs.alpha_)
+    np.testing.assert_allclose(ours.coef_, Ridge(ours.best_params_["alpha"]).fit(X, y).coef_, atol=1e-8)
+
+
+def ours_to_folds(alpha):
+    """Return the alpha of scikit-learn on four fifths of the rows."""
+    return alpha * 4 / 5
+
+
+def test_columns_of_unit_deviation_are_what_a_standard_scaler_makes():
+    X, y = table()
+    ours = only(lasso=ALPHAS).set_params(scale="standard").fit(X, y)
+    theirs = make_pipeline(StandardScaler(), only(lasso=[ours.best_params_["alpha"]]).set_params(scale="none"))
+    np.testing.assert_allclose(ours.predict(X), theirs.fit(X, y).predict(X), atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    alphas=st.tuples(st.floats(0.003, 0.1), st.floats(0.1, 10)),
+    scale=st.sampled_from(["unit-norm", "standard", "none"]),
+    cv=st.sampled_from([KFold(3), ShuffleSplit(2, random_state=1), GroupKFold(4)]),
+    is_weighted=st.booleans(),
+    is_wide=st.booleans(),
+)
+def test_a_score_is_that_of_folds_fitted_by_scikit_learn(alphas, scale, cv, is_weighted, is_wide):
+    X, y = table(40, 60 if is_wide else 5)
+    groups = np.arange(40) // 7 if isinstance(cv, GroupKFold) else None
+    weights = np.arange(40) % 4 + 0.5 if is_weighted else np.ones(40)
+    model = only(elasticnet=([alphas[0]], [alphas[1]])).set_params(scale=scale, cv=cv)
+    model.fit(X, y, groups=groups, sample_weight=weights if is_weighted else None)
+    total = weights.sum()
+    errors, deviations = 0.0, 0.0
+    for train, test in cv.split(X, y, groups):
+        v = weights[train]
+        share = total / v.sum() if scale == "unit-norm" else 1.0
+        l1, l2 = alphas[0] * np.sqrt(share), alphas[1] / total * share
+        mean, spread = np.average(X[train], axis=0, weights=v), np.ones(X.shape[1])
+        if scale != "none":
+            spread = np.sqrt(v @ (X[train] - mean) ** 2 / (v.sum() if scale == "standard" else 1.0))
+        fitted = ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2), tol=1e-10, max_iter=100_000)
+        fitted.fit((X[train] - mean) / spread, y[train], sample_weight=v)
+        errors += weights[test] @ (y[test] - fitted.predict((X[test] - mean) / spread)) ** 2
+        deviations += weights[test] @ (y[test] - np.average(y[train], weights=v)) ** 2
+    np.testing.assert_allclose(model.best_score_, 1 - errors / deviations, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_with_tracking_it_is_the_same_search_with_runs(workspace):
+    X, y = table(80)
+    frame = pd.DataFrame(X, columns=[f"unit_{number}" for number in range(15)])
+    weights = 1.0 + np.arange(80) % 3
+    model = only(ridge=(0.01, 100.0), lasso=True, cv=KFold(4, shuffle=True, random_state=0), n_trials=11)
+    model.set_params(scale="standard", select="one-se-paired", random_state=5)
+    plain = clone(model).fit(frame, y, sample_weight=weights)
+    tracked = clone(model).set_params(tracking="speed").fit(frame, y, sample_weight=weights)
+    assert tracked.best_params_ == plain.best_params_
+    assert tracked.cv_results_["params"] == plain.cv_results_["params"]
+    for name in ("mean_test_score", "split2_test_score", "n_nonzero"):
+        np.testing.assert_allclose(tracked.cv_results_[name], plain.cv_results_[name], atol=1e-9)
+    np.testing.assert_allclose(tracked.coef_path_, plain.coef_path_, atol=1e-8)
+    np.testing.assert_allclose(tracked.predict(frame), plain.predict(frame), atol=1e-8)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("speed").experiment_id
+    runs = client.search_runs([experiment])
+    assert len(runs) == len(tracked.cv_results_["params"]) + 2  # the baseline, and the search's own run
+    again = clone(tracked).fit(frame, y, sample_weight=weights)
+    assert len(client.search_runs([experiment])) == len(runs)
+    np.testing.assert_array_equal(again.coef_path_, tracked.coef_path_)
+
+
+@pytest.mark.slow
+def test_tracked_targets_have_a_search_each_and_a_single_split_is_refused(workspace):
+    X, y = table()
+    both = only(lasso=[0.1]).set_params(tracking="two").fit(X, pd.DataFrame({"speed": y, "turn": -y}))
+    np.testing.assert_allclose(both.coef_[0], -both.coef_[1], atol=1e-9)
+    client = mlflow.MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
+    assert {one.name for one in client.search_experiments()} >= {"two-speed", "two-turn"}
+    with pytest.raises(ConfigError, match="tracking: expected at least 2 splits, found 1"):
+        only(lasso=[0.1]).set_params(tracking="one", cv=[(range(40), range(40, 60))]).fit(X, y)
+
+
+def test_results_have_the_shape_of_scikit_learn_s():
+    X, y = table()
+    ours = PenaltySearchCV(ridge=[1, 10], lasso=(0.01, 0.1), elasticnet=([0.1], [1.0]), n_trials=2, cv=3).fit(X, y)
+    theirs = GridSearchCV(Ridge(), {"alpha": [1, 10]}, cv=3).fit(X, y)
+    found = pd.DataFrame(ours.cv_results_)
+    assert {*theirs.cv_results_} - {*found} == {"std_fit_time", "mean_score_time", "std_score_time"}
+    assert list(found["param_family"]) == ["ridge", "ridge", "lasso", "lasso", "elasticnet"]
+    assert ours.cv_results_["param_alpha"].mask.tolist() == [False, False, False, False, True]
+    splits = found[[f"split{number}_test_score" for number in range(3)]]
+    np.testing.assert_allclose(splits.mean(axis=1), found["mean_test_score"])
+    np.testing.assert_allclose(splits.std(axis=1, ddof=0), found["std_test_score"])
+    assert found["rank_test_score"][ours.best_index_] == 1
+    assert ours.best_score_ == found["mean_test_score"].max()
+    assert (found["duality_gap"] <= ours.tolerance).all()
+    np.testing.assert_array_equal(ours.coef_path_[ours.best_index_], ours.coef_)
+    np.testing.assert_array_equal((ours.coef_path_ != 0).sum(axis=1), found["n_nonzero"])
+
+
+def test_each_target_has_a_penalty_of_its_own():
+    X, y = table()
+    Y = np.c_[y, np.random.default_rng(1).standard_normal(len(y))]
+    both = only(lasso=ALPHAS).fit(X, Y)
+    assert both.best_params_[0] != both.best_params_[1]
+    assert both.coef_.shape == (2, 15)
+    for number in range(2):
+        alone = only(lasso=ALPHAS).fit(X, Y[:, number])
+        assert both.best_params_[number] == alone.best_params_
+        np.testing.assert_allclose(both.best_score_[number], alone.best_score_, rtol=1e-12)
+        np.testing.assert_allclose(both.coef_path_[number], alone.coef_path_, atol=1e-12)
+        np.testing.assert_allclose(both.predict(X)[:, number], alone.predict(X))
+    assert only(lasso=ALPHAS).fit(X, y[:, None]).predict(X).shape == (60, 1)
+
+
+GROUPS = np.random.default_rng(2).integers(0, 4, 60)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        KFold(4, shuffle=True, random_state=0),
+        ShuffleSplit(3, random_state=0),
+        LeaveOneOut(),
+        LeaveOneGroupOut(),
+        PredefinedSplit(np.where(np.arange(60) < 45, -1, 0)),
+        [(np.arange(60) < 40, np.arange(60) >= 40), (np.arange(59, 19, -1), np.arange(20))],
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+def test_any_splitter_scores_as_the_folds_fitted_by_hand(cv):
+    X, y = table()
+    ours = only(ridge=[1.0]).set_params(cv=cv)
+    groups = GROUPS if isinstance(cv, LeaveOneGroupOut) else None
+    ours.fit(X, y, groups=groups)
+    errors, deviations = 0.0, 0.0
+    splits = list(cv if isinstance(cv, list) else cv.split(X, y, groups))
+    for train, test in splits:
+        mean, norm = X[train].mean(axis=0), np.linalg.norm(X[train] - X[train].mean(axis=0), axis=0)
+        fitted = Ridge(1.0).fit((X[train] - mean) / norm, y[train])
+        errors += np.sum((y[test] - fitted.predict((X[test] - mean) / norm)) ** 2)
+        centre = y[train].mean() if len(splits) > 1 else y[test].mean()  # a single split is scored as a holdout
+        deviations += np.sum((y[test] - centre) ** 2)
+    np.testing.assert_allclose(ours.cv_results_["mean_test_score"][0], 1 - errors / deviations, rtol=1e-8)
+    scores = [ours.cv_results_[f"split{number}_test_score"][0] for number in range(ours.n_splits_)]
+    np.testing.assert_allclose(np.mean(scores), ours.best_score_)
+
+
+@pytest.mark.parametrize("select", ["one-se", "one-se-paired"])
+def test_a_rule_of_one_standard_error_chooses_a_sparser_model(select):
+    X, y = table(100, 20, seed=3)
+    y += np.random.default_rng(0).standard_normal(100)
+    best, sparse = (only(lasso=np.geomspace(2, 0.01, 40)).set_params(scale="none") for _ in range(2))
+    best.fit(X, y)
+    sparse.set_params(select=select).fit(X, y)
+    assert np.count_nonzero(sparse.coef_) < np.count_nonzero(best.coef_)
+    np.testing.assert_array_equal(best.coef_path_, sparse.coef_path_)
+
+
+def test_rows_of_weight_zero_are_as_if_they_were_not_there_and_of_weight_two_as_if_there_twice():
+    X, y = table()
+    weights, fold = np.arange(60) % 3, np.arange(60) // 20
+    model = only(lasso=True, elasticnet=True).set_params(n_trials=12, scale="standard")
+    weighted = clone(model).set_params(cv=PredefinedSplit(fold)).fit(X, y, sample_weight=weights)
+    repeated = clone(model).set_params(cv=PredefinedSplit(fold.repeat(weights)))
+    repeated.fit(X.repeat(weights, axis=0), y.repeat(weights))
+    assert weighted.best_params_ == repeated.best_params_
+    np.testing.assert_allclose(weighted.coef_path_, repeated.coef_path_, atol=1e-8)
+    for name in ("mean_test_score", "split1_test_score"):
+        np.testing.assert_allclose(weighted.cv_results_[name], repeated.cv_results_[name], atol=1e-8)
+
+
+@pytest.mark.slow
+def test_the_result_is_the_same_on_any_number_of_processes():
+    X, y = table(n_features=5)
+    one, two = (only(lasso=True).set_params(n_trials=11, n_jobs=jobs).fit(X, y) for jobs in (None, 2))
+    np.testing.assert_array_equal(one.coef_path_, two.coef_path_)
+    assert one.best_params_ == two.best_params_
+
+
+def test_it_goes_where_estimators_go():
+    X, y = table()
+    frame = pd.DataFrame(X, columns=[f"unit_{number}" for number in range(15)])
+    model = only(lasso=ALPHAS).set_params(cv=3)
+    pipe = make_pipeline(StandardScaler(), model).set_output(transform="pandas")
+    assert cross_val_score(pipe, frame, y, cv=3).min() > 0
+    assert list(pipe.fit(frame, y)[-1].feature_names_in_) == list(frame)
+    chosen = GridSearchCV(model, {"select": ["best", "one-se"]}, cv=3).fit(X, y)
+    assert chosen.best_params_["select"] in ("best", "one-se")
+    assert clone(chosen.best_estimator_).get_params()["cv"] == 3
+    assert "PenaltySearchCV" in model._repr_html_()
+    np.testing.assert_allclose(model.fit(X.astype(np.float32), y).coef_, model.fit(X, y).coef_, atol=1e-4)
+
+
+def test_groups_and_weights_are_routed():
+    X, y = table()
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = only(lasso=ALPHAS).set_params(cv=GroupKFold(3))
+        pipe = make_pipeline(StandardScaler(), clone(model).set_fit_request(sample_weight=True))
+        pipe[0].set_fit_request(sample_weight=False)
+        weights = 1.0 + np.arange(60) % 2
+        routed = pipe.fit(X, y, groups=GROUPS, sample_weight=weights)[-1]
+        with pytest.raises(TypeError, match="groups"):
+            only(lasso=ALPHAS).fit(X, y, groups=GROUPS)
+    direct = clone(model).fit(StandardScaler().fit_transform(X), y, groups=GROUPS, sample_weight=weights)
+    np.testing.assert_array_equal(routed.coef_path_, direct.coef_path_)
+    assert not np.allclose(clone(model).fit(X, y, groups=GROUPS).best_score_, direct.best_score_)
+
+
+def test_without_tracking_nothing_is_written_and_nothing_of_tracking_is_imported(tmp_path):
+    script = """
+import sys
+import numpy as np
+import sklearn.model_selection
+before = set(sys.modules)
+from regsearch import PenaltySearchCV, penalized_path
+rng = np.random.default_rng(0)
+X = rng.standard_normal((30, 4))
+PenaltySearchCV(n_trials=2).fit(X, X[:, 0] + rng.standard_normal(30)).predict(X)
+penalized_path(X, X[:, 0], [0.1])
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new & {"alembic", "matplotlib", "mlflow", "pandas", "pyarrow", "skops", "sqlalchemy"}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seed", [None, np.random.RandomState(1), np.int64(3)])
+def test_any_random_state_of_scikit_learn_s_will_do(seed):
+    X, y = table(n_features=4)
+    assert only(lasso=True).set_params(n_trials=2, random_state=seed).fit(X, y).best_score_ > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"lasso": False}, "PenaltySearchCV: families: name at least one of ridge, lasso and elasticnet"),
+        ({"ridge": None}, r"ridge: expected True, False, an array of strengths, or a range .*, found None"),
+        ({"lasso": [[0.1]]}, r"lasso: expected True, .*, found \[\[0.1\]\]"),
+        ({"lasso": "max"}, "lasso: expected True, .*, found 'max'"),
+        ({"lasso": [0.1, 0.1]}, "alpha repeats a value"),
+        ({"lasso": (1, 0.1)}, "low must be below high, found low = 1 and high = 0.1"),
+        ({"ridge": [0.0, 1.0]}, "families.ridge.alpha.*greater than 0, found 0.0"),
+        ({"elasticnet": [0.1, 0.2, 0.3]}, "elasticnet: expected True, False, or a pair of l1_alpha and l2_alpha"),
+        ({"elasticnet": {"l1_alpha": [1]}}, "elasticnet: expected True"),
+        ({"elasticnet": ((0.1, 1), [1, 2])}, "both as ranges or both as grids"),
+        ({"scale": "norm"}, "PenaltySearchCV: data.scale: .*found 'norm'"),
+        ({"select": "worst"}, "PenaltySearchCV: select: .*found 'worst'"),
+        ({"sampler": "sobol"}, "PenaltySearchCV: sampler: .*found 'sobol'"),
+        ({"tolerance": 2}, "PenaltySearchCV: tolerance: .*found 2"),
+        ({"lasso": True, "n_trials": 0}, "PenaltySearchCV: families.lasso.trials: .*found 0"),
+        ({"random_state": -1}, "PenaltySearchCV: seed: .*found -1"),
+        ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
+        ({"cv": [([0, 1, 1], [2])]}, "cv: split 0: expected each row once, found row 1 again"),
+        ({"cv": [([0], [2])]}, "cv: split 0: expected at least 2 rows to train on and 1 to validate on, found 1 and 1"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_refused_in_one_line(given, said):
+    X, y = table()
+    with pytest.raises((ConfigError, DataError), match=said) as raised:
+        only(lasso=[0.1]).set_params(**given).fit(X, y)
+    assert "\n" not in str(raised.value)
+
+
+def test_data_that_cannot_be_searched_are_refused_in_one_line():
+    X, y = table()
+    with pytest.raises(DataError, match="y: expected values that vary, found 1 in every row"):
+        only(lasso=[0.1]).fit(X, np.c_[y, np.ones(60)])
+    with pytest.raises(DataError, match=r"sample_weight: expected one weight for each of the 60 rows, found \(3,\)"):
+        only(lasso=[0.1]).fit(X, y, sample_weight=np.ones(3))
+    with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
+        only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
