@@ -95,8 +95,10 @@ def by_hand(shape: str, development: Development, targets: np.ndarray) -> list[f
         lasso = LassoCV(eps=SMALLEST[shape], alphas=N_STRENGTHS, cv=folds, tol=GAP / 2, max_iter=10**6).fit(X, y)
         strengths = np.geomspace(0.01, 100, N_STRENGTHS)
         ridge = RidgeCV(strengths, cv=folds, scoring="neg_mean_squared_error").fit(X, y)
-        error = min(lasso.mse_path_.mean(axis=1).min(), -ridge.best_score_)
-        deviation = np.mean([np.mean((y[held] - y[fit].mean()) ** 2) for fit, held in folds])
+        of_lasso = lasso.mse_path_.reshape(N_STRENGTHS, -1).mean(axis=1)  # one fold leaves out its axis
+        error = min(of_lasso.min(), -ridge.best_score_)
+        centres = [y[held if len(folds) == 1 else fit].mean() for fit, held in folds]
+        deviation = np.mean([np.mean((y[held] - one) ** 2) for one, (_, held) in zip(centres, folds, strict=True)])
         scores.append(float(1 - error / deviation))
     return scores
 

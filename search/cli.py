@@ -317,7 +317,7 @@ def null(
         typer.Option(
             metavar="KIND",
             help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
-            "are impostors, else shift).",
+            "are impostors, permutation if rows are independent, else shift).",
         ),
     ] = None,
     step: Annotated[

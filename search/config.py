@@ -73,7 +73,7 @@ class NullConfig(Section):
         Field(
             description="where null targets come from: shift moves the target in time; session exchanges the targets "
             "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, else shift"
+            "out: impostor if there are impostors, permutation if rows are independent, else shift"
         ),
     ] = None
     n: Annotated[

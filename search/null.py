@@ -20,8 +20,8 @@ from regsearch.data import Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import Kind, NullDistribution, fewest, rounded, smallest_p
-from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_development, real_target, rows_of
-from regsearch.search.chance.targets import Targets, impostors, permuted, segments, shifted
+from regsearch.search.chance.statistic import NullTask, groups_of, narrowed, narrowed_development, real_target, rows_of
+from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -87,7 +87,8 @@ def null_distribution(
     n : int or None
         Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
     kind : {"shift", "session", "impostor", "permutation"} or None
-        Where null targets come from (default: that of ``[null]``; else impostors if there are any, and shifts).
+        Where null targets come from (default: that of ``[null]``; else impostors if there are any, permutations of
+        independent rows, and shifts).
     step : int or None
         Rows between one shift and the next (default: 1).
     impostors : sequence of str
@@ -154,7 +155,8 @@ def compare(
         Opened test rows to score the chosen models on.
     """
     run, is_test = search.run, test is not None
-    kind: Kind = settings.kind or ("impostor" if settings.impostors else "shift")
+    in_time: Kind = "permutation" if search.development.preparation.independent else "shift"
+    kind: Kind = settings.kind or ("impostor" if settings.impostors else in_time)
     targets = _targets(search, kind, settings, test)
     _require_level(kind, targets.values.shape[1] - 1, settings.level)
     rows = rows_of(search.development, test)[targets.places]
@@ -204,6 +206,8 @@ def _settings(
 def _opened(search: Search, sealed: SealedTest) -> Rows:
     """Return the test rows, once it is noted that they are used for this, too."""
     store, key = search.run.store, test_key(search.development)
+    if not search.development.split.test:
+        raise ConfigError(f"--test: search {search.run.search_id} has no test rows; leave the option out")
     if known_as(search) not in openings.opened(store, key):
         raise ConfigError(
             f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
@@ -218,14 +222,21 @@ def _targets(search: Search, kind: Kind, settings: NullConfig, test: Rows | None
     development, config = search.development, search.config
     rows, y = rows_of(development, test), real_target(development, test)
     is_test = np.isin(rows, test.index) if test else np.zeros(len(rows), dtype=bool)
+    groups = groups_of(development, test)
+    labels = is_test if groups is None else np.char.add(groups, np.where(is_test, " (test)", ""))
     n = settings.n or (len(settings.impostors) if kind == "impostor" else _N)
     match kind:
         case "shift":
-            return shifted(y, segments(rows, is_test), n, settings.step)
+            return shifted(y, segments(rows, labels), n, settings.step)
         case "permutation":
-            return permuted(y, is_test, n, config.seed)
+            return permuted(y, labels, n, config.seed)
         case "session":
-            raise ConfigError("null: kind = session exchanges the targets of groups, found no groups; use another kind")
+            if groups is None:
+                raise ConfigError(
+                    "null: kind = session exchanges the targets of groups, found no groups; name them by `groups` in "
+                    "[data], or use another kind"
+                )
+            return exchanged(y, labels, n, config.seed, uses=is_test.tolist())
         case "impostor":
             if n > len(settings.impostors):
                 raise ConfigError(

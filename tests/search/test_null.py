@@ -57,6 +57,23 @@ def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
     assert artifact(result, "figures/null.png").startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("longest", [20, 40])
+def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, recording, workspace, invoke):
+    days = [row // 20 if row < 40 else 2 + (row - 40) // longest for row in range(len(recording.y))]
+    sessions = np.array([f"day {day}" for day in days])
+    np.savez(workspace / "small.npz", X=recording.X, y=recording.y, session=sessions)
+    config = small_config.updated(families=["lasso"]).to_toml().replace("[data]", '[data]\ngroups = "session"')
+    search = run_search(SearchConfig.from_toml(config), promote=False, progress=False)
+    code, out, err = invoke("null", search.search_id, "--kind", "session", "--n", "19", "--json", "--quiet")
+    if longest == 20:  # six sessions are used whole; by shifts, at most 18 rows of each would be left to be shifted by
+        assert json.loads(out)["p"] == pytest.approx(1 / 20)
+        code, _, err = invoke("null", search.search_id, "--n", "38", "--quiet")
+        assert (code, "found at most 20" in err) == (2, True)
+    else:
+        assert code == 2
+        assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
+
+
 class StoppedError(Exception):
     pass
 
