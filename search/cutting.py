@@ -213,7 +213,8 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
-    rest = recorded.without(test, embargo)
+    outer = wanted.test.embargo if isinstance(wanted.test, FoldsConfig) else 0
+    rest = recorded.without(test, max(embargo, outer))
     split = _cut(recorded, wanted, rest, test)
     _require_whole_groups(recorded, wanted, split)
     split.check(n_rows)

@@ -90,6 +90,16 @@ def test_the_default_of_a_recording_with_folds_validates_by_them():
     assert [set(folds[part]) for _, part in rows(made)] == [{"0"}, {"1"}]
 
 
+def test_parts_that_are_tested_in_turn_keep_their_embargo():
+    wanted = {"validation": {"fraction": 0.25}, "test": {"folds": 4, "embargo": 2}, "part": 1}
+    data = DataConfig.model_validate({"split": wanted})
+    config = SearchConfig.load("own-data").model_copy(update={"data": data})
+    made = split_of(config, 40, Annotations())
+    np.testing.assert_array_equal(rows_of(made.test), np.arange(10, 20))
+    read = np.union1d(rows_of(made.model), rows(made)[0][1])
+    np.testing.assert_array_equal(read, [*range(8), *range(22, 40)])
+
+
 def test_nothing_is_kept_for_a_test_if_none_is_wanted():
     made = cut({"validation": {"fraction": 0.25}, "test": "none"}, n_rows=40)
     assert made.test == ()
