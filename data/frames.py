@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import refusal
+from regsearch.data.refusal import excluding, refusal, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -235,13 +235,18 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):
-        kinds = {f"column {name!r}": dtype for name, dtype in values.dtypes.items()}
+        kinds = {str(name): dtype for name, dtype in values.dtypes.items()}
     else:
         values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else np.asarray(values)
         kinds = {what: values.dtype}
-    for name, dtype in kinds.items():
-        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
-            raise _refusal("real numbers", f"{name} of type {dtype}", "write it as numbers or drop it")
+    bad = [name for name, dtype in kinds.items() if not _is_real(dtype)]
+    if bad and isinstance(values, pd.DataFrame):
+        found = f"type {kinds[bad[0]]} in {len(bad)} of {len(kinds)} columns: {some(bad)}"
+        if len({str(kinds[name]) for name in bad}) > 1:
+            found = f"other types, the first {kinds[bad[0]]}, in {found.partition(' in ')[2]}"
+        raise _refusal("real numbers", found, f"leave {them(bad)} out by {excluding(bad)}, or write numbers")
+    if bad:
+        raise _refusal("real numbers", f"{what} of type {kinds[what]}", "write it as numbers")
     wanted = np.float32 if all(str(dtype).lower() in _SMALL for dtype in kinds.values()) else np.float64
     if isinstance(values, np.ma.MaskedArray):
         values = np.where(np.ma.getmaskarray(values), np.nan, values.data)
@@ -250,6 +255,12 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     copied: NDArray[np.floating] = np.array(values, wanted, order="C")
     copied.flags.writeable = False
     return copied, tuple(str(dtype) for dtype in kinds.values())
+
+
+def _is_real(dtype: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype))
 
 
 def _but(nearest: list[str]) -> str:

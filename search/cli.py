@@ -124,7 +124,8 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or "
+            "Zarr.",
         ),
     ] = None,
     target: Annotated[
@@ -453,7 +454,8 @@ def data_command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr."
+            metavar="[SOURCE]",
+            help="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr.",
         ),
     ] = "twin",
     target: Annotated[
