@@ -488,7 +488,9 @@ def data_command(
     entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
+        without_features = not any(entry.role == "features" for entry in entries)
+        also = ", and the features by --features" if without_features else ""
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
     described = terminal.describe(data.load(source, roles))

@@ -91,7 +91,6 @@ def test_a_table_of_trials_is_its_columns(path):
         (None, TARGET, "say by --features which series to predict from, such as 'processing/…/data', or which table"),
         ("units/spike_times", TARGET, "count the spikes per time bin first"),
         (FEATURES, "units/spike_times", "count the spikes per time bin first"),
-        ("units", "spike_times", "count the spikes per time bin first"),
         (FEATURES, "processing/behavior/slow/data", "one number of 'processing/behavior/slow/data' per row"),
         (
             FEATURES,
@@ -101,7 +100,8 @@ def test_a_table_of_trials_is_its_columns(path):
         (
             "intervals/trials",
             "reaction",
-            "text in 1 of 5 columns: 'stimulus', the first with 'a'; leave it out by exclude = [\"stimulus\"] (--exclude stimulus)",
+            "text in 1 of 5 columns: 'stimulus', the first with 'a'; leave it out by exclude = "
+            '["stimulus"] (--exclude stimulus)',
         ),
         ("intervals/trials", "reactoin", "expected the column 'reactoin'"),
     ],
