@@ -13,6 +13,7 @@ from regsearch.errors import DataError
 
 _LISTED = 5
 _NAMED = 3
+_LONGEST = 40
 
 
 @contextmanager
@@ -69,9 +70,10 @@ def them(names: Sequence[str]) -> str:
 
 
 def excluding(names: Sequence[str]) -> str:
-    """Return the key, and the options, that leave columns out; the first ones of many."""
-    options = " ".join(f"--exclude {shlex.quote(line(name))}" for name in names[:_NAMED])
-    key = ", ".join(json.dumps(line(name), ensure_ascii=False) for name in names[:_NAMED])
+    """Return the key, and the options, that leave columns out: the first ones of many, a long name as a pattern."""
+    first = [line(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}*") for name in names[:_NAMED]]
+    options = " ".join(f"--exclude {shlex.quote(name)}" for name in first)
+    key = ", ".join(json.dumps(name, ensure_ascii=False) for name in first)
     more = ("", "") if len(names) <= _NAMED else (" …", ", …")
     return f"exclude = [{key}{more[1]}] ({options}{more[0]})"
 
