@@ -22,7 +22,7 @@ from regsearch.data.array_parts import label
 from regsearch.data.memory import fits_in_memory, memory_bytes, require_memory
 from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
-from regsearch.data.refusal import naming, refusal, short
+from regsearch.data.refusal import line, naming, refusal, short
 from regsearch.data.regular_file import open_regular
 from regsearch.errors import DataError
 
@@ -138,7 +138,7 @@ class Hdf5Arrays:
     def notes(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return which arrays were scaled."""
         scaled = [name for name in names if (packing := self._packing(name)) and packing.is_scaled]
-        return tuple(f"array {short(name)} was scaled as its attributes say" for name in scaled)
+        return tuple(f"array '{line(name)}' was scaled as its attributes say" for name in scaled)
 
     def _packing(self, name: str) -> Packing | None:
         """Return how the stored values stand for numbers, by the CF conventions, which netCDF follows."""
