@@ -124,7 +124,8 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or "
+            "Zarr.",
         ),
     ] = None,
     target: Annotated[
@@ -457,7 +458,8 @@ def data_command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr."
+            metavar="[SOURCE]",
+            help="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr.",
         ),
     ] = "twin",
     target: Annotated[
@@ -490,7 +492,9 @@ def data_command(
     entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
+        without_features = not any(entry.role == "features" for entry in entries)
+        also = ", and the features by --features" if without_features else ""
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
     described = terminal.describe(data.load(source, roles))
