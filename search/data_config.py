@@ -206,7 +206,7 @@ class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
     source: Annotated[
-        str, Field(description="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr")
+        str, Field(description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr")
     ] = "twin"
     target: Annotated[
         Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 _TOGETHER = 8
@@ -26,11 +27,19 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         changed |= _make(parent)
     for place, content in places.items():
         _unfinished(place).write_bytes(content)
-    with ThreadPoolExecutor(_TOGETHER) as pool:
-        list(pool.map(sync, map(_unfinished, places)))
-        for place in places:
-            _unfinished(place).replace(place)
-        list(pool.map(sync, changed))
+    list(_pool().map(sync, map(_unfinished, places)))
+    for place in places:
+        _unfinished(place).replace(place)
+    list(_pool().map(sync, changed))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_TOGETHER, thread_name_prefix="sync")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool without its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
@@ -303,7 +304,9 @@ class SearchRun:
         return self._log(record, files, left.info.run_id if left else None)
 
     def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
-        run = self.store.client.get_run(existing) if existing else self._create(record)
+        tags = {"certified": str(record.certified).lower()}
+        tags |= {_WEIGHTS_SHA256: _sha256(files[name]) for name in files if name == WEIGHTS}
+        run = self.store.client.get_run(existing) if existing else self._create(record, tags)
         run_id = str(run.info.run_id)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
         now = self._later(run, record.metrics)
@@ -311,10 +314,7 @@ class SearchRun:
             run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
-            tags=[
-                RunTag("certified", str(record.certified).lower()),
-                *(RunTag(_WEIGHTS_SHA256, _sha256(files[name])) for name in files if name == WEIGHTS),
-            ],
+            tags=[RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name) != value],
         )
         self.store.write(run, files)
         self._end(run_id, "FINISHED")
@@ -439,7 +439,7 @@ class SearchRun:
         self.store.client.set_tag(run.info.run_id, "error", text.strip().splitlines()[-1][:500])
         self._end(run.info.run_id, "FAILED")
 
-    def _create(self, record: TrialRecord) -> Run:
+    def _create(self, record: TrialRecord, tags: Mapping[str, str] = MappingProxyType({})) -> Run:
         return self.store.client.create_run(
             self.experiment_id,
             run_name=cut(record.name, limits.RUN_NAME),
@@ -450,6 +450,7 @@ class SearchRun:
                 "role": "trial",
                 "family": record.family,
                 "trial": str(record.number),
+                **tags,
             },
         )
 

@@ -83,10 +83,10 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         Version of the registered model that the winner became, or empty.
     """
     told_of = f"{_state(search)}, version {version or 'none'}"
-    if search.run.run.data.tags.get(STORY_OF) == told_of:
+    tags = search.run.run.data.tags
+    if tags.get(STORY_OF) == told_of:
         return
-    told = mlflow_text.story(search, tested, version)
-    text = mlflow_text.with_chance(told, mlflow_text.chance(search.run.run.data.tags))
+    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 

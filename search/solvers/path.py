@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -32,6 +32,12 @@ _TALL = 2
 
 _CERTIFIED_VALUES = 2**24
 """Number of weights and residuals that are certified together: 128 MB."""
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return what sets the threads of the linear algebra libraries; finding them takes 8 ms."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +130,6 @@ class RegularizationPath:
         self._tolerance = tolerance
         self._moments = moments
         self._options = normalisation
-        self._blas = ThreadpoolController().select(user_api="blas")
 
     @property
     def n_rows(self) -> int:
@@ -234,7 +239,7 @@ class RegularizationPath:
         inner = self._solved.inner(penalty)
         if inner.l1 == 0:
             return self._ridge.solve(inner.l2)
-        with self._blas.limit(limits=1):  # of many small products, most are slower on several threads
+        with _blas().limit(limits=1):  # of many small products, most are slower on several threads
             return self._elastic_net.solve(inner).weights
 
     @property

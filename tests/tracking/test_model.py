@@ -34,8 +34,7 @@ def test_the_estimator_predicts_the_solution_and_fitted_again_finds_it(kind, pen
     X[:, 3] = 7  # a column that does not vary
     y = X[:, :6] @ rng.standard_normal(6) / 5 + rng.standard_normal(shape[0])
     fit = next(RegularizationPath(X, y, tolerance=1e-12).solve([Penalty(*penalty)]))
-    n_rows = len(y)
-    strengths = penalty[0] * n_rows**0.5, penalty[1] * n_rows
+    strengths = penalty[0] * shape[0] ** 0.5, penalty[1] * shape[0]
     model = fitted(fit.coef, fit.intercept, [(X[:17], None), (X[17:], None)], strengths=strengths)
     assert type(model[-1]).__name__ == kind
     np.testing.assert_allclose(model.predict(X), X @ fit.coef + fit.intercept, rtol=1e-10, atol=1e-10)

@@ -116,7 +116,7 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with _in_house():
+        with in_house():
             figure = draw(*args, **kwargs)
             _canvas(figure)
             engine = figure.get_layout_engine()
@@ -158,7 +158,7 @@ def _add_font() -> None:
     fontManager.addfont(FONT)
 
 
-def _in_house() -> AbstractContextManager[None]:
+def in_house() -> AbstractContextManager[None]:
     """Set matplotlib's parameters to the house style, whatever the user's are."""
     _add_font()
     return mpl.rc_context({**_STYLE, **(_NARROW_STYLE if _is_narrow() else {})})
@@ -167,7 +167,7 @@ def _in_house() -> AbstractContextManager[None]:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     buffer = BytesIO()
-    with _in_house():
+    with in_house():
         _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
@@ -181,7 +181,7 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG file, the same for the same figure."""
     buffer = BytesIO()
-    with _in_house(), _keeping_resolution(figure):
+    with in_house(), _keeping_resolution(figure):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
@@ -189,7 +189,7 @@ def to_svg(figure: Figure) -> bytes:
 def to_pdf(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PDF file whose words are text, the same for the same figure."""
     buffer = BytesIO()
-    with _in_house(), _keeping_resolution(figure):
+    with in_house(), _keeping_resolution(figure):
         FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 

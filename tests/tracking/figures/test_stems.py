@@ -1,9 +1,14 @@
 import itertools
 import struct
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from regsearch.tracking import figures
 
@@ -27,16 +32,16 @@ def test_a_stem_stands_at_every_weight_that_is_not_zero_and_nowhere_else():
 
 
 def test_stems_that_share_a_pixel_are_drawn_as_the_one_bar_that_they_cover():
-    coef = np.random.default_rng(0).standard_normal(12_000)
-    coef[3000:6000] = 0
+    coef = np.random.default_rng(0).standard_normal(12_800)
+    coef[3200:6400] = 0
     (axes,) = figures.weights(coef, "ridge").axes
     at, low, high = stems(axes)
-    shares = coef.reshape(800, 15)
+    shares = coef.reshape(640, 20)
     shares = shares[shares.any(axis=1)]
-    assert len(at) == len(shares) == 600
+    assert len(at) == len(shares) == 480
     np.testing.assert_array_equal(low, np.minimum(shares.min(axis=1), 0))
     np.testing.assert_array_equal(high, np.maximum(shares.max(axis=1), 0))
-    assert not ((at > 3000) & (at < 6000)).any()
+    assert not ((at > 3200) & (at < 6400)).any()
 
 
 def test_all_zero_weights_can_be_drawn():
@@ -51,11 +56,29 @@ def test_a_stem_plot_is_a_wide_png_and_no_figure_stays_alive():
     assert plt.get_fignums() == []
 
 
-def test_a_stem_plot_is_the_same_whatever_was_drawn_before_it():
-    rng = np.random.default_rng(0)
-    few, many = np.where(rng.random(500) < 0.1, rng.standard_normal(500), 0), 1e6 * rng.standard_normal(12_000)
-    for coef, title in ((few, "lasso"), (many, "ridge"), (few, "elasticnet"), (np.zeros(9), "lasso"), (few, "lasso")):
-        assert figures.weights_png(coef, title) == figures.to_png(figures.weights(coef, title))
+FEW = np.where(np.arange(500) % 11 == 0, np.sin(np.arange(500)), 0)
+MANY = 1e6 * np.sin(np.arange(12_000.0) ** 2)
+PLOTS = ((FEW, "lasso"), (MANY, "ridge"), (FEW[::-1], "elasticnet"), (np.zeros(9), "lasso"), (FEW, "lasso"))
+
+
+def test_a_trials_stem_plot_is_the_same_whatever_was_drawn_before_it_and_in_every_thread():
+    together = [figures.weights_png(*plot) for plot in PLOTS]
+    users = {"font.size": 20, "axes.grid": False, "figure.dpi": 50, "text.color": "red"}
+    with mpl.rc_context(users), ThreadPoolExecutor(1) as other:
+        assert [other.submit(figures.weights_png, *plot).result() for plot in PLOTS[::-1]] == together[::-1]
+    assert together[0] == together[-1]
+    assert len(set(together)) == len(PLOTS) - 1
+
+
+@pytest.mark.parametrize(("coef", "title"), PLOTS[:4])
+def test_a_trials_stem_plot_looks_like_the_figure_drawn_by_matplotlib_alone(coef, title):
+    trial, whole = (
+        np.asarray(Image.open(BytesIO(png)).convert("RGB"), float)
+        for png in (figures.weights_png(coef, title), figures.to_png(figures.weights(coef, title)))
+    )
+    np.testing.assert_array_equal(trial[40:220, 92:745], whole[40:220, 92:745])  # inside of the axes
+    seen, meant = (gaussian_filter(255 - picture, (3, 3, 0)) for picture in (trial, whole))
+    assert np.abs(seen - meant).max() < 40  # words may lie a pixel off
 
 
 @pytest.mark.parametrize(("largest", "unit", "tick"), [(3e5, "weight / 10⁵", "2"), (30, "weight", "20")])
