@@ -179,7 +179,7 @@ def test_arrays_and_series_say_what_is_known_of_rows():
     ("known", "says"),
     [
         ({"groups": SESSIONS["session"][::-1]}, "expected X and groups with the same index, found two that differ"),
-        ({"covariates": SESSIONS[["light"]].iloc[1:]}, "expected X and covariates with the same index"),
+        ({"covariates": SESSIONS[["light"]][::-1]}, "expected X and covariates with the same index"),
         ({"groups": ["a", None, "b", "b"]}, "expected a label in every row of groups, found a missing one"),
         ({"weights": [1, -1, 1, 1]}, "weights: expected numbers of at least 0, found -1 at row 1"),
         ({"weights": np.ones((4, 2))}, "weights: expected 1 dimension(s)"),
