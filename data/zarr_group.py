@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.array_headers import FEATURES, require_bounded
-from regsearch.data.array_parts import arrays_of, read_parts, require_all_features, require_parts
+from regsearch.data.array_parts import arrays_of, feature_names, read_parts, require_all_features, require_parts
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
-from regsearch.data.memory import fits_in_memory
+from regsearch.data.memory import fits_in_memory, require_memory
 from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
 from regsearch.data.recording import Recording
@@ -93,13 +93,14 @@ class ZarrGroup:
             X = self._open()
             require_whole(X.metadata)
             parts = read_parts(self, self.roles)
-            unpacked = [
-                name for name in self._read_names() if (packing := self._array(name).packing) and packing.is_scaled
-            ]
+            names = feature_names(self, self._features_name, X.shape[1])
+            numbers = [self._features_name, *arrays_of(self.roles.numbers, self.names())]
+            unpacked = [name for name in numbers if (packing := self._array(name).packing) and packing.is_scaled]
         return Recording.several(
             X,
             parts.targets,
             source=line(self.path),
+            feature_names=names,
             column_types=(str(X.metadata.dtype),),
             notes=tuple(f"array {line(name)} was scaled as its attributes say (CF conventions)" for name in unpacked),
             annotations=parts.annotations,
@@ -139,7 +140,7 @@ class ZarrGroup:
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Shape of an array, from its metadata."""
-        return self._array(name).shape
+        return self._metadata(name).shape
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return all values of an array of numbers."""
@@ -148,7 +149,12 @@ class ZarrGroup:
         return stored[(slice(None),) * len(stored.shape)].astype(np.float64, copy=False)
 
     def labels(self, name: str) -> NDArray[np.str_]:
-        """Return all values of an array of numbers, as text."""
+        """Return all values of an array of text or of numbers, as text."""
+        metadata = self._metadata(name)
+        if metadata.dtype.kind == "U":
+            require_memory(2 * metadata.dtype.itemsize * math.prod(metadata.shape), f"array {short(name)}")
+            require_whole(metadata)
+            return np.asarray(_opened(metadata)[...], dtype=np.str_).reshape(-1)
         return np.array([f"{value:.15g}" for value in self.numbers(name).reshape(-1)])
 
     @property
@@ -170,12 +176,15 @@ class ZarrGroup:
         return X
 
     def _array(self, name: str, do: str = "name one of the arrays") -> ZarrArray:
+        return ZarrArray(self._metadata(name, do))
+
+    def _metadata(self, name: str, do: str = "name one of the arrays") -> ZarrMetadata:
         names = self.names()
         require_present(name, names, "array", do)
         metadata = read_metadata(self.path / name)
         if metadata is None:
             raise refusal(f"the array {short(name)}", "a group of that name", do)
-        return ZarrArray(metadata)
+        return metadata
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -188,9 +188,15 @@ def _dtype(name: object, folder: Path) -> np.dtype[Any]:
     try:
         if isinstance(name, str):
             return np.dtype(name)
-    except TypeError:
+        if isinstance(name, Mapping) and name.get("name") == "fixed_length_utf32":
+            return np.dtype(f"<U{int(name['configuration']['length_bytes']) // 4}")
+    except (KeyError, TypeError, ValueError):
         pass
-    raise refusal("real numbers", f"array {short(folder.name)} of type {short(name)}", "save it as float64")
+    raise refusal(
+        "real numbers",
+        f"array {short(folder.name)} of type {short(name)}",
+        "save it as float64",
+    )
 
 
 def _safe(codecs: Sequence[Mapping[str, Any]], folder: Path, *also: str) -> tuple[str, ...]:
