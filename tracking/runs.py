@@ -305,7 +305,8 @@ class SearchRun:
 
     def _log(self, record: TrialRecord, files: Mapping[str, bytes], existing: str | None) -> str:
         tags = {"certified": str(record.certified).lower()}
-        tags |= {_WEIGHTS_SHA256: _sha256(files[name]) for name in files if name == WEIGHTS}
+        if WEIGHTS in files:
+            tags[_WEIGHTS_SHA256] = _sha256(files[WEIGHTS])
         run = self.store.client.get_run(existing) if existing else self._create(record, tags)
         run_id = str(run.info.run_id)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
