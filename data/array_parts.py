@@ -156,9 +156,14 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
 def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:
     """Return the names in the array ``X_names`` beside the features ``X``, or in ``feature_names``; else none."""
     for name in (features + _NAMES, "feature_names"):
-        if name in arrays.names() and arrays.shape_of(name) == (n_features,):
-            return tuple(arrays.labels(name).tolist())
+        if name in arrays.names() and arrays.shape_of(name) in ((n_features,), (n_features, 1)):
+            return tuple(arrays.labels(name).reshape(-1).tolist())
     return ()
+
+
+def label(value: object) -> str:
+    """Return one label as text; a whole number in floating point is written like an integer."""
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def chosen_columns(names: tuple[str, ...], roles: Roles) -> NDArray[np.intp] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from regsearch.data.annotations import Annotations
 from regsearch.data.memory import require_memory
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import line, refusal, short
+from regsearch.data.refusal import excluding, line, refusal, short, some, them
 from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
@@ -42,15 +42,16 @@ def require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
     """Raise `DataError` if a column holds anything but numbers; a table at hand shows the first such value."""
     bad = [i for i, dtype in enumerate(schema.types) if not is_numeric(dtype)]
     if bad:
-        first = short(str(schema.types[bad[0]]))
+        kinds = dict.fromkeys(_kind(schema.types[i]) for i in bad)
+        first = ""
         if table is not None:
-            values = table.column(bad[0]).to_pylist()
-            first = short(next((value for value in values if not _is_number(value)), values[0]))
-        names = ", ".join(short(schema.names[i]) for i in bad[:3])
-        found = (
-            f"{len(bad)} column(s) of something else: {names}{', ...' if len(bad) > 3 else ''}, the first with {first}"
+            values = table.column(schema.names[bad[0]]).to_pylist()
+            first = f", the first with {short(next((value for value in values if not _is_number(value)), values[0]))}"
+        names = [schema.names[i] for i in bad]
+        found = f"{' and '.join(kinds)} in {len(bad)} of {len(schema)} columns: {some(names)}{first}"
+        raise refusal(
+            "numbers in every column", found, f"leave {them(names)} out by {excluding(names)}, or write numbers"
         )
-        raise refusal("numbers in every column", found, "write them as numbers, or leave them out by --exclude")
 
 
 def is_numeric(dtype: pa.DataType) -> bool:
@@ -174,6 +175,16 @@ def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating
     cast = column if column.type == dtype else column.cast(dtype, safe=False)
     values: NDArray[np.floating] = cast.to_numpy()
     return values
+
+
+def _kind(dtype: pa.DataType) -> str:
+    """Return what a column that is not numeric holds, for people."""
+    if pa.types.is_dictionary(dtype):
+        return _kind(dtype.value_type) if not is_numeric(dtype.value_type) else "categories"
+    if pa.types.is_temporal(dtype):
+        return "dates or times"
+    text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype)
+    return "text" if text else f"values of type {short(str(dtype))}"
 
 
 def _is_number(value: object) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import refusal
+from regsearch.data.refusal import excluding, refusal, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -20,23 +20,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Targets = list[str] | tuple[str, ...]
+
+
+class ToPandas(Protocol):
+    """A table that can be one of pandas, such as a DataFrame of polars or a Table of Arrow."""
+
+    def to_pandas(self) -> Any:
+        """Return it as a table of pandas."""
+
+
+_TO_PANDAS = ("to_pandas", "as_dataframe", "as_series")
+"""Methods that make a table or a series of pandas: of polars, xarray and Arrow; of pynapple."""
 _SMALL = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
 
 @overload
-def from_frame(frame: pd.DataFrame, target: str = "y", **columns: Unpack[Columns]) -> Recording: ...
+def from_frame(frame: pd.DataFrame | ToPandas, target: str = "y", **columns: Unpack[Columns]) -> Recording: ...
 @overload
 def from_frame(
-    frame: pd.DataFrame, target: list[str] | tuple[str, ...], **columns: Unpack[Columns]
+    frame: pd.DataFrame | ToPandas, target: list[str] | tuple[str, ...], **columns: Unpack[Columns]
 ) -> tuple[Recording, ...]: ...
 def from_frame(
-    frame: pd.DataFrame, target: str | _Targets = "y", **columns: Unpack[Columns]
+    frame: pd.DataFrame | ToPandas, target: str | _Targets = "y", **columns: Unpack[Columns]
 ) -> Recording | tuple[Recording, ...]:
     """Return a table as a recording, or with several targets as one for each; its values are copied.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : DataFrame of pandas or polars
         One row per moment, in time order; every column that is nothing else is a feature.  The index is left out.
     target : str, or list of str
         The column to predict, or several.
@@ -59,6 +70,7 @@ def from_frame(
     one = {key: value for key, value in columns.items() if key not in given}
     targets = (target,) if isinstance(target, str) else tuple(target)
     roles = Roles(targets, **{"features": (), **given, **one})  # type: ignore[arg-type]
+    frame = _table_of(frame)
     names = _names(frame)
     for name in targets:
         if name not in names:
@@ -107,9 +119,9 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
 
     Parameters
     ----------
-    X : array-like or DataFrame, shape (n_rows, n_features)
-        The names of a DataFrame's columns are kept.  A masked value counts as missing.
-    y : array-like or Series, shape (n_rows,)
+    X : array-like, DataFrame, DataArray of xarray or TsdFrame of pynapple, shape (n_rows, n_features)
+        The names of columns are kept.  A masked value counts as missing.
+    y : array-like, Series, DataArray or Tsd, shape (n_rows,)
         The name of a Series is kept.
     **known
         `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted and never penalised;
@@ -129,11 +141,14 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     """
     import pandas as pd
 
+    X, y = _as_pandas(X), _as_pandas(y)
+    known = cast(Known, {name: _as_pandas(values) for name, values in known.items()})
     target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
     for name, values in {"y": y, **known}.items():
         if (
             isinstance(X, pd.DataFrame)
             and isinstance(values, pd.Series | pd.DataFrame)
+            and len(X) == len(values)
             and not X.index.equals(values.index)
         ):
             do = f"align them, or give {name}.to_numpy()"
@@ -175,6 +190,30 @@ def _recordings(
         )
     except DataError as error:
         raise DataError(f"{MEMORY}: {str(error).removeprefix(f'{MEMORY}: ')}") from None
+
+
+def _table_of(frame: Any) -> pd.DataFrame:
+    """Return a table of any library as one of pandas."""
+    import pandas as pd
+
+    table = _as_pandas(frame)
+    if not isinstance(table, pd.DataFrame):
+        do = "collect a lazy one first, or give arrays to from_arrays"
+        raise _refusal("a table of pandas or polars", f"an object of type {type(frame).__name__}", do)
+    return table
+
+
+def _as_pandas(values: Any) -> Any:
+    """Return a table or a series of another library as pandas has it, with columns named by text; else the same."""
+    import pandas as pd
+
+    if isinstance(values, pd.DataFrame | pd.Series) or getattr(values, "ndim", 0) > 2:
+        return values
+    method = next((name for name in _TO_PANDAS if hasattr(values, name)), None)
+    if method is None:
+        return values
+    table = getattr(values, method)()
+    return table.rename(columns=str) if isinstance(table, pd.DataFrame) else table
 
 
 def _table(values: Any) -> NDArray[np.float64] | None:
@@ -235,13 +274,18 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):
-        kinds = {f"column {name!r}": dtype for name, dtype in values.dtypes.items()}
+        kinds = {str(name): dtype for name, dtype in values.dtypes.items()}
     else:
         values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else np.asarray(values)
         kinds = {what: values.dtype}
-    for name, dtype in kinds.items():
-        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
-            raise _refusal("real numbers", f"{name} of type {dtype}", "write it as numbers or drop it")
+    bad = [name for name, dtype in kinds.items() if not _is_real(dtype)]
+    if bad and isinstance(values, pd.DataFrame):
+        found = f"type {kinds[bad[0]]} in {len(bad)} of {len(kinds)} columns: {some(bad)}"
+        if len({str(kinds[name]) for name in bad}) > 1:
+            found = f"other types, the first {kinds[bad[0]]}, in {found.partition(' in ')[2]}"
+        raise _refusal("real numbers", found, f"leave {them(bad)} out by {excluding(bad)}, or write numbers")
+    if bad:
+        raise _refusal("real numbers", f"{what} of type {kinds[what]}", "write it as numbers")
     wanted = np.float32 if all(str(dtype).lower() in _SMALL for dtype in kinds.values()) else np.float64
     if isinstance(values, np.ma.MaskedArray):
         values = np.where(np.ma.getmaskarray(values), np.nan, values.data)
@@ -250,6 +294,12 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     copied: NDArray[np.floating] = np.array(values, wanted, order="C")
     copied.flags.writeable = False
     return copied, tuple(str(dtype) for dtype in kinds.values())
+
+
+def _is_real(dtype: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype))
 
 
 def _but(nearest: list[str]) -> str:

@@ -34,16 +34,39 @@ def lag_sources(n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | 
     ndarray of intp, shape (n_lags, n_kept)
         Row from which each lag takes the features of each of them.
     """
+    order, first, within, sizes = _places(n_rows, groups)
+    kept = np.flatnonzero((within >= max(0, *lags)) & (within < sizes + min(0, *lags)))
+    place = (first + within)[kept]
+    return kept, np.array([order[place - lag] for lag in lags], dtype=np.intp).reshape(len(lags), len(kept))
+
+
+def nearest_sources(n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | None = None) -> Indices:
+    """Return from which row each lag takes the features of every row; see `lag_sources`.
+
+    Returns
+    -------
+    ndarray of intp, shape (n_lags, n_rows)
+        Where a lag would leave the row's group, the first or last row of the group.
+    """
+    order, first, within, sizes = _places(n_rows, groups)
+    taken = [order[first + np.clip(within - lag, 0, sizes - 1)] for lag in lags]
+    return np.array(taken, dtype=np.intp).reshape(len(lags), n_rows)
+
+
+def lagged_names(features: Sequence[str], lags: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of lagged columns: all features at the first lag, all at the second, and so on."""
+    return tuple(f"{name} @ lag {lag}" for lag in lags for name in features)
+
+
+def _places(n_rows: int, groups: NDArray[np.generic] | None) -> tuple[Indices, Indices, Indices, Indices]:
+    """Return the rows group by group; and for each row the place of its group's first row, its own and the size."""
     labels = np.zeros(n_rows, dtype=np.intp) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
     order = np.argsort(labels, kind="stable")
     place = np.empty(n_rows, dtype=np.intp)
     place[order] = np.arange(n_rows)
     sizes = np.bincount(labels)
     first = (np.cumsum(sizes) - sizes)[labels]
-    within = place - first
-    has_past = (within >= max(0, *lags)) & (within < sizes[labels] + min(0, *lags))
-    kept = np.flatnonzero(has_past)
-    return kept, np.array([order[place[kept] - lag] for lag in lags], dtype=np.intp).reshape(len(lags), len(kept))
+    return order, first, place - first, sizes[labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +106,7 @@ class Past:
         if self.is_present:
             return features
         known = features or tuple(f"feature {number}" for number in range(n_features))
-        return tuple(f"{name} @ lag {lag}" for lag in self.lags for name in known)
+        return lagged_names(known, self.lags)
 
 
 class Lagged:

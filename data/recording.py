@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from regsearch.data.annotations import NOTHING, Annotations
 from regsearch.data.blocks import Matrix, row_blocks
 from regsearch.data.plausibility import Ranges
+from regsearch.data.refusal import excluding, some, them
 from regsearch.data.row_sums import row_sums
 from regsearch.errors import DataError
 
@@ -213,7 +214,7 @@ class _Scan:
     """What one pass over a matrix found."""
 
     ranges: Ranges
-    bad: int
+    bad: NDArray[np.int64]
     first_bad: tuple[int, int] | None
     row_sums: NDArray[np.uint64]
 
@@ -225,17 +226,19 @@ class _Scan:
         digest.update(f"{values.dtype.newbyteorder('<').str}{shape}".encode())
         low = np.full(values.shape[1], np.inf, values.dtype)
         high = np.full(values.shape[1], -np.inf, values.dtype)
-        bad, first_bad, sums = 0, None, np.zeros(values.shape[0], np.uint64)
+        bad, sums = np.zeros(values.shape[1], np.int64), np.zeros(values.shape[0], np.uint64)
+        first_bad = None
         for rows in row_blocks(values):
             block = values[rows, :]
             digest.update(np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<")).data)
             np.minimum(low, block.min(axis=0), out=low)
             np.maximum(high, block.max(axis=0), out=high)
             if not (np.isfinite(low).all() and np.isfinite(high).all()):
-                wrong = np.argwhere(~np.isfinite(block))
-                bad += len(wrong)
-                if first_bad is None and len(wrong):
-                    first_bad = (rows.start + int(wrong[0, 0]), int(wrong[0, 1]))
+                wrong = ~np.isfinite(block)
+                bad += wrong.sum(axis=0)
+                if first_bad is None and wrong.any():
+                    row, column = divmod(int(wrong.argmax()), wrong.shape[1])
+                    first_bad = (rows.start + row, column)
             if not isinstance(values, np.ndarray):
                 sums[rows] = row_sums(block)
             advance(block.nbytes)
@@ -245,7 +248,13 @@ class _Scan:
         """Raise `DataError` if any value is not finite."""
         if self.first_bad is not None:
             row, column = self.first_bad
+            places = np.flatnonzero(self.bad).tolist()
+            found = [names[place] if names else str(place) for place in places]
+            where = f" (in {len(found)} of {len(self.bad)} columns: {some(found)})" if len(self.bad) > 1 else ""
+            do = "drop or fill them first"
+            if names and len(found) < len(self.bad):
+                do = f"fill them, or leave {them(found)} out by {excluding(found)}"
             raise DataError(
-                f"{what} has {self.bad} value(s) that are missing, NaN or infinite, the first at row {row} (from 0), "
-                f"column {names[column] if names else column}; every value must be finite: drop or fill them first"
+                f"{what} has {self.bad.sum()} value(s) that are missing, NaN or infinite, the first at row {row} "
+                f"(from 0), column {names[column] if names else column}{where}; every value must be finite: {do}"
             )

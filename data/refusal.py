@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 from regsearch.errors import DataError
 
 _LISTED = 5
+_NAMED = 3
+_LONGEST = 40
 
 
 @contextmanager
@@ -53,6 +57,25 @@ def _others(name: str, names: Sequence[str]) -> str:
     if near:
         return f"{len(names)} other(s); the nearest is {short(near[0])}"
     return ", ".join(map(short, names)) or "nothing"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names of many, for people."""
+    return ", ".join(map(short, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
+
+
+def them(names: Sequence[str]) -> str:
+    """Return the pronoun for one column or several."""
+    return "it" if len(names) == 1 else "them"
+
+
+def excluding(names: Sequence[str]) -> str:
+    """Return the key, and the options, that leave columns out: the first ones of many, a long name as a pattern."""
+    first = [line(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}*") for name in names[:_NAMED]]
+    options = " ".join(f"--exclude {shlex.quote(name)}" for name in first)
+    key = ", ".join(json.dumps(name, ensure_ascii=False) for name in first)
+    more = ("", "") if len(names) <= _NAMED else (" …", ", …")
+    return f"exclude = [{key}{more[1]}] ({options}{more[0]})"
 
 
 def short(value: object) -> str:

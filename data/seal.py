@@ -141,7 +141,7 @@ class SealedTest:
         self.__rows = rows
 
     def open(self) -> Rows:
-        """Return the test rows.  Only `regsearch.search.promotion` calls this, and records that it did."""
+        """Return the test rows.  Only promotions and null distributions call this, and record that they did."""
         assert self.__rows is not None, "no row was kept for a test"  # noqa: S101
         return self.__rows
 

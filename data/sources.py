@@ -20,6 +20,7 @@ MEMORY = "memory"
 
 _NAMES = ("twin", "stringer", MEMORY)
 _TABLES = (".csv", ".parquet")
+_HDF5 = (".h5", ".hdf5")
 
 
 class Source(Protocol):
@@ -50,8 +51,8 @@ def load_targets(source: str, roles: Roles | str = "y", *, progress: bool = True
     ----------
     source : str
         ``"twin"``, the synthetic recording; ``"stringer"``, the real one, downloaded on first use; or a path: to a
-        ``.npz``, ``.mat``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy`` file beside its
-        target or a Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
+        ``.npz``, ``.mat``, ``.h5``, ``.nwb``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy``
+        file beside its target or a Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
     roles : Roles or str
         Which arrays or columns play which part; a text is the name of the target alone.
     progress : bool
@@ -123,7 +124,7 @@ def fingerprint(source: str, roles: Roles | str = "y") -> str | None:
 
 def is_recording(text: str) -> bool:
     """Return whether a text names a recording by its name, its suffix or its folder, whether it is there or not."""
-    suffixes = (*_TABLES, ".npz", ".mat", ".npy", ".zarr")
+    suffixes = (*_TABLES, *_HDF5, ".npz", ".mat", ".nwb", ".npy", ".zarr")
     return is_example(text) or Path(text).suffix.lower() in suffixes or os.path.isdir(text)  # noqa: PTH112
 
 
@@ -182,9 +183,12 @@ def _named(source: str) -> Source:
 
 def _at(path: Path, roles: Roles) -> Source:
     from regsearch.data.csv_table import CsvTable
+    from regsearch.data.hdf5_file import Hdf5File, is_hdf5
+    from regsearch.data.mat73_file import Mat73File
     from regsearch.data.mat_file import MatFile
     from regsearch.data.npy_files import NpyFiles
     from regsearch.data.npz_archive import NpzArchive
+    from regsearch.data.nwb_file import NwbFile
     from regsearch.data.parquet_table import ParquetTable
     from regsearch.data.stringer import PublishedFile
     from regsearch.data.zarr_group import ZarrGroup
@@ -196,7 +200,11 @@ def _at(path: Path, roles: Roles) -> Source:
         case ".npz":
             return NpzArchive(path, roles)
         case ".mat":
-            return MatFile(path, roles)
+            return Mat73File(path, roles) if is_hdf5(path) else MatFile(path, roles)
+        case suffix if suffix in _HDF5:
+            return Hdf5File(path, roles)
+        case ".nwb":
+            return NwbFile(path, roles)
         case ".csv":
             return CsvTable(path, roles)
         case ".parquet":
@@ -206,8 +214,8 @@ def _at(path: Path, roles: Roles) -> Source:
         case ".npy":
             return NpyFiles(path, roles)
     found = f"the suffix {line(path.suffix)[:60]!r}" if path.suffix else "a name without suffix"
-    do = "save it as one of the four, or name a recording: twin or stringer"
-    raise refusal("a .npz, .csv, .parquet or .mat file", found, do)
+    do = "save it as one of these, or name a recording: twin or stringer"
+    raise refusal("a .npz, .csv, .parquet, .mat, .h5, .hdf5 or .nwb file", found, do)
 
 
 def _is_published(path: Path) -> bool:

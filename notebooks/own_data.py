@@ -27,7 +27,7 @@ import pandas as pd
 from IPython.display import Image
 from sklearn.metrics import r2_score
 
-from regsearch import SearchConfig, run_search
+from regsearch import SearchConfig, from_frame, null_distribution, run_search
 
 TRACKING_URI = "sqlite:///mlruns/mlflow.db"
 mlflow.set_tracking_uri(TRACKING_URI)
@@ -129,3 +129,36 @@ print(*today.columns[:-1][coef != 0])
 # Nine features remain. Seven of them are among the eight that carry the target, and two are chance finds. We do not
 # promote this search. Its test rows were already opened above, so a second score on them would no longer be honest.
 # The [tutorial](tutorial.ipynb) explains this in more detail.
+
+# %% [markdown]
+# ## Better than chance?
+#
+# Two slow signals are often alike by chance. `null_distribution` tries the whole choice on 38 other targets: the same
+# target, shifted against the features by up to 19 rows. A shifted target has the same course, but nothing ties it to
+# the features. No shift scores as high as the real target, so `p` is the smallest that 38 shifts can give.
+
+# %%
+found = null_distribution(folded.search_id, n=38, tracking_uri=TRACKING_URI, progress=False)
+print(f"real target {found.score:.3f}, best shift {max(found.null):.3f}, p = {found.p:.3f}")
+
+# %% [markdown]
+# ## Sessions
+#
+# An experiment has several sessions. Here each hundred rows are one session, and a lamp disturbs the target.
+# `groups` keeps sessions whole. `covariates` are fitted without a penalty. `lags` takes each feature at the same moment
+# and one moment before. The last session tests, and the winner must predict each other session from the rest.
+
+# %%
+lamp = rng.standard_normal(400)
+recorded = table.assign(y=table["y"] + 2 * lamp, lamp=lamp, session=np.repeat(["a", "b", "c", "d"], 100))
+settings = SearchConfig.from_preset("own-data").updated(
+    name="sessions", families=["lasso"], lags=[0, 1], groups="session", covariates=["lamp"]
+)
+sessions = run_search(
+    settings,
+    data=from_frame(recorded, groups="session", covariates=["lamp"]),
+    tracking_uri=TRACKING_URI,
+    progress=False,
+)
+weights = pd.read_csv(client.download_artifacts(sessions.run_id, "weights.csv"))
+pd.concat([weights.head(3), weights.tail(1)])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from regsearch.data import Recording, from_arrays, from_frame
     from regsearch.search.chance.distribution import NullDistribution
     from regsearch.search.config import SearchConfig
+    from regsearch.search.lags import Lags
     from regsearch.search.launch import run_search, run_targets
     from regsearch.search.null import null_distribution
     from regsearch.search.penalty_search import PenaltySearchCV
@@ -42,6 +43,7 @@ __all__ = [
     "DataError",
     "EngineLostError",
     "HeldError",
+    "Lags",
     "LostError",
     "ModelRejectedError",
     "NoWinnerError",
@@ -74,6 +76,7 @@ _HOMES = {
     "regsearch.data": ("Recording", "from_arrays", "from_frame"),
     "regsearch.search.chance.distribution": ("NullDistribution",),
     "regsearch.search.config": ("SearchConfig",),
+    "regsearch.search.lags": ("Lags",),
     "regsearch.search.launch": ("run_search", "run_targets"),
     "regsearch.search.null": ("null_distribution",),
     "regsearch.search.penalty_search": ("PenaltySearchCV",),

@@ -40,8 +40,6 @@ class StoreError(RegsearchError, RuntimeError):
 class SearchNotFoundError(RegsearchError, LookupError):
     """No search has that id where it should be.  The message says where one lies, or which id was meant."""
 
-    exit_code = 2
-
 
 class SearchBusyError(RegsearchError, RuntimeError):
     """Another process is running the same search."""

@@ -124,7 +124,8 @@ def run(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr.",
+            help="Recording to search: twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or "
+            "Zarr.",
         ),
     ] = None,
     target: Annotated[
@@ -317,8 +318,11 @@ def null(
         typer.Option(
             metavar="KIND",
             help="Where null targets come from: shift, session, impostor or permutation (default: impostor if there "
-            "are impostors, else shift).",
+            "are impostors, permutation if rows are independent, else shift).",
         ),
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option(metavar="ROWS", min=1, help="Rows between one shift and the next (default: 1).")
     ] = None,
     impostors: Annotated[
         list[str] | None,
@@ -347,6 +351,7 @@ def null(
         search_id,
         n=n,
         kind=cast(Kind | None, kind),
+        step=step,
         impostors=impostors or (),
         level=level,
         test=test,
@@ -453,7 +458,8 @@ def data_command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[SOURCE]", help="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr."
+            metavar="[SOURCE]",
+            help="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr.",
         ),
     ] = "twin",
     target: Annotated[
@@ -486,7 +492,9 @@ def data_command(
     entries = data.contents(source, roles)
     listed = terminal.contents(entries)
     if not any(entry.role == "target" for entry in entries):
-        hint = f"there is no {roles.target!r} to predict; name one of these by --target"
+        without_features = not any(entry.role == "features" for entry in entries)
+        also = ", and the features by --features" if without_features else ""
+        hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return
     described = terminal.describe(data.load(source, roles))

@@ -73,13 +73,22 @@ class NullConfig(Section):
         Field(
             description="where null targets come from: shift moves the target in time; session exchanges the targets "
             "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, else shift"
+            "out: impostor if there are impostors, permutation if rows are independent, else shift"
         ),
     ] = None
     n: Annotated[
         int | None,
         Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
     ] = None
+    step: Annotated[
+        int,
+        Field(
+            gt=0,
+            strict=True,
+            description="rows between one shift and the next: where features follow the target with a delay, or were "
+            "smoothed, more rows than that",
+        ),
+    ] = 1
     impostors: Annotated[
         tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
     ] = ()

@@ -213,7 +213,8 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
-    rest = recorded.without(test, embargo)
+    outer = wanted.test.embargo if isinstance(wanted.test, FoldsConfig) else 0
+    rest = recorded.without(test, max(embargo, outer))
     split = _cut(recorded, wanted, rest, test)
     _require_whole_groups(recorded, wanted, split)
     split.check(n_rows)
@@ -466,7 +467,8 @@ def _require_whole_groups(recorded: Recorded, wanted: SplitConfig, split: Split)
     if recorded.known.groups is None or wanted.share_groups:
         return
     pairs = [("training", fold.train, "validation", fold.validation) for fold in split.folds]
-    for one, some, other, others in (*pairs, ("training or validation", split.model, "test", split.test)):
+    pairs += [("validation", fold.validation, "test", split.test) for fold in split.folds]
+    for one, some, other, others in (*pairs, ("training", split.model, "test", split.test)):
         both = set(recorded.groups_of(rows_of(some))) & set(recorded.groups_of(rows_of(others)))
         if both:
             raise DataError(

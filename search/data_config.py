@@ -165,6 +165,11 @@ class SplitConfig(Section):
             raise ValueError("train: groups must be names of groups; parts in turn are for validation and test")
         if self.part is not None and not self.is_in_turn:
             raise ValueError("part needs a test on each part in turn, such as test = { folds = 5 }")
+        if self.is_in_turn and (self.train is not None or not self._is_cut_from_the_rest):
+            raise ValueError(
+                "test: parts in turn leave other rows to train and validate on each time; leave `train` out, and give "
+                "`validation` as a fraction, folds, a column, or groups in turn"
+            )
         given = {name: part for name in ("train", "validation", "test") if (part := getattr(self, name)) is not None}
         named: dict[str, str] = {}
         for name, part in given.items():
@@ -176,6 +181,14 @@ class SplitConfig(Section):
         if sum(shares) > 1 + 1e-9:
             raise ValueError(f"expected fractions of at most 1 in all, found {sum(shares):g}; give smaller ones")
         return self
+
+    @property
+    def _is_cut_from_the_rest(self) -> bool:
+        """Whether the validation rows are no rows by name, so that any rows can be cut like that."""
+        validation = self.validation
+        return not isinstance(validation, tuple | GivenConfig) and not (
+            isinstance(validation, GroupsConfig) and validation.names
+        )
 
     @property
     def is_in_turn(self) -> bool:
@@ -193,7 +206,7 @@ class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
     source: Annotated[
-        str, Field(description="twin, stringer, or the path of a .npz, .mat, .csv, .parquet, .npy or Zarr")
+        str, Field(description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr")
     ] = "twin"
     target: Annotated[
         Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],

@@ -465,7 +465,7 @@ class _Recorder:
         if isinstance(outcome, Failure):
             self._run.fail_trial(record, outcome.traceback, run_id)
             return None
-        files = trial_files(record, outcome, self._development.feature_names)
+        files = trial_files(record, outcome, self._development)
         run_id = self._run.log_trial(record, files, run_id)
         self._shown.count(record)
         return replace(record, run_id=run_id)

@@ -20,11 +20,18 @@ from regsearch.data import Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import Kind, NullDistribution, fewest, rounded, smallest_p
-from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_development, real_target, rows_of
-from regsearch.search.chance.targets import Targets, impostors, permuted, segments, shifted
+from regsearch.search.chance.statistic import NullTask, groups_of, narrowed, narrowed_development, real_target, rows_of
+from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import NullConfig
 from regsearch.search.objections import known_as
-from regsearch.search.output.null_record import conclude, concluded, known_scores, path_of, write_scores
+from regsearch.search.output.null_record import (
+    conclude,
+    concluded,
+    distribution_of,
+    known_scores,
+    path_of,
+    write_scores,
+)
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import read_search
 from regsearch.search.result import Search
@@ -58,6 +65,7 @@ def null_distribution(
     *,
     n: int | None = None,
     kind: Kind | None = None,
+    step: int | None = None,
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
@@ -79,7 +87,10 @@ def null_distribution(
     n : int or None
         Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
     kind : {"shift", "session", "impostor", "permutation"} or None
-        Where null targets come from (default: that of ``[null]``; else impostors if there are any, and shifts).
+        Where null targets come from (default: that of ``[null]``; else impostors if there are any, permutations of
+        independent rows, and shifts).
+    step : int or None
+        Rows between one shift and the next (default: 1).
     impostors : sequence of str
         Sources of other recordings, each with a target of the same name.
     level : float or None
@@ -114,7 +125,7 @@ def null_distribution(
         search, sealed = read_search(store, search_id, data)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
-    settings = _settings(search.config.null, n=n, kind=kind, impostors=impostors, level=level)
+    settings = _settings(search.config.null, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
@@ -144,34 +155,41 @@ def compare(
         Opened test rows to score the chosen models on.
     """
     run, is_test = search.run, test is not None
-    kind: Kind = settings.kind or ("impostor" if settings.impostors else "shift")
+    in_time: Kind = "permutation" if search.development.preparation.independent else "shift"
+    kind: Kind = settings.kind or ("impostor" if settings.impostors else in_time)
     targets = _targets(search, kind, settings, test)
     _require_level(kind, targets.values.shape[1] - 1, settings.level)
     rows = rows_of(search.development, test)[targets.places]
     development = narrowed_development(search.development, rows)
-    for fold in development.folds:
-        for part, name in ((fold.train, "training"), (fold.validation, "validation")):
-            targets.require_variation(np.searchsorted(rows, part.index), name)
+    tested = narrowed(test, rows) if test else None
+    parts = [(fold.train, "training") for fold in development.folds]
+    parts += [(fold.validation, "validation") for fold in development.folds]
+    for part, name in [*parts, *([(tested, "test")] if tested else [])]:
+        targets.require_scores(np.searchsorted(rows, part.index), name)
     task = NullTask(
         Task(development, search.config.tolerance, run.score),
         search.config,
         Maxima.of_params(run.run.data.params),
-        narrowed(test, rows) if test else None,
+        tested,
     )
     scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
     scores.complete(task, targets.values, engine, held, shown)
-    real, *null = scores.all
-    own = run.run.data.metrics.get("best_r2_test", float("nan")) if is_test else search.winner.r2_validation
-    found = NullDistribution(run.search_id, kind, real, tuple(null), own, is_test)
+    found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
     if concluded(run, search.winner, is_test=is_test) != found:
         conclude(search, found)
     return found
 
 
 def _settings(
-    configured: NullConfig | None, *, n: int | None, kind: Kind | None, impostors: Sequence[str], level: float | None
+    configured: NullConfig | None,
+    *,
+    n: int | None,
+    kind: Kind | None,
+    step: int | None,
+    impostors: Sequence[str],
+    level: float | None,
 ) -> NullConfig:
-    given = {"n": n, "kind": kind, "impostors": tuple(impostors) or None, "level": level}
+    given = {"n": n, "kind": kind, "step": step, "impostors": tuple(impostors) or None, "level": level}
     values = (configured or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
         values["impostors"] = ()
@@ -188,6 +206,8 @@ def _settings(
 def _opened(search: Search, sealed: SealedTest) -> Rows:
     """Return the test rows, once it is noted that they are used for this, too."""
     store, key = search.run.store, test_key(search.development)
+    if not search.development.split.test:
+        raise ConfigError(f"--test: search {search.run.search_id} has no test rows; leave the option out")
     if known_as(search) not in openings.opened(store, key):
         raise ConfigError(
             f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
@@ -202,14 +222,21 @@ def _targets(search: Search, kind: Kind, settings: NullConfig, test: Rows | None
     development, config = search.development, search.config
     rows, y = rows_of(development, test), real_target(development, test)
     is_test = np.isin(rows, test.index) if test else np.zeros(len(rows), dtype=bool)
+    groups = groups_of(development, test)
+    labels = is_test if groups is None else np.char.add(groups, np.where(is_test, " (test)", ""))
     n = settings.n or (len(settings.impostors) if kind == "impostor" else _N)
     match kind:
         case "shift":
-            return shifted(y, segments(rows, is_test), n)
+            return shifted(y, segments(rows, labels), n, settings.step)
         case "permutation":
-            return permuted(y, is_test, n, config.seed)
+            return permuted(y, labels, n, config.seed)
         case "session":
-            raise ConfigError("null: kind = session exchanges the targets of groups, found no groups; use another kind")
+            if groups is None:
+                raise ConfigError(
+                    "null: kind = session exchanges the targets of groups, found no groups; name them by `groups` in "
+                    "[data], or use another kind"
+                )
+            return exchanged(y, labels, n, config.seed, uses=is_test.tolist())
         case "impostor":
             if n > len(settings.impostors):
                 raise ConfigError(

@@ -41,18 +41,37 @@ class Weights:
     selected: NDArray[np.int16] | None = None
     covariate_coef: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
-    def table(self, feature_names: Sequence[str] = ()) -> pd.DataFrame:
-        """Return one row per feature, the largest weights first.
+    def table(
+        self, feature_names: Sequence[str] = (), lags: Sequence[int] = (0,), covariate_names: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Return one row per feature and lag, the largest weights first, and after them one per covariate.
 
-        The columns are `feature` (its name, or its number from 0), `coefficient`, and `n_folds`, in how many folds'
-        models it is not zero, unless that was not kept.
+        The columns are `feature` (its name, or its number from 0); `lag`, if there are lags; `coefficient`; `n_folds`,
+        in how many folds' models it is not zero, unless that was not kept; and with covariates `penalised`.
+
+        Parameters
+        ----------
+        feature_names : sequence of str
+            Names of the features without lags; empty if they have none.
+        lags : sequence of int
+            How many rows before each feature was taken.
+        covariate_names : sequence of str
+            Empty if they have none.
         """
         import pandas as pd
 
-        order = np.argsort(-np.abs(self.coef), kind="stable")
-        columns: dict[str, Any] = {"feature": feature_names or range(len(self.coef)), "coefficient": self.coef}
+        n_columns, n_covariates = len(self.coef), len(self.covariate_coef)
+        n_features = n_columns // len(lags)
+        features = [*(feature_names or range(n_features))] * len(lags)
+        columns: dict[str, Any] = {"feature": [*features, *(covariate_names or range(n_covariates))]}
+        if tuple(lags) != (0,):
+            columns["lag"] = [*np.repeat(lags, n_features), *[0] * n_covariates]
+        columns["coefficient"] = np.append(self.coef, self.covariate_coef)
         if self.selected is not None:
-            columns["n_folds"] = self.selected
+            columns["n_folds"] = [*self.selected, *[len(self.predicted)] * n_covariates]
+        if n_covariates:
+            columns["penalised"] = [True] * n_columns + [False] * n_covariates
+        order = [*np.argsort(-np.abs(self.coef), kind="stable"), *range(n_columns, n_columns + n_covariates)]
         return pd.DataFrame(columns).iloc[order]
 
 

@@ -9,4 +9,4 @@ from regsearch.tracking.estimator import fitted
 from regsearch.tracking.model import save
 
 with TemporaryDirectory() as folder:
-    save(fitted(np.ones(1), 0.0, [np.eye(2, 1)], l1=0, l2=0), Path(folder, "model"))
+    save(fitted(np.ones(1), 0.0, [(np.eye(2, 1), None)], strengths=(0, 0)), Path(folder, "model"))

@@ -95,7 +95,7 @@ def test_the_service_answers_as_the_champion_and_follows_the_alias(result, recor
         baseline = result.trials.loc[result.trials["family"] == "none", "run_id"].item()
         coef, intercept = _weights(store, baseline)
         names = tuple(f"column {number}" for number in range(len(coef)))
-        named = fitted(coef, intercept, [recording.X], l1=0, l2=0, feature_names=names)
+        named = fitted(coef, intercept, [(recording.X, None)], strengths=(0, 0), feature_names=names)
         version = registry.register(
             store, "small", baseline, lambda folder: {"sha": save(named, folder)}, tags={}, description=""
         )

@@ -25,6 +25,8 @@ class NullDistribution:
         Scores of the null targets.
     search_score : float
         Score of the search's own winner, whose penalties were proposed for the real target.
+    best_null : str
+        Name of the null target with the highest score.
     is_test : bool
         Whether the scores are of the test rows.
     """
@@ -34,6 +36,7 @@ class NullDistribution:
     score: float
     null: tuple[float, ...]
     search_score: float
+    best_null: str
     is_test: bool = False
 
     @property
@@ -93,7 +96,7 @@ class NullDistribution:
         return (
             f"p = {self.p:.3g}{approximate}, by {in_words(self.kind, self.n)}; the smallest possible is "
             f"{self.smallest_p:.3g}. On the same fixed grid the real target scores R² {self.rows} {self.score:.4f}, "
-            f"the best null target {max(self.null):.4f}"
+            f"the best null target, {self.best_null}, {max(self.null):.4f}"
         )
 
 

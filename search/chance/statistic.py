@@ -199,12 +199,22 @@ def rows_of(development: Development, test: Rows | None = None) -> Indices:
 
 def real_target(development: Development, test: Rows | None = None) -> Vector:
     """Return the real target at the rows of `rows_of`."""
-    places = rows_of(development, test)
-    y = np.empty(len(places))
+    every, first = _first_of_each(development, test)
+    return np.concatenate([rows.y for rows in every])[first]
+
+
+def groups_of(development: Development, test: Rows | None = None) -> NDArray[np.str_] | None:
+    """Return the group of each of the rows of `rows_of`; ``None`` if the recording has no groups."""
+    every, first = _first_of_each(development, test)
+    groups = [rows.groups for rows in every if rows.groups is not None]
+    return np.concatenate(groups)[first] if groups else None
+
+
+def _first_of_each(development: Development, test: Rows | None) -> tuple[list[Rows], Indices]:
+    """Return all sets of rows, and where each row of `rows_of` stands first among all of theirs."""
     parts = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    for rows in (*parts, development.model, *([test] if test else [])):
-        y[np.searchsorted(places, rows.index)] = rows.y
-    return y
+    every = [*parts, development.model, *([test] if test else [])]
+    return every, np.unique(np.concatenate([rows.index for rows in every]), return_index=True)[1]
 
 
 def narrowed(rows: Rows, kept: Indices) -> Rows:

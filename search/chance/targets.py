@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Labels = NDArray[np.generic]
 
+REAL = "the real target"
+"""Name of the target that the search was run on."""
+
 _LISTED = 5040
 """Largest number of arrangements of groups that are listed to draw from: seven groups have as many."""
 
@@ -39,14 +42,26 @@ class Targets:
     values: Vector
     names: tuple[str, ...]
 
-    def require_variation(self, places: Indices, rows: str) -> None:
-        """Raise `DataError` if a target is constant at some of the given rows, where R² would mean nothing."""
-        kept = np.isin(self.places, places)
-        constant = np.flatnonzero(np.ptp(self.values[kept], axis=0) == 0)
+    def require_scores(self, at: Indices, part: str) -> None:
+        """Raise `DataError` if R² would mean nothing at some of the rows for any of the targets.
+
+        Parameters
+        ----------
+        at : ndarray of intp
+            Places of these rows in `values`.
+        part : str
+            What the rows are for.
+        """
+        if at.size < 2:
+            raise DataError(
+                f"null: expected at least 2 {part} rows that every null target has, found {at.size}: shifts "
+                "need as many rows more at either end as they reach; use fewer or smaller ones, or another kind"
+            )
+        constant = np.flatnonzero(np.ptp(self.values[at], axis=0) == 0)
         if constant.size:
             raise DataError(
-                f"{self.names[constant[0]]}: expected a target that varies in the {rows} rows, found one value; use "
-                "fewer or other null targets, or another split"
+                f"null: expected a target that varies in the {part} rows, found one value in all of them for "
+                f"{self.names[constant[0]]}; use fewer or other null targets, or another split"
             )
 
 
@@ -66,12 +81,12 @@ def segments(rows: Indices, groups: Labels | None = None) -> Indices:
     return np.cumsum(starts) - 1
 
 
-def shifted(y: Vector, labels: Labels, n: int) -> Targets:
-    """Shift the target by 1 to ``n / 2`` rows in either direction within each segment, without wrapping round.
+def shifted(y: Vector, labels: Labels, n: int, step: int = 1) -> Targets:
+    """Shift the target by 1 to ``n / 2`` steps in either direction within each segment, without wrapping round.
 
     All of them, the real one included, are on the rows for which every shift finds a row of the same segment, so that
     the features are the same for all (Harris 2020, "A shift test for independence in generic time series",
-    arXiv:2012.06862).
+    arXiv:2012.06862). His proof needs no more than that the target is stationary, and holds for every step.
 
     Parameters
     ----------
@@ -80,6 +95,8 @@ def shifted(y: Vector, labels: Labels, n: int) -> Targets:
         Segment of each row: `segments`.
     n : int
         Number of null targets, even.
+    step : int
+        Number of rows between one shift and the next.
 
     Raises
     ------
@@ -91,15 +108,16 @@ def shifted(y: Vector, labels: Labels, n: int) -> Targets:
     if n % 2:
         raise ConfigError(f"null: shifts go as far back as ahead, so n must be even, found {n}; use {n + 1}")
     reach = n // 2
-    shifts = [0, *(shift for shift in range(-reach, reach + 1) if shift)]
-    places, sources = lag_sources(len(y), shifts, labels)
+    shifts = [0, *(step * shift for shift in range(-reach, reach + 1) if shift)]
+    places, sources = lag_sources(len(y), [-shift for shift in shifts], labels)
     if not places.size:
         longest = int(np.unique(labels, return_counts=True)[1].max())
+        most = max(2, (longest - 1) // (2 * step) * 2)
         raise DataError(
-            f"null: shifts of up to {reach} rows either way need more than {n} neighbouring rows of one group, found "
-            f"at most {longest}; use n = {max(2, (longest - 1) // 2 * 2)} or less, or another kind"
+            f"null: shifts of up to {step * reach} rows either way need more than {step * n} neighbouring rows of one "
+            f"group, found at most {longest}; use n = {most} or less, a smaller step, or another kind"
         )
-    names = ["the real target", *(f"the target shifted by {shift:+d} rows" for shift in shifts[1:])]
+    names = [REAL, *(f"shifted by {shift:+d} rows" for shift in shifts[1:])]
     return Targets(places, y[sources.T], tuple(names))
 
 
@@ -112,7 +130,7 @@ def permuted(y: Vector, labels: Labels | None, n: int, seed: int) -> Targets:
     for number in range(1, 1 + n):
         drawn = np.random.default_rng([seed, number]).random(len(y))
         values[in_order, number] = y[np.lexsort((drawn, groups))]
-    names = ["the real target", *(f"permutation {number}" for number in range(1, 1 + n))]
+    names = [REAL, *(f"permutation {number}" for number in range(1, 1 + n))]
     return Targets(np.arange(len(y)), values, tuple(names))
 
 
@@ -160,9 +178,7 @@ def exchanged(y: Vector, labels: Labels, n: int, seed: int, uses: Sequence[objec
     for number, source in enumerate(_arrangements(kinds, n, others, np.random.default_rng(seed)), start=1):
         for place, taken in enumerate(source):
             values[rows[place], number] = y[rows[taken]]
-    return Targets(
-        np.arange(len(y)), values, ("the real target", *(f"exchange {number}" for number in range(1, 1 + n)))
-    )
+    return Targets(np.arange(len(y)), values, (REAL, *(f"exchange {number}" for number in range(1, 1 + n))))
 
 
 def _arrangements(
@@ -207,4 +223,4 @@ def impostors(y: Vector, rows: Indices, others: Sequence[tuple[str, Vector]]) ->
                 "fewer rows"
             )
     values = np.column_stack([y, *(other[rows] for _, other in others)])
-    return Targets(np.arange(len(y)), values, ("the real target", *(name for name, _ in others)))
+    return Targets(np.arange(len(y)), values, (REAL, *(name for name, _ in others)))

@@ -71,11 +71,20 @@ def concluded(run: SearchRun, winner: Trial, *, is_test: bool = False) -> NullDi
     if kind is None:
         return None
     path = path_of(kind, is_test=is_test)
-    scores = [float(row["score"]) for row in _rows(run, path)] if run.store.holds(run.run_id, path) else []
-    if len(scores) != 1 + parent.data.metrics.get(f"{prefix}_n", -1):
+    rows = _rows(run, path) if run.store.holds(run.run_id, path) else []
+    if len(rows) != 1 + parent.data.metrics.get(f"{prefix}_n", -1):
         return None
-    own = parent.data.metrics.get("best_r2_test", float("nan")) if is_test else winner.r2_validation
-    return NullDistribution(run.search_id, kind, scores[0], tuple(scores[1:]), own, is_test)
+    names, scores = [row["target"] for row in rows], [float(row["score"]) for row in rows]
+    return distribution_of(run, kind, names, scores, winner, is_test=is_test)
+
+
+def distribution_of(
+    run: SearchRun, kind: Kind, names: Sequence[str], scores: Sequence[float], winner: Trial, *, is_test: bool
+) -> NullDistribution:
+    """Return the null distribution of a search, from the names and scores of its targets, the real one first."""
+    best = max(range(1, len(scores)), key=lambda place: scores[place])
+    own = run.run.data.metrics.get("best_r2_test", -1.0) if is_test else winner.r2_validation
+    return NullDistribution(run.search_id, kind, scores[0], tuple(scores[1:]), own, names[best], is_test)
 
 
 def _kind(parent: Run, prefix: str) -> Kind | None:

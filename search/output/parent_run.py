@@ -34,7 +34,11 @@ def is_summarised(search: Search) -> bool:
 def summarise(search: Search) -> None:
     """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores."""
     run, winner = search.run, search.winner
-    weights, predicted = search.weights.table(search.feature_names), Predicted.of(search)
+    development = search.development
+    lags, names = development.preparation.lags, development.feature_names
+    features = [name.removesuffix(f" @ lag {lags[0]}") for name in names[: len(names) // len(lags)]]
+    weights = search.weights.table(features, lags, development.covariate_names)
+    predicted = Predicted.of(search)
     tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
     run.write(files | figure_files(search, predicted) | _group_files(search, predicted))
@@ -79,10 +83,10 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         Version of the registered model that the winner became, or empty.
     """
     told_of = f"{_state(search)}, version {version or 'none'}"
-    if search.run.run.data.tags.get(STORY_OF) == told_of:
+    tags = search.run.run.data.tags
+    if tags.get(STORY_OF) == told_of:
         return
-    told = mlflow_text.story(search, tested, version)
-    text = mlflow_text.with_chance(told, mlflow_text.chance(search.run.run.data.tags))
+    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 

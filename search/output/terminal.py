@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE
@@ -18,10 +18,12 @@ from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.config import PRESETS, SearchConfig, preset
-from regsearch.search.nested import Nested
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner
+
+if TYPE_CHECKING:
+    from regsearch.search.nested import Nested
 
 _SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from regsearch.data import Development
 from regsearch.search.solving.evaluate import Solved
 from regsearch.tracking import figures
 from regsearch.tracking.runs import TrialRecord
 
-if TYPE_CHECKING:
-    pass
 
-
-def trial_files(record: TrialRecord, solved: Solved, feature_names: Sequence[str] = ()) -> dict[str, bytes]:
+def trial_files(record: TrialRecord, solved: Solved, development: Development) -> dict[str, bytes]:
     """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions.
 
     Parameters
     ----------
     record : TrialRecord
     solved : Solved
-    feature_names : sequence of str, length n_features
-        Empty if the features have none.
+    development : Development
+        Names the columns.
     """
     fit = solved.fit
     arrays: dict[str, Any] = {"coef": fit.coef, "intercept": fit.intercept, "l1": fit.penalty.l1, "l2": fit.penalty.l2}
     arrays |= {"losses": np.array(solved.evaluation.losses), "selected": solved.selected}
     if fit.covariate_coef.size:
-        arrays["covariate_coef"] = fit.covariate_coef
-    if feature_names:
-        arrays["feature_names"] = np.array(feature_names, dtype=np.str_)
+        arrays |= {"covariate_coef": fit.covariate_coef, "covariate_names": np.array(development.covariate_names)}
+    if development.feature_names:
+        arrays["feature_names"] = np.array(development.feature_names, dtype=np.str_)
+    if (lags := development.preparation.lags) != (0,):
+        arrays["lag"] = np.repeat(lags, development.n_features // len(lags))
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
     np.savez(buffer, **arrays)

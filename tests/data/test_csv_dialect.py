@@ -115,7 +115,7 @@ def test_windows_1252_far_below_the_header_is_noticed(tmp_path):
             'a,y\n"1,234",2\n"3,456",4\n',
             "expected decimal points or decimal commas, found '1,234', whose mark may be ei",
         ),
-        ("a;y\n1,5;2\n2.5;4\n", "expected numbers in every column, found 1 column(s) of something else: 'a'"),
+        ("a;y\n1,5;2\n2.5;4\n", "expected numbers in every column, found text in 1 of 2 columns: 'a'"),
         ("a;y\n01.02.2020;2\n02.02.2020;4\n", "the first with '01.02.2020'"),
         ("a;y\n1,5%;2\n2%;4\n", "the first with '1,5%'"),
         ("a,y,\n1,2,\n3,4,5\n", "expected a name for every column, found column 3 without one"),

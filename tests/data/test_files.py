@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import tempfile
+import tomllib
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -20,6 +21,7 @@ from regsearch import data
 from regsearch.data import Recording
 from regsearch.data.columns import MAX_COLUMNS
 from regsearch.data.plausibility import _FILL_VALUES
+from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
 X = np.array([[1.5, -2.25], [0.1, 1e-300], [3.0, 7.0]])
@@ -256,9 +258,25 @@ def test_compressions_of_unbounded_expansion_are_refused(tmp_path: Path, compres
 def test_text_is_refused_by_column(tmp_path: Path, suffix: str) -> None:
     frame = table(a=["1", "x", "y"], b=["2", "3", "z"], c=list("pqr"), d=list("pqr"))
     message = refusal(save_table(tmp_path, suffix, frame))
-    assert "4 column(s)" in message
-    assert "'a', 'b', 'c', ..." in message
-    assert ("the first with 'x'" if suffix == ".csv" else "string") in message
+    assert "found text in 4 of 5 columns: 'a', 'b', 'c', …" in message
+    assert 'leave them out by exclude = ["a", "b", "c", …] (--exclude a --exclude b --exclude c …)' in message
+    assert ("the first with 'x'" in message) == (suffix == ".csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_columns_of_text_dates_or_gaps_are_left_out_as_the_message_says(tmp_path: Path, suffix: str) -> None:
+    name = "a note " + "that is long " * 9
+    text = pd.DataFrame({name: list("pqr"), "day": pd.date_range("2020", periods=3)})
+    path = save_table(tmp_path, suffix, table(c=[1.0, np.nan, 2.0]).join(text))
+    left_out: tuple[str, ...] = ()
+    for expected in ("text and dates or times in 2 of 6 columns", "column c (in 1 of 3 columns: 'c')"):
+        with pytest.raises(DataError) as caught:
+            data.load(str(path), Roles(exclude=left_out))
+        message = str(caught.value)
+        assert expected in message
+        left_out += tuple(tomllib.loads(message[message.index("exclude = [") : message.index("] (") + 1])["exclude"])
+    assert left_out == (f"{name[:39]}*", "day", "c")
+    np.testing.assert_array_equal(data.load(str(path), Roles(exclude=left_out)).X, X)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +306,9 @@ def test_a_column_name_cannot_flood_or_forge_the_message(tmp_path: Path, column:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_missing_values_are_reported_with_their_place(tmp_path: Path, suffix: str) -> None:
-    assert "row 1 (from 0), column a;" in refusal(save_table(tmp_path, suffix, table(a=[1.0, np.nan, 2.0])))
+    assert "row 1 (from 0), column a (in 1 of 2 columns: 'a');" in refusal(
+        save_table(tmp_path, suffix, table(a=[1.0, np.nan, 2.0]))
+    )
     missing = table(y=pd.array([1, 2, None], dtype="Int64"))
     assert "y has 1 value(s)" in refusal(save_table(tmp_path, suffix, missing))
     assert "row 2 (from 0)" in refusal(save_table(tmp_path, suffix, missing))
@@ -340,7 +360,7 @@ def test_parquet_without_rows_names_or_numbers_is_refused(tmp_path: Path) -> Non
     pd.DataFrame({"a": [[1.0], [2.0]], "y": [1, 2]}).to_parquet(path)
     assert "'a'" in refusal(path)
     pd.DataFrame({"a": pd.Categorical(["1", "2"]), "y": [1, 2]}).to_parquet(path)
-    assert "dictionary" in refusal(path)
+    assert "found text in 1 of 2 columns: 'a'" in refusal(path)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet", ".csv"])
@@ -382,7 +402,7 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, suffix: str) -> None:
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     assert "'.xlsx'" in refusal(tmp_path / "r.xlsx")
-    assert "a name without suffix; save it as one of the three, or name" in refusal(tmp_path / "recording")
+    assert "a name without suffix; save it as one of these, or name" in refusal(tmp_path / "recording")
 
 
 def test_a_path_cannot_forge_the_message(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
+import warnings
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import xarray as xr
 
 from regsearch import data
 from regsearch.data import Recording, from_arrays, from_frame
@@ -53,12 +57,17 @@ def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make)
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (FRAME.assign(b=["x", "y", "z"]), r"expected real numbers, found column 'b' of type (str|object); write it as"),
-        (FRAME.assign(b=pd.date_range("2020", periods=3)), "found column 'b' of type datetime64"),
-        (FRAME.assign(b=[1j, 2, 3]), "found column 'b' of type complex128"),
+        (
+            FRAME.assign(b=["x", "y", "z"]),
+            r"expected real numbers, found type (str|object) in 1 of 2 columns: 'b'; leave it "
+            "out by exclude = ..b.. .--exclude b., or",
+        ),
+        (FRAME.assign(b=pd.date_range("2020", periods=3)), "found type datetime64.* in 1 of 2 columns: 'b'"),
+        (FRAME.assign(b=[1j, 2, 3]), "found type complex128 in 1 of 2 columns: 'b'"),
         (
             FRAME.assign(b=[1.0, np.nan, 2.0]),
-            "X has 1 value.s. that are missing, NaN or infinite, the first at row 1 .*, column b",
+            "X has 1 value.s. that are missing, NaN or infinite, the first at row 1 .*, column b .in 1 of 2 columns: "
+            "'b'.; every value must be finite: fill them, or leave it out by exclude = ..b.. .--exclude b.",
         ),
         (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are missing"),
         (FRAME.rename(columns={"b": "a"}), "expected names of columns that differ, found 'a' more than once"),
@@ -95,7 +104,10 @@ def test_a_masked_value_is_missing_whatever_lies_beneath_it():
     X = np.ma.masked_greater(FRAME[["a", "b"]].to_numpy(), 8.0)
     y = FRAME["speed"].to_numpy()
     for given, says in (
-        ((X, y), "memory: X has 1 value.s. that are missing, NaN or infinite, the first at row 2 .*, column 1;"),
+        (
+            (X, y),
+            "memory: X has 1 value.s. that are missing, NaN or infinite, the first at row 2 .*, column 1 .in 1 of",
+        ),
         ((X.data.astype(int), np.ma.masked_equal([1, 2, 3], 2)), "memory: y has 1 value.s. that are missing"),
         ((np.ma.masked_equal(X.data.astype(int), 3), y), "memory: X has 1 value.s. that are missing"),
     ):
@@ -115,3 +127,116 @@ def test_an_index_that_has_a_name_is_left_out_with_a_note():
 def test_the_types_of_the_columns_are_kept():
     assert from_frame(FRAME, "speed").column_types == ("float64", "int64")
     assert from_arrays(np.eye(3, dtype=np.uint8), [1, 2, 4]).column_types == ("uint8",)
+
+
+SESSIONS = pd.DataFrame(
+    {
+        "unit_0": [1.0, 2.0, 4.0, 3.0],
+        "unit_1": [0.0, 1.0, 1.0, 5.0],
+        "speed": [0.5, 1.5, 1.0, 2.0],
+        "pupil": [1.5, 1.0, 0.0, 4.0],
+        "session": ["a", "a", "b", "b"],
+        "light": [0, 1, 1, 0],
+        "w": [1, 2, 0, 1],
+        "note": ["x", None, "y", "z"],
+    }
+)
+
+
+@pytest.mark.parametrize("save", ["to_csv", "to_parquet"])
+def test_parts_of_a_table_are_the_same_in_memory_and_in_a_file(save, tmp_path):
+    path = tmp_path / f"table.{save.removeprefix('to_')}"
+    getattr(SESSIONS, save)(path, index=False)
+    parts = {"groups": "session", "weights": "w", "covariates": ("light",), "exclude": ("no*", "pup*")}
+    held = from_frame(SESSIONS, "speed", **parts)
+    read = data.load(str(path), data.Roles(("speed",), **parts))
+    assert held.feature_names == read.feature_names == ("unit_0", "unit_1")
+    assert held.sha256 == read.sha256
+    for known in (held.annotations, read.annotations):
+        assert known.groups.tolist() == ["a", "a", "b", "b"]
+        np.testing.assert_array_equal(known.weights, SESSIONS["w"])
+        np.testing.assert_array_equal(known.covariates, SESSIONS[["light"]])
+
+
+def test_several_targets_are_a_recording_each_and_no_feature_of_one_another():
+    speed, pupil = from_frame(SESSIONS, ["speed", "pupil"], features="unit_*")
+    assert speed.X is pupil.X
+    np.testing.assert_array_equal(pupil.y, SESSIONS["pupil"])
+    numbers = from_frame(SESSIONS.select_dtypes("number"), ["speed", "pupil"])[0]
+    assert numbers.feature_names == ("unit_0", "unit_1", "light", "w")
+
+
+def test_arrays_and_series_say_what_is_known_of_rows():
+    X, y = SESSIONS[["unit_0", "unit_1"]], SESSIONS["speed"]
+    known = from_arrays(X, y, groups=SESSIONS["session"], weights=[1, 2, 0, 1], covariates=SESSIONS["light"])
+    same = from_frame(SESSIONS, "speed", features="unit_*", groups="session", weights="w", covariates="light")
+    assert known.sha256 == same.sha256
+    assert known.covariate_names == same.covariate_names == ("light",)
+    assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"groups": SESSIONS["session"][::-1]}, "expected X and groups with the same index, found two that differ"),
+        ({"covariates": SESSIONS[["light"]][::-1]}, "expected X and covariates with the same index"),
+        ({"covariates": SESSIONS[["light"]].iloc[1:]}, "covariates: expected one for each of 4 rows, found 3"),
+        ({"groups": ["a", None, "b", "b"]}, "expected a label in every row of groups, found a missing one"),
+        ({"weights": [1, -1, 1, 1]}, "weights: expected numbers of at least 0, found -1 at row 1"),
+        ({"weights": np.ones((4, 2))}, "weights: expected 1 dimension(s)"),
+        ({"covariates": np.ones((4, 2, 2))}, "covariates: expected 2 dimension(s)"),
+        ({"covariates": SESSIONS["speed"]}, "speed equals the covariate speed, so nothing is left to predict"),
+        ({"folds": [0, 1]}, "folds: expected one for each of 4 rows, found 2"),
+    ],
+)
+def test_what_is_known_of_rows_and_does_not_fit_is_refused(known, says):
+    with pytest.raises(DataError) as caught:
+        from_arrays(SESSIONS[["unit_0", "unit_1"]], SESSIONS["speed"], **known)
+    assert str(caught.value).startswith("memory: ")
+    assert says in str(caught.value)
+
+
+def test_a_table_of_polars_or_arrow_is_the_same_recording():
+    mixed = pl.from_pandas(FRAME).with_columns(day=pl.Series(["a", "b", "b"]))
+    for table in (mixed, mixed.to_arrow()):
+        recording = from_frame(table, "speed", groups="day")
+        assert recording.sha256 == from_frame(FRAME.assign(day=["a", "b", "b"]), "speed", groups="day").sha256
+        assert recording.feature_names == ("a", "b")
+    with pytest.raises(DataError, match=r"in 1 of 3 columns: 'day'; leave it out by exclude = \["):
+        from_frame(mixed, "speed")
+    with pytest.raises(DataError, match=r"X has 1 value.s. that are missing"):
+        from_frame(mixed.with_columns(b=pl.Series([1, None, 2])), "speed", exclude="day")
+    with pytest.raises(DataError, match="found an object of type LazyFrame; collect a lazy one first"):
+        from_frame(mixed.lazy(), "speed")
+    series = from_arrays(mixed[["a", "b"]], mixed["speed"], groups=mixed["day"])
+    assert (series.target, series.annotations.groups.tolist()) == ("speed", ["a", "b", "b"])
+
+
+def test_arrays_of_xarray_keep_their_labels_and_must_lie_at_the_same_times():
+    times = {"time": [0.0, 0.5, 1.0]}
+    X = xr.DataArray(FRAME[["a", "b"]].to_numpy(), dims=("time", "unit"), coords={**times, "unit": ["u", "v"]})
+    speed = xr.DataArray(FRAME["speed"].to_numpy(), dims="time", coords=times, name="speed")
+    recording = from_arrays(X, speed)
+    assert recording.sha256 == from_frame(FRAME, "speed").sha256
+    assert (recording.feature_names, recording.target) == (("u", "v"), "speed")
+    assert recording.notes == ("the index 'time' is left out",)
+    assert from_arrays(X.drop_vars("unit"), speed).feature_names == ("0", "1")
+    with pytest.raises(DataError, match="expected X and y with the same index"):
+        from_arrays(X, speed.assign_coords(time=[1.0, 1.5, 2.0]))
+    with pytest.raises(DataError, match=r"X must be a table of rows and columns, found shape \(3, 2, 1\)"):
+        from_arrays(X.expand_dims("more", 2), speed)
+
+
+def test_time_series_of_pynapple_keep_their_units_and_must_lie_at_the_same_times():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it says on import is its own
+        import pynapple
+
+        times = np.array([0.0, 0.5, 1.0])
+        X = pynapple.TsdFrame(t=times, d=FRAME[["a", "b"]].to_numpy(), columns=[7, 9])
+        speed, late = (pynapple.Tsd(t=when, d=FRAME["speed"].to_numpy()) for when in (times, times + 0.25))
+    recording = from_arrays(X, speed)
+    assert recording.sha256 == from_frame(FRAME, "speed").sha256
+    assert recording.feature_names == ("7", "9")
+    with pytest.raises(DataError, match="expected X and y with the same index"):
+        from_arrays(X, late)

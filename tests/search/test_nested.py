@@ -69,6 +69,7 @@ def chosen_by_hand(rows, table):
     return ALPHAS[int(np.argmax(scores))]
 
 
+@pytest.mark.slow
 def test_every_part_is_tested_as_by_two_plain_loops(searched):
     result, _, _ = searched
     table = frame()
@@ -84,6 +85,7 @@ def test_every_part_is_tested_as_by_two_plain_loops(searched):
     assert result.winner.parameters["alpha"] == chosen_by_hand(np.arange(90), table)
 
 
+@pytest.mark.slow
 def test_the_champion_is_of_all_rows_and_says_how_searches_like_it_do(searched):
     result, _, store = searched
     version = store.client.get_model_version_by_alias("nested", "champion")
@@ -97,6 +99,7 @@ def test_the_champion_is_of_all_rows_and_says_how_searches_like_it_do(searched):
     assert store.holds(run.run_id, "figures/nested.png")
 
 
+@pytest.mark.slow
 def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched):
     result, again, store = searched
     assert again.new_trials == 0

@@ -3,13 +3,14 @@
 import csv
 import json
 import re
+import time
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from regsearch import ConfigError, SearchConfig, null_distribution, run_search
+from regsearch import ConfigError, SearchConfig, null_distribution, promote, run_search
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
 from regsearch.tracking.store import open_store
@@ -54,6 +55,23 @@ def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
     assert "**Better than chance?** p = 0.0" in version.description
     assert [float(row["score"]) for row in table(result, kind)] == [found["score"], *found["null"]]
     assert artifact(result, "figures/null.png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("longest", [20, 40])
+def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, recording, workspace, invoke):
+    days = [row // 20 if row < 40 else 2 + (row - 40) // longest for row in range(len(recording.y))]
+    sessions = np.array([f"day {day}" for day in days])
+    np.savez(workspace / "small.npz", X=recording.X, y=recording.y, session=sessions)
+    config = small_config.updated(families=["lasso"]).to_toml().replace("[data]", '[data]\ngroups = "session"')
+    search = run_search(SearchConfig.from_toml(config), promote=False, progress=False)
+    code, out, err = invoke("null", search.search_id, "--kind", "session", "--n", "19", "--json", "--quiet")
+    if longest == 20:  # six sessions are used whole; by shifts, at most 18 rows of each would be left to be shifted by
+        assert json.loads(out)["p"] == pytest.approx(1 / 20)
+        code, _, err = invoke("null", search.search_id, "--n", "38", "--quiet")
+        assert (code, "found at most 20" in err) == (2, True)
+    else:
+        assert code == 2
+        assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
 
 
 class StoppedError(Exception):
@@ -106,6 +124,13 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     assert code == 2
     assert f"`regsearch promote {result.search_id}` opens them" in err
     assert "test_opened_for" not in run_of(result).data.tags
+    found = null_distribution(result.search_id, kind="permutation", n=19, progress=False)
+    promote(result.search_id)
+    for text in (
+        run_of(result).data.tags["mlflow.note.content"],
+        open_store().client.get_model_version_by_alias("small", "champion").description,
+    ):
+        assert text.count(f"**Better than chance?** {found}.") == 1
 
 
 @pytest.mark.parametrize(
@@ -131,7 +156,7 @@ def test_bad_input_is_one_line(result, invoke, options, said):
 
 def test_a_search_that_is_not_there_is_named(result, invoke):
     code, _, err = invoke("null", result.search_id[:5])
-    assert code == 2
+    assert code == 1
     assert f"did you mean {result.search_id}?" in err
 
 
@@ -144,3 +169,31 @@ def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
     assert run_search(asked, progress=False).null == result.null
     with pytest.raises(ConfigError, match="null"):
         SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "impostor"\n')
+
+
+@pytest.mark.slow
+def test_a_killed_call_goes_on_and_a_cluster_has_the_same_scores(result, launch, workspace, monkeypatch):
+    arguments = ("null", result.search_id, "--kind", "permutation", "--n", "400", "--quiet", "--json")
+    killed = launch(*arguments)
+    written = until(lambda: next((workspace / "mlruns" / "artifacts").rglob("null/permutation.csv"), None), killed)
+    killed.kill()
+    left = table(result, "permutation")
+    assert written.exists()
+    assert 0 < len(left) < 401
+    resumed = launch(*arguments)
+    assert resumed.wait() == 0, resumed.stderr
+    found = json.loads(resumed.stdout)
+    assert [float(row["score"]) for row in left] == [found["score"], *found["null"]][: len(left)]
+    monkeypatch.setattr(module, "known_scores", lambda *_: {})
+    on_cluster = null_distribution(result.search_id, kind="permutation", n=20, cluster="local:2", progress=False)
+    assert [on_cluster.score, *on_cluster.null] == [found["score"], *found["null"][:20]]
+
+
+def until(condition, process):
+    """Return what a condition comes to once it is true."""
+    for _ in range(1200):
+        if (found := condition()) or process.returncode is not None:
+            assert found, process.stderr
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing was written in a minute")

@@ -23,7 +23,7 @@ PENALTIES = {"LinearRegression": (0, 0), "Ridge": (0, 0.02), "Lasso": (0.05, 0),
 
 
 def model_of(coef=COEF, intercept=0.5, names=(), l1=0.0, l2=0.0):
-    return fitted(coef, intercept, [X[:2], X[2:]], l1=l1, l2=l2, feature_names=names)
+    return fitted(coef, intercept, [(X[:2], None), (X[2:], None)], strengths=(l1, l2), feature_names=names)
 
 
 @pytest.mark.parametrize(("kind", "penalty"), PENALTIES.items())
@@ -34,13 +34,32 @@ def test_the_estimator_predicts_the_solution_and_fitted_again_finds_it(kind, pen
     X[:, 3] = 7  # a column that does not vary
     y = X[:, :6] @ rng.standard_normal(6) / 5 + rng.standard_normal(shape[0])
     fit = next(RegularizationPath(X, y, tolerance=1e-12).solve([Penalty(*penalty)]))
-    model = fitted(fit.coef, fit.intercept, [X[:17], X[17:]], l1=penalty[0], l2=penalty[1])
+    strengths = penalty[0] * shape[0] ** 0.5, penalty[1] * shape[0]
+    model = fitted(fit.coef, fit.intercept, [(X[:17], None), (X[17:], None)], strengths=strengths)
     assert type(model[-1]).__name__ == kind
     np.testing.assert_allclose(model.predict(X), X @ fit.coef + fit.intercept, rtol=1e-10, atol=1e-10)
     again = Champion(clone(model).fit(X, y).steps)
     np.testing.assert_allclose(again.coef_, fit.coef, atol=1e-7 * np.abs(fit.coef).max())
     assert again.intercept_ == pytest.approx(fit.intercept, rel=1e-6)
     assert np.isfinite(cross_val_score(model, X, y)).all()
+
+
+@pytest.mark.parametrize(("kind", "penalty"), PENALTIES.items())
+@pytest.mark.parametrize("scale", ["unit-norm", "standard", "none"])
+def test_fitted_again_with_the_weights_of_its_rows_it_finds_the_same_on_every_scale(kind, penalty, scale):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((60, 8)) * rng.uniform(0.5, 3, 8) + 5
+    y, weights = X[:, 0] - X[:, 2] + rng.standard_normal(60), rng.uniform(0.2, 4, 60)
+    fit = next(RegularizationPath(X, y, tolerance=1e-12, scale=scale, weights=weights).solve([Penalty(*penalty)]))
+    total = weights.sum() if scale == "unit-norm" else 1.0
+    blocks = [(X[:17], weights[:17]), (X[17:], weights[17:])]
+    strengths = penalty[0] * total**0.5, penalty[1] * total
+    model = fitted(fit.coef, fit.intercept, blocks, strengths=strengths, is_scaled=scale != "none")
+    assert type(model[-1]).__name__ == kind
+    np.testing.assert_allclose(model.predict(X), X @ fit.coef + fit.intercept, rtol=1e-10, atol=1e-10)
+    again = Champion(clone(model).fit(X, y, scale__sample_weight=weights, fit__sample_weight=weights).steps)
+    np.testing.assert_allclose(again.coef_, fit.coef, atol=1e-6 * np.abs(fit.coef).max())
+    assert again.intercept_ == pytest.approx(fit.intercept, rel=1e-6)
 
 
 @pytest.mark.parametrize("names", [(), ("a", "b", "c")])
@@ -79,7 +98,7 @@ TYPES = {
 @pytest.mark.parametrize("given", TYPES.values(), ids=TYPES)
 def test_a_table_is_taken_with_any_numeric_types(given, tmp_path):
     values = TABLE.astype(float).to_numpy()
-    save(fitted(COEF, 0.5, [values], l1=0.1, l2=0, feature_names=("i", "b", "h")), tmp_path / "model")
+    save(fitted(COEF, 0.5, [(values, None)], strengths=(0.1, 0), feature_names=("i", "b", "h")), tmp_path / "model")
     predicted = mlflow.pyfunc.load_model(tmp_path / "model").predict(given)
     np.testing.assert_allclose(predicted, values @ COEF + 0.5, rtol=1e-12)
 

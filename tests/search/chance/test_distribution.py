@@ -6,7 +6,7 @@ from regsearch.search.chance.distribution import NullDistribution, fewest, round
 
 
 def found(kind, score, null):
-    return NullDistribution("id", kind, score, tuple(null), search_score=score)
+    return NullDistribution("id", kind, score, tuple(null), search_score=score, best_null="one")
 
 
 @pytest.mark.parametrize(

@@ -17,22 +17,23 @@ def test_a_segment_is_a_run_of_neighbouring_rows_of_one_group():
     assert segments(rows, np.array(list("aabbbcc"))).tolist() == [0, 0, 1, 2, 2, 3, 3]
 
 
-@given(st.integers(1, 4), st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(0, 99))
-def test_every_shift_is_on_the_rows_that_all_shifts_have_and_does_not_leave_its_segment(reach, sizes, seed):
+@given(st.integers(1, 3), st.integers(1, 3), st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(0, 99))
+def test_every_shift_is_on_the_rows_that_all_shifts_have_and_does_not_leave_its_segment(count, step, sizes, seed):
+    reach = count * step
     labels = np.repeat(np.arange(len(sizes)), sizes)
     y = np.random.default_rng(seed).standard_normal(len(labels))
     if max(sizes) <= 2 * reach:
         with pytest.raises(DataError, match=f"at most {max(sizes)}"):
-            shifted(y, labels, 2 * reach)
+            shifted(y, labels, 2 * count, step)
         return
-    targets = shifted(y, labels, 2 * reach)
+    targets = shifted(y, labels, 2 * count, step)
     kept = [row for row in range(len(y)) if len({*labels[max(0, row - reach) : row + reach + 1]}) == 1]
     kept = [row for row in kept if reach <= row < len(y) - reach]
     assert targets.places.tolist() == kept
     np.testing.assert_array_equal(targets.values[:, 0], y[kept])
-    moved = {tuple(y[np.array(kept) + shift]) for shift in range(-reach, reach + 1)}
-    assert {tuple(column) for column in targets.values.T} == moved
-    assert len(targets.names) == 2 * reach + 1
+    shifts = [0, *(shift for shift in range(-reach, reach + 1, step) if shift)]
+    np.testing.assert_array_equal(targets.values, np.column_stack([y[np.array(kept) + shift] for shift in shifts]))
+    assert targets.names[1] == f"shifted by -{reach} rows"
 
 
 def test_shifts_are_as_many_on_either_side():
@@ -89,7 +90,11 @@ def test_impostors_are_cut_to_length_and_a_short_one_is_named():
         impostors(y, rows, [("short.npz", np.zeros(7))])
 
 
-def test_a_target_that_is_constant_where_it_is_scored_is_named():
-    targets = shifted(np.array([0.0, 1, 0, 0, 0, 0, 1, 0]), np.zeros(8), 2)
-    with pytest.raises(DataError, match=r"the real target: .* validation rows"):
-        targets.require_variation(np.array([2, 3, 4]), "validation")
+def test_targets_that_would_have_no_score_are_named():
+    targets = shifted(np.array([0.0, 1, 0, 0, 0, 0, 1, 0]), np.zeros(8), 2)  # on rows 1 to 6
+    with pytest.raises(DataError, match=r"varies in the validation rows, .* for the real target"):
+        targets.require_scores(np.array([1, 2, 3]), "validation")
+    with pytest.raises(DataError, match=r"for shifted by \+1 rows"):
+        targets.require_scores(np.array([0, 1]), "validation")
+    with pytest.raises(DataError, match=r"at least 2 training rows .* found 1"):
+        targets.require_scores(np.array([0]), "training")

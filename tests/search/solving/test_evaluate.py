@@ -3,13 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from sklearn.metrics import r2_score as sklearn_r2
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
 from sklearn.preprocessing import StandardScaler
 
-from regsearch.data import Recording, Split, seal
+from regsearch import SearchConfig
+from regsearch.data import Recording, Split, from_arrays, seal
+from regsearch.search.data_config import DataConfig
 from regsearch.search.penalty import Penalty, penalty_of
+from regsearch.search.rows import cut
 from regsearch.search.solvers.path import RegularizationPath
 from regsearch.search.solving.evaluate import Evaluator, Failure, Task, pearson_r, r2_score
 from regsearch.search.trial import Proposal
@@ -193,3 +198,119 @@ def test_a_feature_is_counted_in_each_fold_whose_model_uses_it():
         counts += fit.coef != 0
     np.testing.assert_array_equal(solved.selected, counts)
     assert {0, 5} < set(counts)
+
+
+def rolled(X, groups, lags):
+    """Return a table of each lag's columns side by side, and which rows have all of them."""
+    blocks, has_past = [], np.ones(len(X), dtype=bool)
+    for lag in lags:
+        block = np.zeros_like(X)
+        for group in np.unique(groups):
+            rows = np.flatnonzero(groups == group)
+            block[rows] = np.roll(X[rows], lag, axis=0)
+            has_past[rows[:lag] if lag > 0 else rows[len(rows) + lag :]] = False
+        blocks.append(block)
+    return np.hstack(blocks), has_past
+
+
+class ByHand:
+    """A fit by scikit-learn: weights by replicated rows, covariates by least squares, columns scaled by themselves."""
+
+    def __init__(self, rows, weights, scale, penalty):
+        X, y, covariates = (np.repeat(values, weights, axis=0) for values in rows)
+        known = np.hstack([np.ones((len(y), 1)), covariates])
+        freed = [values - known @ np.linalg.lstsq(known, values, rcond=None)[0] for values in (X, y)]
+        n_rows, columns = len(y), StandardScaler(with_std=scale != "none").fit(freed[0])
+        size = np.ones(X.shape[1]) if columns.scale_ is None else columns.scale_
+        if scale == "unit-norm":
+            size = size * np.sqrt(n_rows)
+        alpha, options = penalty.l1 + penalty.l2, {"fit_intercept": False, "tol": 1e-12, "max_iter": 100_000}
+        if penalty.l1 == 0:
+            fit = Ridge(penalty.l2 * n_rows, fit_intercept=False)
+        elif penalty.l2 == 0:
+            fit = Lasso(penalty.l1, **options)
+        else:
+            fit = ElasticNet(alpha, l1_ratio=penalty.l1 / alpha, **options)
+        self.coef = fit.fit(freed[0] / size, freed[1]).coef_ / size
+        self.rest = np.linalg.lstsq(known, y - X @ self.coef, rcond=None)[0]
+        self.mean = y.mean()
+
+    def predict(self, X, covariates):
+        return X @ self.coef + covariates @ self.rest[1:] + self.rest[0]
+
+
+SPLITTERS = {
+    "groups": ({"validation": {"groups": "each"}, "test": "none"}, LeaveOneGroupOut()),
+    "dealt": ({"validation": {"groups": 2}, "test": "none"}, GroupKFold(2)),
+    "blocks": ({"validation": {"folds": 3}, "test": "none", "share_groups": True}, KFold(3)),
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(list(SPLITTERS)),
+    st.sampled_from(["unit-norm", "standard", "none"]),
+    st.sampled_from([(0,), (1, 0), (-1, 2)]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(
+        [
+            ("ridge", {"alpha": 0.7}),
+            ("lasso", {"alpha": 0.02}),
+            ("elasticnet", {"l1_alpha": 0.01, "l2_alpha": 0.3}),
+        ]
+    ),
+    st.integers(0, 2**16),
+)
+def test_a_trial_is_what_scikit_learn_finds_on_rows_made_by_hand(kind, scale, lags, weighted, adjusted, family, seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(np.repeat(["a", "b", "c"], [22, 17, 13]))
+    n_rows = len(groups)
+    X = rng.standard_normal((n_rows, 4)) * [1, 3, 0.5, 2] + 5
+    covariates = rng.standard_normal((n_rows, 2)) + X[:, :2]
+    y = rng.standard_normal(n_rows) + X[:, 0] + covariates[:, 0] + 3
+    weights = rng.integers(0, 3, n_rows) if weighted else np.ones(n_rows, int)
+    split, splitter = SPLITTERS[kind]
+    config = SearchConfig.load("own-data").model_copy(
+        update={"data": DataConfig.model_validate({"lags": lags, "scale": scale, "split": split})}
+    )
+    known = {"weights": weights} if weighted else {}
+    known |= {"covariates": covariates} if adjusted else {}
+    recording = from_arrays(X, y, groups=groups, **known)
+    ((development, _),) = cut(config, [recording])
+    total = development.model.total_weight
+    penalty = penalty_of(*family, total)
+    (solved,) = Evaluator(Task(development, 1e-12))([Proposal(family[0], 0, family[1], penalty)])
+
+    table, has_past = rolled(X, groups, lags)
+    if not adjusted:
+        covariates = np.empty((n_rows, 0))
+    used = np.flatnonzero(has_past & (weights > 0))
+    (X, y, covariates, weights, groups) = (part[used] for part in (table, y, covariates, weights, groups))
+    sources = rolled(np.arange(n_rows)[:, None], recording.annotations.groups, lags)[0][used].T
+    expected, losses, deviations = [], [], []
+    for train, part in splitter.split(X, y, None if kind == "blocks" else groups):
+        if kind == "blocks":  # no training row sees a validation row through its lags
+            train = train[~np.isin(sources[:, train], used[part]).any(axis=0)]
+        share = total / weights[train].sum() if scale == "unit-norm" else 1.0
+        of_fold = Penalty(penalty.l1 * np.sqrt(share), penalty.l2 * share)
+        fit = ByHand((X[train], y[train], covariates[train]), weights[train], scale, of_fold)
+        predicted = fit.predict(X[part], covariates[part])
+        scores = [
+            sklearn_r2(y[rows], fit.predict(X[rows], covariates[rows]), sample_weight=weights[rows])
+            for rows in (train, part)
+        ]
+        losses.append(weights[part] @ (y[part] - predicted) ** 2)
+        deviations.append(weights[part] @ (y[part] - fit.mean) ** 2)
+        repeated = np.repeat(np.c_[y[part], predicted], weights[part], axis=0)
+        expected.append((frozenset(used[part]), *scores, np.corrcoef(repeated.T)[0, 1]))
+    places = [frozenset(fold.validation.index.tolist()) for fold in development.folds]
+    expected.sort(key=lambda one: places.index(one[0]))
+    evaluation = solved.evaluation
+    np.testing.assert_allclose(evaluation.folds, [one[1:3] for one in expected], rtol=1e-6, atol=1e-7)
+    assert evaluation.r2_validation == pytest.approx(1 - sum(losses) / sum(deviations), abs=1e-7)
+    assert evaluation.r_validation == pytest.approx(np.mean([one[3] for one in expected]), abs=1e-6)
+    whole = ByHand((X, y, covariates), weights, scale, penalty)
+    np.testing.assert_allclose(solved.fit.coef, whole.coef, atol=1e-6)
+    np.testing.assert_allclose(solved.fit.covariate_coef, whole.rest[1:], atol=1e-6)
+    assert solved.fit.intercept == pytest.approx(whole.rest[0], abs=1e-5)

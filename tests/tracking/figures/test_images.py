@@ -129,6 +129,12 @@ def many_group_scores():
     return figures.group_scores([*map(str, range(60))], np.sin(np.arange(60.0)) ** 2, 0.5, LONG)
 
 
+def null_scores():
+    scores = np.append(np.sin(np.arange(98.0)) / 5, [-1.2, 0.4])
+    title = "p = 0.0196, by 100 shifts of the target; the smallest possible is 0.0196"
+    return figures.null_scores(scores, 0.7, title, "validation")
+
+
 DRAWN = (
     group_scores,
     many_group_scores,
@@ -146,6 +152,7 @@ DRAWN = (
     predictions_with_test,
     residuals,
     residuals_with_test,
+    null_scores,
 )
 
 

@@ -1,0 +1,188 @@
+"""Recordings in a Neurodata Without Borders (NWB) file, which is HDF5: series of values in time, and dynamic tables.
+
+https://nwb-schema.readthedocs.io, the types TimeSeries and DynamicTable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from regsearch.data.array_parts import arrays_of
+from regsearch.data.columns import Columns, among, parts, require_columns, require_numbers
+from regsearch.data.entry import Entry
+from regsearch.data.hdf5_file import Hdf5Arrays, Hdf5Source
+from regsearch.data.packing import Packing
+from regsearch.data.recording import Recording
+from regsearch.data.refusal import line, refusal, require_present, short
+from regsearch.data.roles import Roles
+
+if TYPE_CHECKING:
+    import h5py
+
+_INDEX = "_index"
+_BIN = "count the spikes per time bin first (pynapple: spikes.count), and search these counts"
+
+
+@dataclass(frozen=True)
+class _Times:
+    """When the values of a series were measured, in seconds: the first, the last, and the mean step between."""
+
+    first: float
+    last: float
+    step: float
+
+
+class NwbArrays(Hdf5Arrays):
+    """The arrays of an NWB file: the values of series, named as ``"processing/…/data"``, and columns of tables."""
+
+    @classmethod
+    def _header(cls, name: str, thing: h5py.Dataset | h5py.Group) -> tuple[tuple[int, ...], str] | None:
+        return None if name.startswith("specifications/") else super()._header(name, thing)
+
+    def require_numbers(self, name: str) -> None:
+        """Raise `DataError` unless an array holds real numbers, one or several for each row."""
+        if name.removesuffix(_INDEX) + _INDEX in self.headers:
+            found = f"a list of any length for each row in {short(name.removesuffix(_INDEX))}"
+            raise refusal("numbers for each moment", found, _BIN if "spike_times" in name else "save it as a matrix")
+        super().require_numbers(name)
+
+    def columns_of(self, table: str) -> list[str]:
+        """Return the names of the columns of a dynamic table; empty if there is no such table."""
+        group = self.file.get(table, getlink=False) if f"{table}/id" in self.headers else None
+        given = group.attrs.get("colnames", []) if group is not None else []
+        return [str(name) for name in np.ravel(given)]
+
+    def require_same_times(self, features: str, names: list[str]) -> None:
+        """Raise `DataError` if a series has as many values as the features, at other times.
+
+        Parameters
+        ----------
+        features : str
+        names : list of str
+            Arrays that must belong to the same moments.
+        """
+        expected = self._times(features)
+        for name in names:
+            times = self._times(name)
+            if not expected or not times:
+                continue
+            if max(abs(times.first - expected.first), abs(times.last - expected.last)) > expected.step / 2:
+                found = (
+                    f"{times.first:.6g} to {times.last:.6g} s for {short(name)} beside "
+                    f"{expected.first:.6g} to {expected.last:.6g} s"
+                )
+                do = "interpolate one of them at the times of the other, and save both"
+                raise refusal(f"values at the times of {short(features)}", found, do)
+
+    def _times(self, name: str) -> _Times | None:
+        """Return the times of a series, or ``None`` if the array is none, or has no times."""
+        series, _, last = name.rpartition("/")
+        if last != "data":
+            return None
+        n_rows = self.shape_of(name)[0]
+        if f"{series}/timestamps" in self.headers and self.shape_of(f"{series}/timestamps") == (n_rows,) and n_rows > 1:
+            times = self.numbers(f"{series}/timestamps")
+            return _Times(times[0], times[-1], float(times[-1] - times[0]) / (n_rows - 1))
+        start = self.file[series].get("starting_time")
+        rate = float(start.attrs.get("rate", 0)) if start is not None and start.shape == () else 0.0
+        if rate <= 0:
+            return None
+        first = float(start[()])
+        return _Times(first, first + (n_rows - 1) / rate, 1 / rate)
+
+    def _packing(self, name: str) -> Packing | None:
+        """Return how the stored values stand for numbers in the unit of the series."""
+        given = self.file[name].attrs
+        packing = Packing(float(given.get("conversion", 1.0)), float(given.get("offset", 0.0)))
+        return packing if packing.is_scaled else super()._packing(name)
+
+
+class NwbFile(Hdf5Source[NwbArrays]):
+    """An NWB file: the features are the data of a series, or the columns of a dynamic table such as the trials."""
+
+    def _found_in(self, file: h5py.File) -> NwbArrays:
+        return NwbArrays.of(file)
+
+    def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
+        """Read the values of a series, or the columns of a table."""
+        with self._opened() as arrays:
+            names = self._table(arrays)
+            if names:
+                features, table, notes = self._columns_of_table(arrays, names)
+                columns = Columns.of(features, table.num_rows, [table], self._in_table)
+                said = [f"{line(self.path.name)}: {note}" for note in notes]
+                return columns.recordings(line(self.path), self._in_table, said)
+        return super().read(progress=progress)
+
+    def shape(self) -> tuple[int, int]:
+        """Return the numbers of rows and features, as the headers give them."""
+        with self._opened() as arrays:
+            if names := self._table(arrays):
+                features = self._in_table.features_among(names)
+                return arrays.shape_of(f"{self.roles.features}/id")[0], len(features)
+        return super().shape()
+
+    def contents(self) -> tuple[Entry, ...]:
+        """Return the arrays of the file."""
+        entries = super().contents()
+        with self._opened() as arrays:
+            names = self._table(arrays)
+        roles = dict(zip(names, parts(names, (), self._in_table), strict=True))
+        inside = f"{self.roles.features}/"
+        return tuple(replace(entry, role=roles.get(entry.name.removeprefix(inside), entry.role)) for entry in entries)
+
+    @property
+    def _in_table(self) -> Roles:
+        """The roles of columns of the table that the features name."""
+        inside = f"{self.roles.features}/"
+
+        def bare(name: str | None) -> str | None:
+            return name and name.removeprefix(inside)
+
+        return replace(
+            self.roles,
+            features=None,
+            targets=tuple(name.removeprefix(inside) for name in self.roles.targets),
+            covariates=tuple(name.removeprefix(inside) for name in self.roles.covariates),
+            groups=bare(self.roles.groups),
+            weights=bare(self.roles.weights),
+            folds=bare(self.roles.folds),
+        )
+
+    def _table(self, arrays: NwbArrays) -> list[str]:
+        """Return the columns of the table that the features name; empty if they name none."""
+        return arrays.columns_of(self.roles.features) if isinstance(self.roles.features, str) else []
+
+    def _columns_of_table(self, arrays: NwbArrays, names: list[str]) -> tuple[pa.Schema, pa.Table, tuple[str, ...]]:
+        """Read the columns that play a part; those of text may be labels, and are refused as numbers."""
+        roles = self._in_table
+        features = roles.features_among(names)
+        require_columns(names)
+        columns = {}
+        for name in dict.fromkeys([*features, *roles.numbers, *roles.labels]):
+            path = f"{self.roles.features}/{name}"
+            require_present(path, arrays.names(), "array", "name one of the columns by --features")
+            n_rows = arrays.shape_of(f"{self.roles.features}/id")
+            text = arrays.headers[path][1] == "text"
+            if not text:
+                arrays.require_numbers(path)
+            if arrays.shape_of(path) != n_rows:
+                found = f"shape {arrays.shape_of(path)} of {short(path)} beside {n_rows[0]} rows"
+                raise refusal("one value per row", found, f"leave it out by --exclude {name}")
+            columns[name] = arrays.labels(path) if text else arrays.values(path)
+        table = pa.table(columns)
+        require_numbers(among(table.schema, [*features, *roles.numbers]), table.select([*features, *roles.numbers]))
+        paths = [f"{self.roles.features}/{name}" for name in (*features, *roles.numbers)]
+        return among(table.schema, features), table, arrays.notes(paths)
+
+    def _require_parts(self, arrays: NwbArrays) -> None:
+        name = self._features_name
+        do = "say by --features which series to predict from, such as 'processing/…/data', or which table"
+        require_present(name, arrays.names(), "array", do)
+        super()._require_parts(arrays)
+        named = arrays_of([*self.roles.numbers, *self.roles.labels], arrays.names())
+        arrays.require_same_times(name, named)

@@ -1,0 +1,150 @@
+"""Lagged features as a step of a scikit-learn pipeline, for a champion that was searched with lags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_array, validate_data
+
+from regsearch.data.lagged import lagged_names, nearest_sources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Each feature at several rows before, in the columns that a champion of a search with the same lags takes.
+
+    A row without a past (or, with a negative lag, without a future) takes the nearest row of its group instead.  A
+    search leaves such rows out, so leave them out of a score, too.
+
+    Parameters
+    ----------
+    lags : sequence of int
+        How many rows before each feature is taken; negative ones look ahead.
+    groups : str or None
+        Column of a table that holds each row's session, subject or run, which no lag crosses; it is no feature.
+    covariates : sequence of str
+        Columns of a table that come last, without lags, as the champion takes them.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features, without groups and covariates.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the features of a table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"unit": [1.0, 2.0, 3.0], "session": ["a", "a", "b"]})
+    >>> Lags((0, 1), groups="session").fit_transform(table)
+       unit @ lag 0  unit @ lag 1
+    0           1.0           1.0
+    1           2.0           1.0
+    2           3.0           3.0
+    """
+
+    def __init__(
+        self, lags: Sequence[int] = (0, 1, 2), *, groups: str | None = None, covariates: Sequence[str] = ()
+    ) -> None:
+        self.lags = lags
+        self.groups = groups
+        self.covariates = covariates
+
+    def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Lags:  # noqa: ARG002  # scikit-learn's signature
+        """Remember the features, so that other ones are refused; `transform` does without.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n_rows, n_columns)
+        y : object
+            Not used.
+
+        Raises
+        ------
+        ValueError
+            If there is no lag or one that is no whole number, or a column is not there.
+        """
+        self._require_lags()
+        validate_data(self, self._without_others(X))
+        return self
+
+    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64] | pd.DataFrame:
+        """Return the lagged columns, all features at the first lag first, and then the covariates.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, shape (n_rows, n_columns)
+            In time order within each group.
+
+        Returns
+        -------
+        ndarray of float64 or DataFrame, shape (n_rows, n_lags * n_features + n_covariates)
+            A table for a table.
+
+        Raises
+        ------
+        ValueError
+            If there is no lag or one that is no whole number, a column is not there, or a value is not finite.
+        """
+        import pandas as pd
+
+        self._require_lags()
+        own = self._without_others(X)
+        if hasattr(self, "n_features_in_"):
+            features = validate_data(self, own, reset=False, dtype=np.float64)
+        else:
+            features = check_array(own, dtype=np.float64)
+        if not isinstance(X, pd.DataFrame):
+            made: NDArray[np.float64] = np.hstack(
+                [features[rows] for rows in nearest_sources(len(features), self.lags)]
+            )
+            return made
+        groups = None if self.groups is None else X[self.groups].to_numpy().astype(np.str_)
+        blocks = [features[rows] for rows in nearest_sources(len(features), self.lags, groups)]
+        covariates = X[list(self.covariates)].to_numpy(np.float64)
+        return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Return the names of the columns, such as ``"unit_3 @ lag 1"``, as the champion has them."""
+        if not hasattr(self, "n_features_in_"):
+            raise NotFittedError("expected a fitted step, found one that has seen no features; fit it first")
+        unnamed = [f"feature {number}" for number in range(self.n_features_in_)]
+        features = list(getattr(self, "feature_names_in_", unnamed))
+        return np.array(self._names(features), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that a pipeline may use it as it is."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say that a pipeline of it and a fitted champion is fitted."""
+        return True
+
+    def _names(self, features: list[str]) -> list[str]:
+        names = features if tuple(self.lags) == (0,) else lagged_names(features, self.lags)
+        return [*names, *self.covariates]
+
+    def _require_lags(self) -> None:
+        if not len(self.lags) or not all(isinstance(lag, int | np.integer) for lag in self.lags):
+            raise ValueError(f"expected whole numbers as lags, found {self.lags!r}; give numbers of rows")
+
+    def _without_others(self, X: Any) -> Any:
+        """Return the features of a table or an array."""
+        others = [*([self.groups] if self.groups is not None else []), *self.covariates]
+        if not others:
+            return X
+        found = list(getattr(X, "columns", ()))
+        missing = [name for name in others if name not in found]
+        if missing:
+            what = f"columns {', '.join(map(str, found[:5]))}" if found else f"{type(X).__name__} without names"
+            raise ValueError(f"expected a table with the column {missing[0]!r}, found {what}; give a DataFrame")
+        return X[[name for name in found if name not in others]]

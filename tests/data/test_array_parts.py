@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import zarr
+
+from regsearch.data import Roles, contents, load, load_targets, shape
+from regsearch.errors import DataError
+
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "X": RNG.standard_normal((12, 3)),
+    "behaviour": RNG.standard_normal((12, 2)),
+    "speed": RNG.standard_normal((12, 1)),
+    "light": RNG.standard_normal(12),
+    "weight": np.arange(12.0),
+    "session": np.repeat([1, 2, 3], 4),
+}
+NAMED = {
+    **ARRAYS,
+    "behaviour_names": np.array(["run", "pupil"]),
+    "session": np.repeat(["s1", "s2", "s3"], 4),
+    "feature_names": np.array(["unit_0", "unit_1", "gain"]),
+}
+
+
+def npz(folder, arrays):
+    np.savez(folder / "one.npz", **arrays)
+    return str(folder / "one.npz")
+
+
+def npy_folder(folder, arrays):
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+    return str(folder)
+
+
+def zarr_group(folder, arrays):
+    group = zarr.open_group(folder / "one.zarr", mode="w")
+    for name, values in arrays.items():
+        group.create_array(name, shape=values.shape, dtype=values.dtype)[...] = values
+    return str(folder / "one.zarr")
+
+
+each_format = pytest.mark.parametrize("save", [npz, npy_folder, zarr_group])
+
+
+@each_format
+def test_targets_are_arrays_or_columns_of_arrays(save, tmp_path):
+    source = save(tmp_path, ARRAYS)
+    targets = ("behaviour:1", "speed", "behaviour:0")
+    roles = Roles(targets, covariates=("light",), weights="weight", groups="session")
+    recordings = load_targets(source, roles)
+    expected = (ARRAYS["behaviour"][:, 1], ARRAYS["speed"][:, 0], ARRAYS["behaviour"][:, 0])
+    for recording, target, values in zip(recordings, targets, expected, strict=True):
+        assert recording.target == target
+        assert recording.X is recordings[0].X
+        np.testing.assert_array_equal(recording.y, values)
+        np.testing.assert_array_equal(recording.annotations.covariates, ARRAYS["light"][:, None])
+        np.testing.assert_array_equal(recording.annotations.weights, ARRAYS["weight"])
+        assert recording.annotations.groups.tolist() == [str(number) for number in ARRAYS["session"]]
+    played = {entry.name: entry.role for entry in contents(source, roles)}
+    assert played == {
+        "X": "features",
+        **dict.fromkeys(("behaviour", "speed"), "target"),
+        **{"light": "covariate", "weight": "weights", "session": "groups"},
+    }
+
+
+@pytest.mark.parametrize("save", [npz, npy_folder])
+def test_columns_have_the_names_that_are_saved_beside_them(save, tmp_path):
+    source = save(tmp_path, NAMED)
+    recording = load(source, Roles(("behaviour:pupil",), groups="session"))
+    np.testing.assert_array_equal(recording.y, ARRAYS["behaviour"][:, 1])
+    assert recording.feature_names == ("unit_0", "unit_1", "gain")
+    assert recording.annotations.groups.tolist() == NAMED["session"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "columns"),
+    [({"features": ("unit_*",)}, [0, 1]), ({"exclude": ("unit_1",)}, [0, 2]), ({"features": ("gain",)}, [2])],
+)
+def test_columns_of_an_array_are_chosen_by_their_names(chosen, columns, tmp_path):
+    source = npz(tmp_path, NAMED)
+    recording = load(source, Roles(("speed",), **chosen))
+    np.testing.assert_array_equal(recording.X, ARRAYS["X"][:, columns])
+    assert recording.feature_names == tuple(NAMED["feature_names"][columns])
+    assert shape(source, Roles(("speed",), **chosen)) == recording.X.shape
+
+
+@each_format
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        (Roles(("behaviour",)), "found shape (12, 2); name one of its columns, behaviour:0 to behaviour:1"),
+        (Roles(("behaviour:2",)), "expected a column '2' of 'behaviour', found columns 0 to 1"),
+        (Roles(("light:0",)), "expected a column '0' of 'light', found shape (12,); name 'light' alone"),
+        (Roles(("sped",)), "the nearest is 'speed'; say by --target which array to predict"),
+        (Roles(("X:0",)), "found 'X:0' among the features 'X'"),
+        (Roles(("speed",), covariates=("X:0",)), "found 'X:0' among the features 'X'"),
+        (Roles(("speed",), groups="behaviour"), "expected one label of 'behaviour' per row, found shape (12, 2)"),
+        (Roles(("speed",), weights="sesion"), "the nearest is 'session'; name one of the arrays"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_by_the_headers(save, roles, says, tmp_path):
+    source = save(tmp_path, ARRAYS)
+    for look in (shape, load):
+        with pytest.raises(DataError) as caught:
+            look(source, roles)
+        assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("save", [npz, npy_folder])
+def test_one_column_under_two_names_is_refused(save, tmp_path):
+    with pytest.raises(DataError, match=r"found the same for 'behaviour:run' and 'behaviour:0'; name it once"):
+        load_targets(save(tmp_path, NAMED), Roles(("behaviour:run", "behaviour:0")))
+
+
+@pytest.mark.parametrize("save", [npy_folder, zarr_group])
+def test_a_choice_among_features_that_stay_in_their_file_is_refused(save, tmp_path):
+    with pytest.raises(DataError, match="save the features to search as an array of their own"):
+        shape(save(tmp_path, ARRAYS), Roles(("speed",), exclude=("unit_*",)))
+
+
+def test_a_choice_among_features_without_names_is_refused(tmp_path):
+    with pytest.raises(DataError, match="save an array feature_names beside the features"):
+        load(npz(tmp_path, ARRAYS), Roles(("speed",), features=("unit_*",)))

@@ -1,0 +1,71 @@
+"""A search with groups, lags, covariates and weights is as dependable as one without."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regsearch import SearchConfig, run_search
+from tests.guarantees.conftest import SCORES, STRENGTHS
+from tests.guarantees.test_exact_resume import POINTS
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+name = "killed"
+
+[data]
+source = "recording.npz"
+groups = "session"
+covariates = ["light"]
+weights = "weight"
+lags = [0, 2]
+scale = "standard"
+split = { validation = { groups = "each" } }
+
+[families.ridge]
+alpha = { low = 0.01, high = 100 }
+trials = 6
+
+[families.lasso]
+alpha = { low = 0.001, high = 0.1 }
+trials = 6
+"""
+
+
+@pytest.fixture
+def experiment(workspace, empty_database):
+    """Return the configuration, and what its search comes to when nobody disturbs it; the store is empty again."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 8))
+    session = rng.permutation(np.repeat(["s1", "s2", "s3", "s4"], 30))
+    light = rng.standard_normal(120)
+    y = X[:, 0] - X[:, 3] + 2 * light + rng.standard_normal(120)
+    np.savez("recording.npz", X=X, y=y, session=session, light=light, weight=rng.integers(0, 3, 120).astype(float))
+    (workspace / "killed.toml").write_text(CONFIG)
+    config = SearchConfig.load("killed.toml")
+    undisturbed = run_search(config, progress=False)
+    shutil.rmtree("mlruns")
+    shutil.copytree(empty_database, "mlruns")
+    return config, undisturbed
+
+
+def assert_same(result, undisturbed):
+    pd.testing.assert_frame_equal(result.trials[STRENGTHS], undisturbed.trials[STRENGTHS])  # to the last bit
+    np.testing.assert_allclose(result.trials[SCORES], undisturbed.trials[SCORES], rtol=1e-7, atol=1e-9)
+    assert result.search_id == undisturbed.search_id
+    assert result.best["trial"] == undisturbed.best["trial"]
+    assert result.promotion.r2_test == pytest.approx(undisturbed.promotion.r2_test, abs=1e-9)
+
+
+def test_any_number_of_workers_makes_the_same_table(experiment):
+    config, undisturbed = experiment
+    assert_same(run_search(config, workers=2, progress=False), undisturbed)
+
+
+def test_a_search_that_is_killed_at_several_points_comes_to_the_same(experiment, kill):
+    config, undisturbed = experiment
+    for point in ("a trial's artifacts are written", "a batch is half told", "the test rows are open"):
+        kill(POINTS[point])
+    assert_same(run_search(config, progress=False), undisturbed)

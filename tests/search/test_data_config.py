@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regsearch import SearchConfig
+from regsearch.data.split import rows_of
+from regsearch.errors import ConfigError
+from regsearch.search.data_config import DataConfig, SplitConfig, ranges
+
+BASE = 'name = "mine"\n[families.ridge]\nalpha = [1.0]\n[data]\n'
+
+
+def config(data):
+    return SearchConfig.from_toml(f"{BASE}{data}", source="mine.toml")
+
+
+def test_a_configuration_with_no_new_key_keeps_its_id():
+    default = SearchConfig.load("default")
+    assert default.search_id("x") == "122ac443a35e"
+    assert SearchConfig.load("own-data").search_id("x") == "1d5dcfd5a4f0"
+    assert default.updated(folds=5).search_id("x") == "e82c33aa759b"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("lags = [0, 1]", True),
+        ('scale = "standard"', True),
+        ('rows = "independent"', True),
+        ("split = { validation = { groups = 3 } }", True),
+        ("split = { validation = { folds = 3 }, share_groups = true }", True),
+        ("lags = [0]", False),
+        ('scale = "unit-norm"', False),
+        ('rows = "time"', False),
+        ('weights = "w"', False),  # the data's hash knows these
+        ('groups = "g"', False),
+        ('covariates = ["c"]', False),
+        ('exclude = ["e"]', False),
+    ],
+)
+def test_keys_that_decide_the_trials_make_another_search(key, changes):
+    assert (config(key).search_id("x") != config("").search_id("x")) is changes
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30).filter(any))
+def test_masks_and_numbers_of_rows_are_the_ranges_that_they_name(mask):
+    rows = np.flatnonzero(mask)
+    for given_as in (np.array(mask), pd.Series(mask), rows, rows[::-1], rows.astype(np.uint8)):
+        split = SplitConfig(train=given_as, validation={"folds": 2})
+        np.testing.assert_array_equal(rows_of(ranges(split.train)), rows)
+
+
+@pytest.mark.parametrize("array", [np.array([0.5, 1.5]), np.zeros((2, 2), int), np.zeros(5, bool), np.array(["a"])])
+def test_arrays_that_name_no_rows_are_refused(array):
+    with pytest.raises(ValueError, match=r"expected (a mask|some rows)"):
+        SplitConfig(train=array, validation={"folds": 2})
+
+
+def test_every_form_survives_toml():
+    masks = {"train": np.arange(9) % 2 == 0, "validation": np.arange(9) % 2 == 1}
+    for split in (
+        {"validation": {"groups": [1, "s2"]}, "test": {"groups": [3]}},
+        {"validation": {"groups": "each"}, "test": {"groups": "each"}},
+        {"validation": {"column": "fold"}, "test": "none", "share_groups": True},
+        {"train": {"fraction": 0.5}, "validation": {"fraction": 0.25}},
+        {"validation": {"given": [masks, {"train": [0, 3], "validation": [3, 6]}]}, "test": np.arange(10, 14)},
+    ):
+        data = {"groups": "g", "lags": (2, 0, -1), "scale": "none", "rows": "independent", "split": split}
+        made = SearchConfig.from_toml(BASE.removesuffix("[data]\n"), source="").model_copy(
+            update={"data": DataConfig.model_validate(data)}
+        )
+        assert SearchConfig.from_toml(made.to_toml()) == made
+
+
+def test_numbers_that_name_groups_are_text():
+    assert SplitConfig(validation={"groups": [np.int64(1), "b"]}).validation.names == ("1", "b")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ('target = ["speed", "speed"]', "target: expected values that differ, found ['speed', 'speed']"),
+        ("lags = [1, 0, 1]", "lags: expected values that differ"),
+        ("lags = []", "data.lags: List should have at least 1 item"),
+        ("lags = [0.5]", "data.lags: Input should be a valid integer, found 0.5"),
+        ('scale = "unit"', "data.scale: Input should be 'unit-norm', 'standard' or 'none', found 'unit'"),
+        ('rows = "any"', "data.rows: Input should be 'time' or 'independent', found 'any'"),
+        ("split = { train = 5, validation = [0, 5] }", "data.split.train: Input should be a valid list, found 5"),
+        ("split = { validation = [[0, 5], [7]] }", "data.split.validation: expected a range of rows [start, stop)"),
+        ("split = { validation = true }", "data.split.validation: Input should be a valid list, found True"),
+        ('split = { validation = "none" }', "data.split.validation: expected ranges of rows or a table with folds"),
+        ('split = { validation = [0, 5], test = "no" }', "data.split.test: Input should be 'none', found 'no'"),
+        ('split = { train = { groups = "each" }, validation = [0, 5] }', "train: groups must be names of groups"),
+        ("split = { train = { column = 'f' }, validation = [0, 5] }", "with groups, fraction, found {'column': 'f'}"),
+        ("split = { validation = { groups = ['a'] }, test = { groups = ['b', 'a'] } }", "group 'a' is named in valid"),
+        ("split = { validation = { fraction = 0.6 }, test = { fraction = 0.5 } }", "at most 1 in all, found 1.1"),
+        ("split = { validation = { groups = 1 } }", "should be greater than or equal to 2, found 1"),
+        ("split = { validation = { groups = [] } }", "data.split.validation.groups: List should have at least 1"),
+        ("split = { validation = { folds = 3, embargo = -1 } }", "data.split.validation.embargo: Input should be"),
+        ("split = { train = [0, 5], validation = { folds = 2 }, test = { folds = 3 } }", "test: parts in turn leave"),
+        ("split = { validation = { groups = ['a'] }, test = { groups = 'each' } }", "test: parts in turn leave other"),
+        ("split = { validation = [0, 5], test = { groups = 3 } }", "give `validation` as a fraction, folds, a column"),
+        ("covariates = [3]", "data.covariates: Input should be a valid string, found 3"),
+        ("group = 'session'", "unknown key 'data.group'; did you mean 'groups'?"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(data, says):
+    with pytest.raises(ConfigError) as caught:
+        config(data)
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert says in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_folds_of_recordings_with_groups_are_of_whole_groups():
+    wanted = SearchConfig.load("own-data").updated(groups="session", folds=4)
+    assert wanted.data.split.validation.groups == 4
+    shared = config("split = { validation = { folds = 2 }, share_groups = true }\ngroups = 'session'").updated(folds=4)
+    assert shared.data.split.validation.folds == 4
