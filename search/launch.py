@@ -47,6 +47,9 @@ from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
+_DRAWING = ("regsearch.tracking.figures.gallery",)
+_SAVING = ("mlflow.sklearn", "skops.io")
+
 
 def run_search(
     config: SearchConfig | str,
@@ -348,7 +351,7 @@ class _Begun:
                 shown.say(kept)
             recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
             with (solving or self.engine)(Task(development, config.tolerance, run.score)) as submit:
-                ahead = _import_what_saves_a_model if is_promoted else (lambda: None)
+                ahead = partial(_import, _DRAWING + _SAVING if is_promoted else _DRAWING)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             search = Search(run, config, development, choose(run, config))
             if not is_summarised(search):
@@ -405,9 +408,9 @@ def _configured(config: SearchConfig | str, data: Recording | None, name: str | 
     return (config.of(data) if data else config).updated(name=name)
 
 
-def _import_what_saves_a_model() -> None:
-    """Import scikit-learn, which takes two seconds, while the first batches are being solved."""
-    for name in ("mlflow.sklearn", "skops.io"):
+def _import(names: Sequence[str]) -> None:
+    """Import modules that take seconds and are needed once trials are solved."""
+    for name in names:
         import_module(name)
 
 

@@ -18,7 +18,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvalsh
-from scipy.optimize import brentq
 
 from regsearch.data import Development, Rows, Scale, fits_in_memory
 from regsearch.search.config import SearchConfig
@@ -155,6 +154,8 @@ def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float6
 
 def _ridge_ends(eigenvalues: NDArray[np.float64]) -> tuple[float, float]:
     """Return the strengths that leave 1 % and 99 % of the effective degrees of freedom."""
+    from scipy.optimize import brentq  # few searches need it, and its import takes 0.1 s
+
     if not eigenvalues.size:  # no column varies, so every strength does the same
         return 1.0, _L2_LOWEST
 

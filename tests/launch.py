@@ -20,7 +20,7 @@ _FORK_SERVER = get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(
     [
         *("pytest", "regsearch.search.cli", "regsearch.search.launch", "regsearch.search.plan"),
-        "regsearch.search.output.terminal",
+        *("regsearch.search.output.terminal", "regsearch.tracking.figures.gallery"),
         *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
         *("optuna.importance", "skops.io", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
         "tests.preloaded",

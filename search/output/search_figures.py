@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Drawings = Mapping[str, Callable[[], Figure | None]]
 
 
-KINDS = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
+KINDS = ("png", "svg", "pdf")
 """How a figure becomes a file: to look at, to put into pages, and to print."""
 
 _PARTS = ("train", "validation", "test")
@@ -164,7 +164,8 @@ def drawn(drawings: Drawings, kinds: Collection[str] = KINDS) -> dict[str, bytes
 
 def _files(name: str, draw: Callable[[], Figure | None], kinds: Collection[str]) -> dict[str, bytes]:
     figure = draw()
-    return {f"figures/{name}.{kind}": KINDS[kind](figure) for kind in kinds} if figure else {}
+    files = {"png": figures.to_png, "svg": figures.to_svg, "pdf": figures.to_pdf}
+    return {f"figures/{name}.{kind}": files[kind](figure) for kind in kinds} if figure else {}
 
 
 def _of_the_winner(search: Shown) -> Drawings:

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
@@ -74,7 +75,13 @@ class _Plate:
         self._figure = _blank()
         (axes,) = self._figure.axes
         title = _fill(self._figure, np.zeros(n_features), "")
-        self._changing = [axes.yaxis, *axes.lines, axes.spines["left"], title]  # the spine lies on the axis's lines
+        self._changing = [
+            axes.yaxis,
+            *axes.patches,
+            *axes.lines,
+            axes.spines["left"],
+            title,
+        ]  # the spine lies on the axis's lines
         for artist in self._changing:
             artist.set_animated(True)
         width, height = self._figure.canvas.get_width_height()
@@ -184,7 +191,8 @@ def _largest(coef: Floats) -> float:
 
 
 def _prepare(axes: Axes) -> None:
-    """Give axes the lines that `_stems` fills."""
+    """Give axes the lines and the outline that `_stems` fills."""
+    axes.add_patch(Polygon(np.zeros((1, 2)), facecolor=TRAIN, linewidth=0))
     axes.plot([], [], color=TRAIN, linewidth=0.8)
     axes.plot([], [], ".", color=TRAIN, markersize=4)
     axes.axhline(0, color=QUIET, linewidth=0.6)
@@ -192,12 +200,15 @@ def _prepare(axes: Axes) -> None:
 
 
 def _stems(axes: Axes, coef: Floats, limit: float) -> None:
-    bars, marks, _ = axes.lines
+    (outline,), (bars, marks, _) = axes.patches, axes.lines
     index = np.flatnonzero(coef)
-    marked = index if len(index) <= _MARKED else index[:0]
-    at, low, high = _bars(index, coef[index], len(coef))
-    bars.set_data(np.repeat(at, 3), np.stack([low, high, np.full(len(at), np.nan)], axis=1).ravel())
+    is_dense = len(index) > _BINS
+    stem, marked = (index[: 0 if hidden else None] for hidden in (is_dense, len(index) > _MARKED))
+    bars.set_data(
+        np.repeat(stem, 3), np.stack([0 * coef[stem], coef[stem], np.full(len(stem), np.nan)], axis=1).ravel()
+    )
     marks.set_data(marked, coef[marked])
+    outline.set_xy(_outline(index, coef) if is_dense else np.zeros((1, 2)))
     axes.set_xlim(-0.01 * len(coef), 1.01 * len(coef))
     axes.set_ylim(-1.08 * limit, 1.08 * limit)
     exponent = math.floor(math.log10(limit))
@@ -206,11 +217,13 @@ def _stems(axes: Axes, coef: Floats, limit: float) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: number(value / 10.0**exponent))
 
 
-def _bars(index: NDArray[np.int64], values: Floats, n_features: int) -> tuple[Floats, Floats, Floats]:
-    """Return where stems stand, and from where to where: those that share a pixel as the one bar that they cover."""
-    if len(index) <= _BINS:
-        return index.astype(float), np.minimum(values, 0.0), np.maximum(values, 0.0)
-    bins = index * _BINS // n_features
+def _outline(index: NDArray[np.int64], coef: Floats) -> Floats:
+    """Return the outline of more stems than a plot has pixels, those that share a pixel as the bar that they cover."""
+    bins = index * _BINS // len(coef)
     first = np.flatnonzero(np.diff(bins, prepend=-1))
-    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
-    return index[first].astype(float), np.minimum(low, 0.0), np.maximum(high, 0.0)
+    low, high = np.zeros((2, _BINS))
+    low[bins[first]] = np.minimum(np.minimum.reduceat(coef[index], first), 0)
+    high[bins[first]] = np.maximum(np.maximum.reduceat(coef[index], first), 0)
+    edges = np.repeat(np.arange(_BINS + 1) * (len(coef) / _BINS) - 0.5, 2)[1:-1]
+    upper, lower = (np.stack([edges, np.repeat(ends, 2)], axis=1) for ends in (high, low))
+    return np.concatenate([upper, lower[::-1]])
