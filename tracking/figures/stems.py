@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from threading import local
+from typing import cast
 
 import matplotlib as mpl
 import numpy as np
@@ -200,7 +201,7 @@ def _prepare(axes: Axes) -> None:
 
 
 def _stems(axes: Axes, coef: Floats, limit: float) -> None:
-    (outline,), (bars, marks, _) = axes.patches, axes.lines
+    (bars, marks, _), outline = axes.lines, cast(Polygon, axes.patches[0])
     index = np.flatnonzero(coef)
     is_dense = len(index) > _BINS
     stem, marked = (index[: 0 if hidden else None] for hidden in (is_dense, len(index) > _MARKED))
