@@ -169,7 +169,7 @@ class Recorded:
         """Return the folds that a column names."""
         assert self.known.folds is not None, "`_require_known` has checked it"  # noqa: S101
         labels = self.known.folds[self.rows]
-        names = list(dict.fromkeys(labels.tolist()))
+        names = sorted(set(labels.tolist()), key=_counted)
         if len(names) < 2:
             raise DataError(
                 f"split: expected a column of at least two folds, found {names[0]!r} alone; name another column"
@@ -182,6 +182,11 @@ class Recorded:
     def _apart(self, folds: Folds) -> Folds:
         """Leave out the training rows that are validation rows or, by their lags, see some."""
         return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
+
+
+def _counted(name: str) -> tuple[bool, int, str]:
+    """Return what sorts names as people count: numbers by their size, before words."""
+    return not name.isdecimal(), int(name) if name.isdecimal() else 0, name
 
 
 def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:

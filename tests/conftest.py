@@ -17,6 +17,7 @@ import mlflow
 import numpy as np
 import pytest
 from filelock import FileLock
+from mlflow.entities.model_registry import ModelVersion
 
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.data import Development, Recording, SealedTest, Split, seal
@@ -204,10 +205,10 @@ class Place:
         with psycopg.connect(self.storage) as connection:
             return connection.execute("SELECT FROM studies").fetchone() is not None
 
-    def files_of(self, run_id: str, folder: str) -> dict[str, bytes]:
-        """Return what a folder of a run's artifacts holds."""
-        (found,) = self.artifacts.rglob(f"{run_id}/artifacts/{folder}")
-        return {path.name: path.read_bytes() for path in found.iterdir()}
+    def model_of(self, version: ModelVersion) -> Path:
+        """Return the folder of a registered version's files, which is that of its logged model."""
+        (found,) = self.artifacts.rglob(f"{Path(version.source).parent.name}/artifacts")
+        return found
 
     def trials_logged(self) -> int:
         """Return how many trials have their weights by now."""

@@ -266,7 +266,7 @@ class SearchRun:
 
         A file of this machine is read; of a server's, only the size is asked for, and `read` compares the rest.
         """
-        if run.info.status != "FINISHED":
+        if run.info.status != "FINISHED" or not run.data.metrics:
             return False
         folder = local_folder(str(run.info.artifact_uri))
         if folder is None:

@@ -25,6 +25,7 @@ _HOST = "127.0.0.1"
 _FIRST_PORT = 5000
 _PORTS_TRIED = 100
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 5
 _SERVED_BY = "regsearch-process"
 
@@ -67,7 +68,9 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
             print(f"open {address}", file=sys.stderr, flush=True)
             if browse:
                 webbrowser.open(address)
-        return process.wait()
+        while process.poll() is None:  # some libraries' handlers let a blocking wait go on after Ctrl-C
+            time.sleep(_LOOK_SECONDS)
+        return process.returncode
     except KeyboardInterrupt:
         return 0
     finally:

@@ -146,7 +146,7 @@ def test_the_champion_is_among_the_models_with_its_scores_and_data(served, page)
         page.get_by_role("link", name=link).first.wait_for()
     page.get_by_text("small.npz").first.wait_for()
     page.get_by_role("link", name="model", exact=True).first.click()
-    page.get_by_role("heading", name="model").wait_for()
+    page.get_by_role("heading", name="model", exact=True).wait_for()
     for text in ("small.npz", "r2_test", repr(served.result.promotion.r2_test)[:10]):
         page.get_by_text(text).first.wait_for()
 

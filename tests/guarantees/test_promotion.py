@@ -40,17 +40,21 @@ def champions(two_decoders):
     return two_decoders
 
 
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @everywhere
 def test_a_better_challenger_replaces_the_champion_and_rolling_back_restores_it_bit_for_bit(champions, place):
     store = open_store()
     one, two = registry.versions(store, "decoder")
     assert registry.champion(store, "decoder").version == two.version
-    before = place.files_of(one.run_id, "model")
+    before = files_in(place.model_of(one))
     coef = load_champion("decoder").coef_
     assert rollback("decoder") == str(one.version)
     champion = registry.champion(store, "decoder")
     assert (champion.version, champion.run_id) == (one.version, champions[0].best["run_id"])
-    assert place.files_of(champion.run_id, "model") == before
+    assert files_in(place.model_of(champion)) == before
     assert load_champion("decoder").coef_.tobytes() != coef.tobytes()
 
 
@@ -83,8 +87,7 @@ def test_what_was_rolled_back_is_not_promoted_again_unawares(champions):
 def test_a_previous_champion_that_was_tampered_with_does_not_come_back(champions, place):
     store = open_store()
     one, two = registry.versions(store, "decoder")
-    (model,) = place.artifacts.rglob(f"{one.run_id}/artifacts/model/model.skops")
-    model.write_bytes(place.files_of(two.run_id, "model")["model.skops"])
+    (place.model_of(one) / "model.skops").write_bytes((place.model_of(two) / "model.skops").read_bytes())
     with pytest.raises(ModelRejectedError, match="SHA-256 differs"):
         rollback("decoder")
     assert registry.champion(store, "decoder").version == two.version

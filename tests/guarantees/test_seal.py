@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from regsearch import SearchConfig, run_search
-from regsearch.data import Split, seal
+from regsearch.data import Split, seal, seal_targets
 from regsearch.data.seal import SealedTest
 from regsearch.search.solvers.design import normalise
 from regsearch.tracking.runs import SearchRun
@@ -28,11 +28,12 @@ class Explosive:
 def test_a_search_whose_test_rows_cannot_be_touched_is_the_same_search(killed, undisturbed, monkeypatch):
     untouchable = []
 
-    def sealing(recording, split):
+    def sealing(recordings, split, preparation):
         untouchable.append(SealedTest(Explosive()))
-        return seal(recording, split)[0], untouchable[-1]
+        ((development, _),) = seal_targets(recordings, split, preparation)
+        return [(development, untouchable[-1])]
 
-    monkeypatch.setattr("regsearch.data.seal", sealing)
+    monkeypatch.setattr("regsearch.data.seal_targets", sealing)
     result = run_search(SearchConfig.load("killed.toml"), promote=False, progress=False)
     assert untouchable
     columns = [name for name in undisturbed.trials if name not in ("run_id", "fit_seconds")]

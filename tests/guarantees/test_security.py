@@ -67,11 +67,10 @@ def callable_type():
 
 
 @pytest.fixture
-def model(killed, two_decoders):
+def model(killed, two_decoders, place):
     """Return the folder of a champion's model."""
-    result, _ = two_decoders
     assert load_champion("decoder").coef_.shape == (200,)
-    return killed / "mlruns" / "artifacts" / result.best["run_id"] / "artifacts" / "model"
+    return place.model_of(registry.champion(open_store(), "decoder"))
 
 
 @pytest.mark.parametrize(
