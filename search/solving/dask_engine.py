@@ -26,6 +26,10 @@ from regsearch.tracking.quiet_mlflow import quiet
 _ANSWER_SECONDS = 10
 
 
+_LOUD = ("distributed", "distributed.client", "tornado.application")
+"""Loggers that print tracebacks when a connection is lost, which one line says."""
+
+
 @contextmanager
 def connect(address: str) -> Iterator[Engine]:
     """Connect to a cluster and yield an engine of its workers, including those that join later.
@@ -43,7 +47,7 @@ def connect(address: str) -> Iterator[Engine]:
     EngineLostError
         If the scheduler, or every worker that had the rows, is lost inside the context.
     """
-    with quiet("distributed", "distributed.client", level=logging.CRITICAL), _client(address) as client:
+    with quiet(*_LOUD, level=logging.CRITICAL), _client(address) as client:
         _require_workers(client, address)
         try:
             yield partial(_engine, client, address)
