@@ -45,6 +45,8 @@ def as_toml(value: object) -> str:
     """Return a default as a TOML file writes it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_toml, value))}]"
     return f"{value:g}" if isinstance(value, int | float) else f'"{value}"'
 
 
