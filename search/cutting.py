@@ -315,7 +315,7 @@ def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
     if fraction is None:
         return _rows(recorded, wanted.test)
     left = replace(recorded, rows=np.setdiff1d(recorded.rows, _named(recorded, wanted)))
-    return _share(left, fraction * len(recorded.rows) / max(1, len(left.rows)))
+    return _share(left, _of_left(recorded, left, fraction))
 
 
 def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
@@ -324,7 +324,7 @@ def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
     train = _trained(recorded, recorded, wanted.train)
     left = recorded.without(train, embargo)
     if isinstance(wanted.validation, FractionConfig):
-        share = wanted.validation.fraction * len(recorded.rows) / max(1, len(left.rows))
+        share = _of_left(recorded, left, wanted.validation.fraction)
         rest = left.without(_share(left, share, last=False)).rows
     else:
         rest = left.without(_named(recorded, wanted)).rows
@@ -340,6 +340,11 @@ def _fraction_of_test(wanted: SplitConfig) -> float | None:
     if wanted.test is None:
         return _TEST
     return wanted.test.fraction if isinstance(wanted.test, FractionConfig) else None
+
+
+def _of_left(recorded: Recorded, left: Recorded, fraction: float) -> float:
+    """Return a share of all rows as a share of those that are left."""
+    return fraction * len(recorded.rows) / max(1, len(left.rows))
 
 
 def _share(left: Recorded, fraction: float, *, last: bool = True) -> Index:
@@ -415,7 +420,7 @@ def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
         return _rows(rest, wanted.validation)
     fraction, tested = wanted.validation.fraction, _fraction_of_test(wanted)
     if tested is None or wanted.train is not None or rest.has_whole_groups:
-        return _share(rest, min(1.0, fraction * len(recorded.rows) / max(1, len(rest.rows))))
+        return _share(rest, min(1.0, _of_left(recorded, rest, fraction)))
     rows = recorded.between(round(1 - tested - fraction, 12), 1 - tested)
     return rows[np.isin(rows, rest.rows)]
 
@@ -423,7 +428,7 @@ def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
 def _trained(recorded: Recorded, left: Recorded, wanted: object) -> Index:
     if not isinstance(wanted, FractionConfig):
         return _rows(left, wanted)
-    return _share(left, min(1.0, wanted.fraction * len(recorded.rows) / max(1, len(left.rows))), last=False)
+    return _share(left, min(1.0, _of_left(recorded, left, wanted.fraction)), last=False)
 
 
 def _folds_in_words(wanted: FoldsConfig | GroupsConfig, number: int, rows: Recorded) -> str:

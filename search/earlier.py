@@ -15,7 +15,7 @@ from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.notes import invitation, notes
 from regsearch.search.output.null_record import concluded
-from regsearch.search.result import Promotion, SearchResult
+from regsearch.search.result import Finished, Promotion, SearchResult
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import Store
@@ -59,19 +59,7 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
     if config.null and null is None:
         return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult(
-        run.search_id,
-        run.run_id,
-        chosen.trials,
-        best,
-        0,
-        promotion,
-        tuple(said),
-        config,
-        run.experiment_id,
-        store.shown,
-        null,
-    )
+    return SearchResult.of(Finished(run, config, chosen), 0, promotion, notes=said, null=null)
 
 
 @dataclass(frozen=True)

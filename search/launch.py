@@ -33,7 +33,7 @@ from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
-from regsearch.search.rows import cut, read_rows, recordings_of
+from regsearch.search.rows import Given, cut, read_rows, recordings_of
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
@@ -112,9 +112,7 @@ def run_search(
     known = call.recalled(config, data, promote=promote)
     if known:
         return known
-    require_sampler(config)
-    if not data:
-        call.shown.say(f"reading {config.data.source} …")
+    call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
     with call.begun([config.search_id(development.data_sha256)]) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
@@ -172,10 +170,7 @@ def run_targets(
             results[place] = known
     missing = [place for place in range(len(configs)) if place not in results]
     if missing:
-        require_sampler(config)
-        if not data:
-            call.shown.say(f"reading {config.data.source} …")
-        recordings = recordings_of(config, data, progress=call.shown.is_shown)
+        recordings = call.recordings(config, data)
         rows = cut(config, [recordings[place] for place in missing])
         del recordings
         task = TargetsTask(tuple(development for development, _ in rows), config.tolerance)
@@ -199,10 +194,7 @@ def _of_target(
 
 def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult:
     """Run a search for each part of the rows, test each, and run the search on all rows; see `search.nested`."""
-    require_sampler(config)
-    if not data:
-        call.shown.say(f"reading {config.data.source} …")
-    recordings = recordings_of(config, data, progress=call.shown.is_shown)
+    recordings = call.recordings(config, data)
     if len(recordings) > 1:
         raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
     (recording,) = recordings
@@ -289,6 +281,17 @@ class _Call:
             say_orphans(self.store, self.shown)
         return known
 
+    def announce(self, config: SearchConfig, data: Given) -> None:
+        """Check what a search needs before its data are read, and say that they are being read."""
+        require_sampler(config)
+        if not data:
+            self.shown.say(f"reading {config.data.source} …")
+
+    def recordings(self, config: SearchConfig, data: Given) -> tuple[Recording, ...]:
+        """Return the recording of each target."""
+        self.announce(config, data)
+        return recordings_of(config, data, progress=self.shown.is_shown)
+
     @contextmanager
     def begun(self, search_ids: Sequence[str]) -> Iterator[_Begun]:
         """Hold the locks of searches, and open what solves and proposes."""
@@ -353,7 +356,7 @@ class _Begun:
             with (solving or self.engine)(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import, _DRAWING + _SAVING if is_promoted else _DRAWING)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
-            search = Search(run, config, development, choose(run, config))
+            search = Search(run, config, choose(run, config), development)
             if not is_summarised(search):
                 shown.say("drawing the figures …")
                 summarise(search)
@@ -386,19 +389,7 @@ class _Begun:
         null = compare(search, config.null, self.engine, held, shown=self.shown) if config.null else None
         if request and (promotion or not promote):
             remember(run, request)
-        return SearchResult(
-            run.search_id,
-            run.run_id,
-            chosen.trials,
-            chosen.winner,
-            new_trials,
-            promotion,
-            tuple(said),
-            config,
-            run.experiment_id,
-            self.store.shown,
-            null,
-        )
+        return SearchResult.of(search, new_trials, promotion, notes=said, null=null)
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:

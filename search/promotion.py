@@ -98,7 +98,7 @@ def read_search(store: Store, search_id: str, data: Recording | None = None) -> 
     if config.search_id(development.data_sha256) != search_id:
         source = "what was given" if data else config.data.source
         raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
-    return Search(run, config, development, choose(run, config)), sealed
+    return Search(run, config, choose(run, config), development), sealed
 
 
 def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, force: bool = False) -> Promotion:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from regsearch.search.choice import Choice, choose
+from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.group_scores import GROUPS, draw
 from regsearch.search.output.parent_run import PREDICTIONS
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files
-from regsearch.search.trial import Trial
-from regsearch.search.weights import Weights, read_weights
+from regsearch.search.result import Finished
 from regsearch.tracking import figures
 from regsearch.tracking.runs import WEIGHTS, SearchRun
 from regsearch.tracking.store import existing_store
@@ -23,29 +21,12 @@ from regsearch.tracking.store import existing_store
 _KINDS = ("pdf", "png")
 
 
-@dataclass(frozen=True, eq=False)
-class _Stored:
-    """A finished search as far as the store holds it; see `search.output.search_figures.Shown`."""
-
-    run: SearchRun
-    config: SearchConfig
-    choice: Choice
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        return self.choice.trials
-
-    @property
-    def winner(self) -> Trial:
-        return self.choice.winner
+class _Stored(Finished):
+    """A finished search without its data; see `search.output.search_figures.Shown`."""
 
     @property
     def target(self) -> str:
         return self.config.data.targets[0]
-
-    @cached_property
-    def weights(self) -> Weights:
-        return read_weights(self.run, self.winner.run_id)
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

@@ -27,8 +27,8 @@ SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
-    """A search whose trials are all logged.  Its figures, its text and its promotion are made from it.
+class Finished:
+    """A search whose trials are all logged, as far as the store holds it.
 
     Attributes
     ----------
@@ -36,26 +36,13 @@ class Search:
         The search's parent run in MLflow.
     config : SearchConfig
         The configuration as it was given.
-    development : Development
-        The rows that the search may read.
     choice : Choice
         Its trials and the winner.
     """
 
     run: SearchRun
     config: SearchConfig
-    development: Development
     choice: Choice
-
-    @property
-    def target(self) -> str:
-        """Name of the target."""
-        return self.development.target
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features; empty if they have none."""
-        return self.development.feature_names
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -71,6 +58,29 @@ class Search:
     def weights(self) -> Weights:
         """The winner's weights, as its run holds them; they are read once."""
         return read_weights(self.run, self.winner.run_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Search(Finished):
+    """A finished search with its rows.  Its figures, its text and its promotion are made from it.
+
+    Attributes
+    ----------
+    development : Development
+        The rows that the search may read.
+    """
+
+    development: Development
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.development.target
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return self.development.feature_names
 
     @property
     def penalty_of_the_winner(self) -> Penalty:
@@ -179,6 +189,32 @@ class SearchResult:
     tracking_uri: str = field(repr=False)
     null: NullDistribution | None = None
     nested: Nested | None = None
+
+    @classmethod
+    def of(
+        cls,
+        finished: Finished,
+        new_trials: int,
+        promotion: Promotion | None,
+        *,
+        notes: Sequence[str],
+        null: NullDistribution | None,
+    ) -> SearchResult:
+        """Return what a caller is given of a finished search."""
+        run = finished.run
+        return cls(
+            run.search_id,
+            run.run_id,
+            finished.trials,
+            finished.winner,
+            new_trials,
+            promotion,
+            tuple(notes),
+            finished.config,
+            run.experiment_id,
+            run.store.shown,
+            null,
+        )
 
     @cached_property
     def trials(self) -> pd.DataFrame:

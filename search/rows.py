@@ -14,11 +14,14 @@ from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
 from regsearch.search.cutting import require_ranges, split_of
 
+Given = Recording | Sequence[Recording] | None
+"""A recording at hand, one for each target, or none, so that the configuration's source is read."""
+
 _MANY = 20
 """Number of ranges from which their hash stands for the test rows."""
 
 
-def read_rows(config: SearchConfig, given: Recorded = None, *, progress: bool = True) -> tuple[Development, SealedTest]:
+def read_rows(config: SearchConfig, given: Given = None, *, progress: bool = True) -> tuple[Development, SealedTest]:
     """Read a configuration's recording and cut it by its split; see `cut`."""
     recordings = recordings_of(config, given, progress=progress)
     if len(recordings) > 1:
@@ -27,11 +30,7 @@ def read_rows(config: SearchConfig, given: Recorded = None, *, progress: bool = 
     return rows
 
 
-Recorded = Recording | Sequence[Recording] | None
-"""A recording at hand, one for each target, or none, so that the configuration's source is read."""
-
-
-def recordings_of(config: SearchConfig, given: Recorded = None, *, progress: bool = True) -> tuple[Recording, ...]:
+def recordings_of(config: SearchConfig, given: Given = None, *, progress: bool = True) -> tuple[Recording, ...]:
     """Return the recording of each target: those at hand, or those that the configuration's source holds.
 
     Parameters

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.columns import Columns
 from regsearch.search.solvers.matrix import Matrix, matrix_of
-from regsearch.search.solvers.normalisation import Normalisation, Scale, project_out
+from regsearch.search.solvers.normalisation import Normalisation, project_out
 
 Vector = NDArray[np.float64]
 

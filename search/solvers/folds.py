@@ -9,10 +9,9 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import fits_in_memory
+from regsearch.data import Scale, fits_in_memory
 from regsearch.data.blocks import Columnwise
 from regsearch.search.solvers.moments import Moments, combined, moments, rough_mean
-from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.path import RegularizationPath
 
 Vector = NDArray[np.float64]

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.solvers.active_set import ColumnPool
 from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features, gram_of_rows
-from regsearch.search.solvers.normalisation import Covariates, Normalisation, Scale, project_out
+from regsearch.search.solvers.normalisation import Covariates, Normalisation, project_out
 from regsearch.search.solvers.singular import RowSpace, Singular, row_space, singular
 
 Vector = NDArray[np.float64]

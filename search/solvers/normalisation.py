@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,6 @@ from scipy import linalg
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
-
-Scale = Literal["unit-norm", "standard", "none"]
-"""What a column is divided by once it is centred: its Euclidean norm, its standard deviation, or nothing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.certificate import certify
@@ -21,7 +22,6 @@ from regsearch.search.solvers.design import Design, designs
 from regsearch.search.solvers.elastic_net import ElasticNetPath
 from regsearch.search.solvers.matrix import Matrix, matrix_of
 from regsearch.search.solvers.moments import Moments, moments
-from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.reduction import Triangle, product_from, reduced_by_reflections, triangle_from
 from regsearch.search.solvers.ridge import RidgeSolver
 

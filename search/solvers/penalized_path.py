@@ -8,10 +8,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from regsearch.data import fits_in_memory
+from regsearch.data import Scale, fits_in_memory
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.normalisation import Scale
 from regsearch.search.solvers.path import RegularizationPath
 
 

@@ -68,7 +68,7 @@ def search_of(config, development, run_id="w"):
     run = SearchRun(store, "1", "r", {"search_id": "abc"})
     metrics = {"r2_train": 0.51, "r2_validation": 0.42, "n_nonzero": 3.0, "sparsity": 0.9}
     trial = Trial("lasso", 0, {"alpha": 1.0}, Penalty(1.0, 0.0), metrics, run_id)
-    return Search(run, config, development, Choice((trial,), trial, config))
+    return Search(run, config, Choice((trial,), trial, config), development)
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
