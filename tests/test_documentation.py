@@ -35,9 +35,11 @@ SLOW = {
         for name in (
             "chance",
             "choosing",
+            "deploying",
             "experiment",
             "first-search",
             "python",
+            "reading-results",
             "recipes",
             "resuming",
             "scikit-learn",

@@ -111,6 +111,7 @@ def test_killed_at_one_point_after_another(names, kill, killed, undisturbed):
     assert_complete(run_search(SearchConfig.load("killed.toml"), progress=False), undisturbed)
 
 
+@pytest.mark.slow
 def test_the_same_command_after_a_kill_counts_to_the_number_of_trials_and_completes_the_search(
     kill, launch, killed, undisturbed
 ):

@@ -34,6 +34,7 @@ def config(small_config, workspace):
     return "small.toml"
 
 
+@pytest.mark.slow
 def test_a_search_from_the_shell_ends_with_a_champion(config, workspace, invoke):
     done = regsearch("run", config)
     assert done.returncode == 0, done.stderr

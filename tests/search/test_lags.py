@@ -97,14 +97,9 @@ split = { validation = { groups = "each" }, test = { groups = ["s3"] } }
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scale", "covariates"),
-    [
-        pytest.param("unit-norm", [], marks=pytest.mark.slow),
-        pytest.param("standard", [], marks=pytest.mark.slow),
-        pytest.param("none", [], marks=pytest.mark.slow),
-        ("unit-norm", ["light"]),
-    ],
+    ("scale", "covariates"), [("unit-norm", []), ("standard", []), ("none", []), ("unit-norm", ["light"])]
 )
 def test_the_champion_takes_the_plain_table_in_a_pipeline_and_refits_to_itself(scale, covariates, workspace):
     table = sessions()

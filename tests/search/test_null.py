@@ -57,7 +57,7 @@ def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
     assert artifact(result, "figures/null.png").startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("longest", [20, 40])
+@pytest.mark.parametrize("longest", [pytest.param(20, marks=pytest.mark.slow), 40])
 def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, recording, workspace, invoke):
     days = [row // 20 if row < 40 else 2 + (row - 40) // longest for row in range(len(recording.y))]
     sessions = np.array([f"day {day}" for day in days])
@@ -118,6 +118,7 @@ def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(resul
     assert "null_p" not in run.data.metrics
 
 
+@pytest.mark.slow
 def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     result = run_search(small_config.updated(families=["lasso"]), promote=False, progress=False)
     code, _, err = invoke("null", result.search_id, "--test", "--kind", "permutation")
@@ -160,6 +161,7 @@ def test_a_search_that_is_not_there_is_named(result, invoke):
     assert f"did you mean {result.search_id}?" in err
 
 
+@pytest.mark.slow
 def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
     plain = small_config.updated(families=["lasso"])
     asked = SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "permutation"\nn = 19\n')
