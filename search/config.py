@@ -174,6 +174,11 @@ class SearchConfig(Section):
         return 1 + sum(settings.n_trials for settings in self.families.searched.values())
 
     @property
+    def at_most(self) -> int | None:
+        """Number of non-zero weights to which the choice is limited, or ``None``."""
+        return self.select.at_most if isinstance(self.select, AtMost) else None
+
+    @property
     def may_stop_early(self) -> bool:
         """Whether a family has `patience`, so that `n_trials` is only an upper limit."""
         return any(settings.patience is not None for settings in self.families.searched.values())

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from regsearch.search.trial import Trial, best_and_winner
-from regsearch.search.winner import by_both_rules
+from regsearch.search.winner import standing_out
 from regsearch.tracking import pages
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _figure(result: SearchResult) -> str:
     from regsearch.tracking import figures
 
     trials = result.finished
-    chosen = by_both_rules(trials, result.config.tolerance)
+    at = standing_out(trials, result.config.tolerance, result.winner)
 
     def draw() -> bytes:
         import numpy as np
@@ -95,8 +95,9 @@ def _figure(result: SearchResult) -> str:
                 [trial.family for trial in trials],
                 np.array([float(trial.n_nonzero) for trial in trials]),
                 np.array([trial.r2_validation for trial in trials]),
-                figures.Choices(*map(trials.index, chosen)) if chosen else None,
+                figures.Choices(*at) if at else None,
                 lambda at: trials[at].name,
+                at_most=result.config.at_most,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,13 +76,17 @@ def _sparse(trials: list[Trial], most: int) -> list[Trial]:
     return sparse
 
 
-def by_both_rules(trials: Iterable[Trial], tolerance: float) -> tuple[Trial, Trial] | None:
-    """Return the winners by ``"best"`` and by ``"one-se"``, or ``None`` if no trial may win."""
-    trials = list(trials)
+def standing_out(trials: Sequence[Trial], tolerance: float, chosen: Trial) -> tuple[int, int, int | None] | None:
+    """Return the positions of the winners by ``"best"`` and by ``"one-se"``, and of the trial that the search chose.
+
+    The last is ``None`` if it is one of the two or not among the trials.  All are ``None`` if no trial may win.
+    """
     try:
-        return winner(trials, tolerance), winner(trials, tolerance, "one-se")
+        best, one_se = winner(trials, tolerance), winner(trials, tolerance, "one-se")
     except NoWinnerError:
         return None
+    other = trials.index(chosen) if chosen in trials and chosen not in (best, one_se) else None
+    return trials.index(best), trials.index(one_se), other
 
 
 def _paired_error(differences: NDArray[np.float64]) -> float:

@@ -20,7 +20,7 @@ from regsearch.search.result import Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
-from regsearch.search.winner import by_both_rules
+from regsearch.search.winner import standing_out
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun
 
@@ -223,6 +223,7 @@ def _of_all_trials(search: Shown) -> Drawings:
             _column(trials, "r2_validation"),
             _choices(trials, search),
             lambda at: trials[at].name,
+            at_most=search.config.at_most,
         ),
         "history": lambda: figures.history(
             [trial.family for trial in searched],
@@ -277,9 +278,9 @@ def _of_family(search: Shown, family: Family) -> list[Trial]:
 
 
 def _choices(trials: Sequence[Trial], search: Shown) -> figures.Choices | None:
-    """Return the positions of the trials that the two rules choose, or ``None`` if none may be chosen."""
-    chosen = by_both_rules(trials, search.config.tolerance)
-    return figures.Choices(*map(trials.index, chosen)) if chosen else None
+    """Return the positions of the trials that stand out, or ``None`` if none may be chosen."""
+    at = standing_out(trials, search.config.tolerance, search.winner)
+    return figures.Choices(*at) if at else None
 
 
 def _column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:

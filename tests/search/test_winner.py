@@ -5,7 +5,7 @@ from regsearch.errors import NoWinnerError
 from regsearch.search.config import AtMost
 from regsearch.search.penalty import Penalty
 from regsearch.search.trial import Trial
-from regsearch.search.winner import winner
+from regsearch.search.winner import standing_out, winner
 
 
 def trial(family, number, r2_validation, sparsity, sklearn_alpha, duality_gap):
@@ -67,6 +67,14 @@ def test_with_a_limit_the_best_of_those_that_are_sparse_enough_wins():
     ]
     with pytest.raises(NoWinnerError, match="no trial has at most 12 non-zero weights, the fewest are 13"):
         winner(table[:4] + trials(("lasso", 3, 0.5, 0.87, 4, 0)), 1e-6, AtMost(at_most=12))
+
+
+def test_of_the_trials_that_stand_out_the_chosen_one_is_named_where_another_rule_chose_it():
+    table = trials(("ridge", 0, 0.9, 0, 1, 0), ("lasso", 0, 0.88, 0.25, 1, 0), ("lasso", 1, 0.6, 0.75, 2, 0))
+    assert standing_out(table, 1e-6, table[2]) == (0, 1, 2)
+    assert standing_out(table, 1e-6, table[1]) == (0, 1, None)
+    assert standing_out(table[1:], 1e-6, table[0]) == (0, 0, None)
+    assert standing_out(trials(("ridge", 0, 0.5, 0, 1, 1e-3)), 1e-6, table[0]) is None
 
 
 def test_a_trial_without_a_certificate_cannot_win():

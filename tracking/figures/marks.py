@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +12,16 @@ from regsearch.tracking.figures.style import CHOSEN, QUIET, Floats, score
 
 _FLOOR = -0.5
 _NARROWEST = 0.1
+_RING: Mapping[str, Any] = {"color": "none", "mec": CHOSEN, "mew": 1.6, "zorder": 3.5}
+_LOOKS: Sequence[Mapping[str, Any]] = (
+    {"marker": "*", "color": CHOSEN, "mec": "white", "mew": 0.6, "markersize": 13, "zorder": 4},
+    {"marker": "D", "markersize": 9, **_RING},
+    {"marker": "o", "markersize": 14, **_RING},
+)
 
 
 class Choices(NamedTuple):
-    """The trials that the two rules choose.
+    """The trials that stand out.
 
     Parameters
     ----------
@@ -23,18 +29,25 @@ class Choices(NamedTuple):
         Position of the trial with the best validation R².
     one_se : int
         Position of the most regularised trial within one standard error of it.
+    chosen : int or None
+        Position of the trial that the search chose; ``None`` where it is one of these, or not among the trials.
     """
 
     best: int
     one_se: int
+    chosen: int | None = None
 
-    def labels(self, name: Callable[[int], str]) -> tuple[str, str]:
-        """Return what to call the two, each with the name of its trial."""
-        return f"best: {name(self.best)}", f"within one standard error: {name(self.one_se)}"
+    def named(self, name: Callable[[int], str]) -> list[tuple[int, str]]:
+        """Return the position of each, and what to call it: with the name of its trial."""
+        both = [
+            (self.best, f"best: {name(self.best)}"),
+            (self.one_se, f"within one standard error: {name(self.one_se)}"),
+        ]
+        return both if self.chosen is None else [*both, (self.chosen, f"chosen: {name(self.chosen)}")]
 
 
 def mark_choices(axes: Axes, x: Floats, y: Floats, choices: Choices | None, name: Callable[[int], str]) -> None:
-    """Mark the best trial with a star and the one-standard-error choice with a diamond around its point.
+    """Mark the best trial with a star, and the points of the other two with a diamond and a circle around them.
 
     Parameters
     ----------
@@ -47,11 +60,8 @@ def mark_choices(axes: Axes, x: Floats, y: Floats, choices: Choices | None, name
     """
     if choices is None:
         return
-    best, one_se = choices.labels(name)
-    at = choices.best
-    axes.plot(x[at], y[at], "*", color=CHOSEN, mec="white", mew=0.6, markersize=13, zorder=4, label=best)
-    at = choices.one_se
-    axes.plot(x[at], y[at], "D", color="none", mec=CHOSEN, mew=1.6, markersize=9, zorder=3.5, label=one_se)
+    for (at, label), look in zip(choices.named(name), _LOOKS, strict=False):
+        axes.plot(x[at], y[at], label=label, linestyle="none", **look)
 
 
 def r2_axis(axes: Axes, x: Floats, r2: Floats, levels: Sequence[float] = ()) -> None:

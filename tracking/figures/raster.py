@@ -1,9 +1,7 @@
-"""Pixels of small pictures of which many are drawn: their words in one piece each, and a PNG file written at once."""
+"""Pixels of small pictures of which many are drawn: their words in one piece each."""
 
 from __future__ import annotations
 
-import struct
-import zlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,10 +12,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from regsearch.tracking.figures.png import png
 from regsearch.tracking.figures.style import FONT
-
-_RGBA = 6  # PNG's number for colours of four bytes
-_ABOVE = 2  # PNG's filter that stores what differs from the pixel above: nothing, for most of a plot
 
 
 class Raster(RendererAgg):
@@ -58,19 +54,7 @@ class Raster(RendererAgg):
 
     def to_png(self) -> bytes:
         """Return what is drawn as the bytes of a PNG file."""
-        pixels = np.asarray(self.buffer_rgba())  # type: ignore[no-untyped-call]
-        height, width, channels = pixels.shape
-        rows = pixels.reshape(height, width * channels)
-        filtered = np.full((height, 1 + width * channels), _ABOVE, np.uint8)
-        filtered[0, 1:] = rows[0]
-        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-        header = struct.pack(">IIBBBBB", width, height, 8, _RGBA, 0, 0, 0)
-        parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.data, 1)), (b"IEND", b""))
-        return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, *zip(*parts, strict=True)))
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        return png(np.asarray(self.buffer_rgba()), self.dpi)  # type: ignore[no-untyped-call]
 
 
 class _Word(NamedTuple):

@@ -127,7 +127,7 @@ def mix_heatmap(l1_alpha: Floats, l2_alpha: Floats, r2_validation: Floats, choic
         axes.grid(visible=False)
         _label_cells(axes, columns, rows, values, norm)
         if choices is not None:
-            for at, line, label in zip(choices, ("-", "--"), choices.labels(name), strict=True):
+            for (at, label), line in zip(choices.named(name), ("-", "--", ":"), strict=False):
                 axes.add_patch(_frame(column[at], row[at], line, label))
     else:
         axes.set_xscale("log")

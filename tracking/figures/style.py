@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from numpy.typing import NDArray
 
+from regsearch.tracking.figures.png import png
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -166,10 +168,10 @@ def in_house() -> AbstractContextManager[None]:
 
 def to_png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG file."""
-    buffer = BytesIO()
+    canvas = _canvas(figure)
     with in_house():
-        _canvas(figure).print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
-    return buffer.getvalue()
+        canvas.draw()  # type: ignore[no-untyped-call]
+    return png(np.asarray(canvas.buffer_rgba()), figure.dpi)  # type: ignore[no-untyped-call]
 
 
 def _canvas(figure: Figure) -> FigureCanvasAgg:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.marks import Choices, mark_choices, r2_axis, r2_level
-from regsearch.tracking.figures.style import FAMILIES, QUIET, Floats, house_style, legend_below, score, sheet
+from regsearch.tracking.figures.style import CHOSEN, FAMILIES, QUIET, Floats, house_style, legend_below, score, sheet
 
 
 @house_style
@@ -21,6 +21,8 @@ def trade_off(
     r2_validation: Floats,
     choices: Choices | None,
     name: Callable[[int], str],
+    *,
+    at_most: int | None = None,
 ) -> Figure:
     """Draw validation R² against the number of non-zero weights, with the Pareto front of the two.
 
@@ -32,6 +34,8 @@ def trade_off(
         None where no trial may be chosen.
     name : callable
         Names the trial at a position.
+    at_most : int or None
+        Number of non-zero weights to which the search limited its choice.
     """
     figure = sheet(117)
     axes = figure.add_subplot()
@@ -47,6 +51,8 @@ def trade_off(
         zorder=1.8,
         label="best with so many weights or fewer",
     )
+    if at_most is not None:
+        axes.axvline(at_most, color=CHOSEN, linestyle="--", linewidth=1, label=f"at most {at_most:,} weights")
     mark_choices(axes, n_nonzero, r2_validation, choices, name)
     axes.set_xscale("symlog", linthresh=1)
     axes.xaxis.set_major_locator(FixedLocator([0, *10.0 ** np.arange(np.ceil(np.log10(right)))]))

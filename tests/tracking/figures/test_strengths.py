@@ -69,19 +69,21 @@ def test_scores_far_below_zero_leave_the_others_readable_and_are_named():
 def test_a_full_grid_of_mixes_is_drawn_as_cells_at_their_strengths():
     l1, l2 = (values.ravel() for values in np.meshgrid([0.1, 0.01], [1.0, 10.0, 100.0]))
     r2 = np.arange(6.0) / 10
-    figure = figures.mix_heatmap(l1, l2, r2, Choices(best=5, one_se=4))
+    figure = figures.mix_heatmap(l1, l2, r2, Choices(best=5, one_se=4, chosen=0))
     axes = figure.axes[0]
     cells = axes.collections[0].get_array()
     assert cells.shape == (3, 2)
     assert cells[2, 0] == r2[5]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1"]
     assert {text.get_text() for text in axes.texts} == {f"{value:.3f}" for value in r2}
-    best, one_se = (frame.get_center() for frame in axes.patches)
+    best, one_se, chosen = (frame.get_center() for frame in axes.patches)
     assert best.tolist() == [0.5, 2.5]
     assert one_se.tolist() == [1.5, 2.5]
+    assert chosen.tolist() == [1.5, 0.5]
     assert labels(figure) == [
         "best: L1 0.01, L2 100 (R² 0.500)",
         "within one standard error: L1 0.1, L2 100 (R² 0.400)",
+        "chosen: L1 0.1, L2 1 (R² 0.000)",
     ]
 
 

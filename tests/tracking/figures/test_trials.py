@@ -50,6 +50,13 @@ def test_choices_of_the_whole_search_are_marked_by_name(trade_off):
     assert line(axes, "within one standard error: trial 3").get_xydata().tolist() == [[40, 0.7]]
 
 
+def test_a_limit_of_weights_is_a_line_and_the_trial_that_it_chose_is_marked():
+    choices = Choices(best=1, one_se=1, chosen=4)
+    (axes,) = figures.trade_off(FAMILY, N_NONZERO, R2, choices, lambda at: f"trial {at}", at_most=70).axes
+    assert line(axes, "chosen: trial 4").get_xydata().tolist() == [[60, 0.65]]
+    assert set(line(axes, "at most 70 weights").get_xdata()) == {70}
+
+
 def test_the_history_of_a_family_never_falls():
     trial, r2 = np.array([2.0, 0, 1, 3, 0]), np.array([0.3, 0.4, 0.6, 0.7, 0.1])
     (axes,) = figures.history(["lasso"] * 4 + ["ridge"], trial, r2, baseline=0.2).axes
