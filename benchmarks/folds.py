@@ -99,6 +99,27 @@ def regsearch(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.n
     return seconds, coef, intercept
 
 
+def whole_search(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Search as `regsearch run` does: with imports, a new store, runs, figures and a champion."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        started = time.process_time()
+        from regsearch import SearchConfig, from_arrays, run_search
+
+        config = SearchConfig.from_toml(f"""
+            name = "folds"
+            families.lasso.alpha = {l1.tolist()}
+            [data]
+            scale = "standard"
+            split = {{ validation = {{ folds = {N_FOLDS} }}, test = "none" }}
+        """)
+        result = run_search(config, data=from_arrays(X, y), progress=False)
+        seconds = time.process_time() - started
+        lassos = sorted((one for one in result.finished if one.family == "lasso"), key=lambda one: -one.penalty.l1)
+        kept = [np.load(next(Path("mlruns").rglob(f"{one.run_id}/artifacts/weights.npz"))) for one in lassos]
+        return seconds, np.array([one["coef"] for one in kept]), np.array([float(one["intercept"]) for one in kept])
+
+
 def scikit_learn(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     from sklearn.linear_model import LassoCV, lasso_path
     from sklearn.model_selection import KFold
@@ -134,6 +155,7 @@ def glmnet(threshold: float) -> Callable[..., tuple[float, np.ndarray, np.ndarra
 
 SOLVERS: dict[str, Callable[..., tuple[float, np.ndarray, np.ndarray]]] = {
     "regsearch": regsearch,
+    "regsearch run": whole_search,
     "glmnet": glmnet(1e-7),
     "glmnet-1e-13": glmnet(1e-13),
     "scikit-learn": scikit_learn,

@@ -104,8 +104,8 @@ def test_a_worker_whose_link_is_cut(workers, tcp_timeout, killed, undisturbed, d
             assert_ends_well(process)
         time.sleep(max(0.0, mended - time.monotonic()))
         if not is_given_up:
-            assert process.poll() is None
-            assert 10 < trials_logged(killed) < TRIALS
+            until(lambda: trials_logged(killed) > 10, process)  # the others went on
+            assert trials_logged(killed) < TRIALS
         network.mend("worker1")
         assert_ends_well(process)
         if is_given_up:
