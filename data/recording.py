@@ -11,9 +11,10 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from regsearch.data.annotations import NOTHING, Annotations
+from regsearch.data.bar import redraws
 from regsearch.data.blocks import Matrix, row_blocks
 from regsearch.data.plausibility import Ranges
 from regsearch.data.refusal import excluding, some, them
@@ -204,7 +205,7 @@ def _bar(total: int, progress: bool) -> Iterator[Callable[[int], object]]:
         desc="reading",
         delay=_SHOWN_AFTER_SECONDS,
         leave=False,
-        disable=None if progress else True,  # None: draw only in a terminal
+        disable=not (progress and redraws()),
     ) as bar:
         yield bar.update
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from regsearch.data.bar import redraws
 from regsearch.tracking.runs import TrialRecord
 
 _EVERY_SECONDS = 5.0
@@ -122,8 +123,7 @@ class Bar(_Shown):
         super()._begin(total, already, unit)
         self._already = already
         self._best = (float("-inf"), "")
-        # disable=None draws nothing where standard error is no terminal
-        self._bar: tqdm[NoReturn] = tqdm(total=total, initial=already, unit=unit, disable=None)
+        self._bar: tqdm[NoReturn] = tqdm(total=total, initial=already, unit=unit, disable=not redraws())
         self._started = self._said = time.monotonic()
 
     def _end(self) -> None:

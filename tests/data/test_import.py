@@ -7,7 +7,7 @@ import sys
 PRINT = """
 import json, logging, os, sys, warnings
 from multiprocessing.reduction import ForkingPickler
-import numpy, pandas, pooch, pyarrow.csv, pyarrow.parquet, tqdm.auto  # whatever these do is theirs
+import numpy, pandas, pooch, pyarrow.csv, pyarrow.parquet, tqdm  # whatever these do is theirs
 
 def state():
     return [
