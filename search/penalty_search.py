@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.errors import ConfigError, DataError
+from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
 from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.evaluate import Evaluator, Task
@@ -33,7 +35,7 @@ _MIXED = {"of": "max", "points": 5}
 Indices = NDArray[np.intp]
 
 
-class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no types there
+class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no types there
     """Linear model whose penalty is found by cross-validation, over ridge, lasso and ElasticNet at once.
 
     It minimises the objective of `regsearch.penalized_path` for every penalty that is tried, on each fold and on all
@@ -138,6 +140,7 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         self.n_jobs = n_jobs
         self.tolerance = tolerance
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(
         self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -171,19 +174,14 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
         developments = [rows.development(target, splits) for target in targets]
         workers = effective_n_jobs(self.n_jobs)
-        if self.tracking is None:
-            searched = _untracked(config, developments, workers)
-        else:
-            from regsearch.search import tracked  # MLflow
-
-            features = getattr(self, "feature_names_in_", ())
-            searched = []
-            for target, name in zip(targets, _target_names(y, len(targets), is_single=given.ndim == 1), strict=True):
-                recording = tracked.recording(
-                    values, target, rows.weights, splits, feature_names=features, target=name or "y"
-                )
-                named = config.updated(name=f"{config.name}-{name}" if name else None)
-                searched.append(tracked.search(named, recording, splits, workers=workers))
+        n_trials = config.n_trials - (self.tracking is None)  # without runs there is no baseline
+        metadata = None if rows.weights is None else {"sample_weight": rows.weights}
+        with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counts:
+            if self.tracking is None:
+                searched = _untracked(config, developments, workers, counts)
+            else:
+                names = _target_names(y, len(targets), is_single=given.ndim == 1)
+                searched = self._tracked(config, rows, dict(zip(names, targets, strict=True)), splits, counts)
         self.n_splits_ = len(splits)
         self._keep(searched, config, is_single=given.ndim == 1)
         return self
@@ -232,6 +230,25 @@ class PenaltySearchCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
             },
             source=type(self).__name__,
         )
+
+    def _tracked(
+        self,
+        config: SearchConfig,
+        rows: _Table,
+        targets: Mapping[str, NDArray[np.float64]],
+        splits: Sequence[tuple[Indices, Indices]],
+        counts: Callable[[Any], Count],
+    ) -> list[list[Tried]]:
+        from regsearch.search import tracked  # MLflow
+
+        features, workers = getattr(self, "feature_names_in_", ()), effective_n_jobs(self.n_jobs)
+        searched = []
+        for name, y in targets.items():
+            recording = tracked.recording(rows.X, y, rows.weights, splits, feature_names=features, target=name or "y")
+            named = config.updated(name=f"{config.name}-{name}" if name else None)
+            count = partial(counts(y), None)
+            searched.append(tracked.search(named, recording, splits, workers=workers, count=count))
+        return searched
 
     def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
         places = np.array([place_of_the_winner(tried, config) for tried in searched])
@@ -393,16 +410,17 @@ class _Prepared(Task):
         return self.evaluator or Evaluator(self, processes)
 
 
-def _untracked(config: SearchConfig, developments: Sequence[Development], workers: int) -> list[list[Tried]]:
+def _untracked(
+    config: SearchConfig, developments: Sequence[Development], workers: int, counts: Callable[[Any], Count]
+) -> list[list[Tried]]:
     """Search each target; in one process, all share what depends on the features alone."""
     tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    each = [counts(development.model.y) for development in developments]
     if workers > 1:
-        return [search(config, task, processes(workers)) for task in tasks]
+        return [search(config, task, processes(workers), count) for task, count in zip(tasks, each, strict=True)]
     first = Evaluator(tasks[0])
-    searched = [search(config, replace(tasks[0], evaluator=first), thread)]
-    for task in tasks[1:]:
-        searched.append(search(config, replace(task, evaluator=first.of(task)), thread))
-    return searched
+    tasks = [replace(task, evaluator=first.of(task) if task is not tasks[0] else first) for task in tasks]
+    return [search(config, task, thread, count) for task, count in zip(tasks, each, strict=True)]
 
 
 def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:

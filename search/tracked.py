@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from regsearch.data import MEMORY, Annotations, Recording
 from regsearch.errors import ConfigError, SearchStoppedError
 from regsearch.search.config import SearchConfig
 from regsearch.search.launch import run_search
+from regsearch.search.output.progress import Progress
 from regsearch.search.untracked import Tried
 from regsearch.search.weights import read_losses, read_weights
-from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.runs import SearchRun, TrialRecord
 from regsearch.tracking.store import open_store
 
 Indices = NDArray[np.intp]
@@ -69,7 +70,19 @@ def _labels(splits: Splits, weights: NDArray[np.float64] | None, n_rows: int) ->
     return fold_of.astype(np.str_) if dealt and same else None
 
 
-def search(config: SearchConfig, rows: Recording, splits: Splits, *, workers: int) -> list[Tried]:
+class _Counted(Progress):
+    """Says nothing, and calls for each trial."""
+
+    def __init__(self, count: Callable[[], object]) -> None:
+        self._count = count
+
+    def count(self, record: TrialRecord) -> None:  # noqa: ARG002
+        self._count()
+
+
+def search(
+    config: SearchConfig, rows: Recording, splits: Splits, *, workers: int, count: Callable[[], object]
+) -> list[Tried]:
     """Run a search with runs on given folds, or resume it, and return its trials without the baseline.
 
     Parameters
@@ -81,6 +94,8 @@ def search(config: SearchConfig, rows: Recording, splits: Splits, *, workers: in
         Rows to fit on, and rows to compare on.
     workers : int
         Number of processes that solve.
+    count : callable
+        Called for each trial that is solved.
 
     Raises
     ------
@@ -97,7 +112,7 @@ def search(config: SearchConfig, rows: Recording, splits: Splits, *, workers: in
     values = config.model_dump(exclude_none=True)
     values["data"]["split"] = {"validation": folds, "test": "none"}
     with_rows = SearchConfig.from_values(values, "tracking")
-    result = run_search(with_rows, data=rows, workers=workers, promote=False, progress=False)
+    result = run_search(with_rows, data=rows, workers=workers, promote=False, progress=_Counted(count))
     run = SearchRun.find(open_store(None), result.search_id)
     if run is None:
         raise SearchStoppedError(f"search {result.search_id} is no longer in the store; the same call starts it again")

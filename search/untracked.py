@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,9 @@ class Tried:
     intercept: float
 
 
-def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
+def search(
+    config: SearchConfig, task: Task, engine: Engine, count: Callable[[Tried], object] = lambda _: None
+) -> list[Tried]:
     """Try what a configuration proposes on some rows.
 
     Proposals and scores are those of `regsearch.search.launch.run_search` on the same rows. The unregularised baseline
@@ -52,6 +55,8 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
         Its data section is not read.
     task : Task
     engine : Engine
+    count : callable
+        Called with each trial once it is done.
 
     Returns
     -------
@@ -75,7 +80,8 @@ def search(config: SearchConfig, task: Task, engine: Engine) -> list[Tried]:
     def keep(proposal: Proposal, outcome: Solved | Failure) -> None:
         if isinstance(outcome, Failure):
             raise TrialError(f"{proposal.name}: {outcome.traceback.strip().splitlines()[-1]}")
-        found[proposal.family, proposal.number] = _tried(proposal, outcome)
+        tried = found[proposal.family, proposal.number] = _tried(proposal, outcome)
+        count(tried)
 
     with engine(task) as submit:
         drive(studies, submit, keep, set())

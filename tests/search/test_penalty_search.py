@@ -8,6 +8,7 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import parse
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
@@ -26,6 +27,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from regsearch import ConfigError, DataError, NoWinnerError, PenaltySearchCV
 
+needs_callbacks = pytest.mark.skipif(parse(sklearn.__version__) < parse("1.9"), reason="scikit-learn before 1.9")
 TIGHT = {"tol": 1e-11, "max_iter": 1_000_000}
 ALPHAS = np.geomspace(1, 0.05, 6)
 
@@ -349,3 +351,67 @@ def test_data_that_cannot_be_searched_are_refused_in_one_line():
         only(lasso=[0.1]).fit(X, y, sample_weight=np.ones(3))
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
+
+
+class Followed:
+    """A callback that keeps what it is told."""
+
+    def __init__(self):
+        self.told, self.scores = [], []
+
+    def setup(self, estimator, context):
+        self.told.append(f"up to {context.max_subtasks}")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.told.append(f"{context.task_name} begins")
+
+    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+        self.told.append(f"{context.task_name} ends")
+        if fitted_estimator is not None:
+            self.scores.append(fitted_estimator.score(X, y))
+
+    def teardown(self, estimator, context):
+        self.told.append("over")
+
+
+@needs_callbacks
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_callbacks_follow_a_fit_trial_by_trial_with_the_models(n_jobs):
+    X, y = table()
+    followed = Followed()
+    model = only(lasso=ALPHAS).set_params(cv=3, n_jobs=n_jobs).set_callbacks(followed).fit(X, y)
+    trials = ["trial begins", "trial ends"] * len(ALPHAS)
+    assert followed.told == [f"up to {len(ALPHAS)}", "fit begins", *trials, "fit ends", "over"]
+    assert max(followed.scores) == pytest.approx(model.set_params(lasso=[ALPHAS[-1]]).fit(X, y).score(X, y))
+
+
+@needs_callbacks
+def test_callbacks_of_several_targets_get_each_one_s_own():
+    X, y = table()
+    targets = np.c_[y, X[:, 5] - y]
+    followed = Followed()
+    only(ridge=[0.1, 1.0]).set_params(cv=3).set_callbacks(followed).fit(X, targets)
+    alone = [only(ridge=[alpha]).set_params(cv=3).fit(X, one).score(X, one) for one in targets.T for alpha in (0.1, 1)]
+    assert sorted(followed.scores) == pytest.approx(sorted(alone))
+
+
+@needs_callbacks
+def test_a_fit_with_runs_is_followed_too(workspace):
+    X, y = table()
+    followed = Followed()
+    only(lasso=ALPHAS[:2]).set_params(cv=3, tracking="followed").set_callbacks(followed).fit(X, y)
+    assert followed.told == ["up to 3", "fit begins", *["trial begins", "trial ends"] * 3, "fit ends", "over"]
+
+
+@needs_callbacks
+def test_scikit_learn_s_own_callbacks_work_in_a_pipeline_under_a_grid_search(capsys):
+    from sklearn.callback import ProgressBar, ScoringMonitor
+
+    X, y = table()
+    monitor = ScoringMonitor(scoring="r2")
+    only(ridge=[0.1, 1.0]).set_params(cv=3).set_callbacks(monitor).fit(X, y)
+    assert [entry["task_name"] for entry in monitor.get_logs().data] == ["trial", "trial"]
+    piped = make_pipeline(StandardScaler(), only(ridge=[0.1, 1.0]).set_params(cv=3))
+    grid = GridSearchCV(piped, {"penaltysearchcv__scale": ["none", "standard"]}, cv=3)
+    grid.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    assert "PenaltySearchCV" in capsys.readouterr().out
