@@ -67,7 +67,7 @@ class DataKeys(TypedDict, total=False):
 
 
 class NullConfig(Section):
-    """Null targets to compare the search with: targets that only chance could tie to the features."""
+    """Null targets to compare the search with: targets that are unrelated to the features."""
 
     kind: Annotated[
         Literal["shift", "session", "impostor", "permutation"] | None,
