@@ -89,7 +89,7 @@ def arrays_of(texts: Iterable[str], names: Sequence[str]) -> list[str]:
 
 
 def require_parts(arrays: Arrays, features: str, roles: Roles) -> None:
-    """Raise `DataError` unless every part is there, plays no other part and, by its header, has a value for each row.
+    """Raise `DataError` unless every part is there, has no other role and, by its header, has a value for each row.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Columns of a table: those that play no other part are features, in the order of the file."""
+"""Columns of a table: those without another role are features, in the order of the file."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[s
     try:
         features = set(roles.features_among([name for name in names if name not in excluded]))
     except DataError:  # such as a target that is not there
-        features = {name for name in names if name not in excluded and not roles.part_of(name)}
+        features = {name for name in names if name not in excluded and not roles.role_of(name)}
     return [
-        "features" if name in features and name not in excluded else roles.part_of(name) or "left out" for name in names
+        "features" if name in features and name not in excluded else roles.role_of(name) or "left out" for name in names
     ]
 
 

@@ -31,5 +31,5 @@ class Entry:
 
 def role_of(name: str, features: str, roles: Roles) -> str:
     """Return the role that the array `name` has beside the array of features."""
-    parts = {role.rpartition(":")[0]: roles.part_of(role) for role in roles.numbers if ":" in role}
-    return "features" if name == features else roles.part_of(name) or parts.get(name, "")
+    parts = {role.rpartition(":")[0]: roles.role_of(role) for role in roles.numbers if ":" in role}
+    return "features" if name == features else roles.role_of(name) or parts.get(name, "")

@@ -92,5 +92,5 @@ class ParquetTable:
         return [
             name
             for name in schema.names
-            if not self.roles.part_of(name) and (name in listed or name.startswith("__index_level_"))
+            if not self.roles.role_of(name) and (name in listed or name.startswith("__index_level_"))
         ]

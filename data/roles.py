@@ -1,4 +1,4 @@
-"""Which arrays or columns of a source play which part in a search."""
+"""Which role each array or column of a source has in a search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from regsearch.data.refusal import refusal, require_present, short
 
 @dataclass(frozen=True)
 class Roles:
-    """The parts that arrays or columns play.
+    """The roles of arrays or columns.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class Roles:
         Names to predict, each by a search of its own.
     features : str, tuple of str or None
         Of a table: names or patterns, such as ``"unit_*"``, of the columns to predict from; ``None`` for all that have
-        no other part.  Of arrays: the name of the array of features, ``None`` for ``X``; or as a tuple, names or
+        no other role.  Of arrays: the name of the array of features, ``None`` for ``X``; or as a tuple, names or
         patterns of its columns.
     exclude : tuple of str
         Names or patterns of columns that are no features.
@@ -58,19 +58,19 @@ class Roles:
         return self.features if isinstance(self.features, tuple) else ()
 
     def require_distinct(self) -> None:
-        """Raise `DataError` if a name has two parts."""
+        """Raise `DataError` if a name has two roles."""
         given = [*((name, "a target") for name in self.targets), *((name, "a covariate") for name in self.covariates)]
-        given += [(name, part) for name, part in ((self.weights, "the weights"), (self.groups, "the groups")) if name]
+        given += [(name, role) for name, role in ((self.weights, "the weights"), (self.groups, "the groups")) if name]
         given += [(self.folds, "the folds")] if self.folds and self.folds != self.groups else []
         given += [(name, "a feature") for name in self.patterns]
-        parts: dict[str, str] = {}
-        for name, part in given:
-            if name in parts:
+        roles: dict[str, str] = {}
+        for name, role in given:
+            if name in roles:
                 found = (
-                    f"{short(name)} twice" if parts[name] == part else f"{short(name)} as {parts[name]} and as {part}"
+                    f"{short(name)} twice" if roles[name] == role else f"{short(name)} as {roles[name]} and as {role}"
                 )
-                raise refusal("one part for each name", found, "name it once")
-            parts[name] = part
+                raise refusal("one role for each name", found, "name it once")
+            roles[name] = role
 
     def features_among(self, names: Sequence[str]) -> list[str]:
         """Return the columns of a table that are features, in its order.
@@ -78,7 +78,7 @@ class Roles:
         Raises
         ------
         DataError
-            If a name with a part is missing, a pattern matches nothing, or no feature is left.
+            If a name with a role is missing, a pattern matches nothing, or no feature is left.
         """
         self.require_distinct()
         for name in (*self.numbers, *self.labels):
@@ -89,16 +89,16 @@ class Roles:
         for name in wanted:
             if name in taken:
                 raise refusal(
-                    "one part for each name", f"{short(name)} as a feature beside another part", "name it once"
+                    "one role for each name", f"{short(name)} as a feature beside another role", "name it once"
                 )
         return chosen([name for name in names if name not in taken], wanted, self.exclude, known=names)
 
-    def part_of(self, name: str) -> str:
-        """Return the part that a name has beside the features, or an empty text."""
+    def role_of(self, name: str) -> str:
+        """Return the role that a name has beside the features, or an empty text."""
         named = dict.fromkeys(self.targets, "target") | dict.fromkeys(self.covariates, "covariate")
         named |= {
-            name: part
-            for name, part in ((self.folds, "folds"), (self.weights, "weights"), (self.groups, "groups"))
+            name: role
+            for name, role in ((self.folds, "folds"), (self.weights, "weights"), (self.groups, "groups"))
             if name
         }
         return named.get(name, "")

@@ -54,7 +54,7 @@ def load_targets(source: str, roles: Roles | str = "y", *, progress: bool = True
         ``.npz``, ``.mat``, ``.h5``, ``.nwb``, ``.csv`` or ``.parquet`` file; to a folder of ``.npy`` files, a ``.npy``
         file beside its target or a Zarr group, which are read where they lie; or to ``stringer_spontaneous.npy``.
     roles : Roles or str
-        Which arrays or columns play which part; a text is the name of the target alone.
+        The role of each array or column; a text is the name of the target alone.
     progress : bool
         Whether a download, or reading a file where it lies, draws a progress bar in a terminal.
 
@@ -146,7 +146,7 @@ def source_of(source: str, roles: Roles | str = "y") -> Source:
     source : str
         ``"twin"``, ``"stringer"``, or a path.
     roles : Roles or str
-        Which arrays or columns play which part; a text is the name of the target alone.
+        The role of each array or column; a text is the name of the target alone.
 
     Raises
     ------

@@ -26,19 +26,21 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def key_rows(schema: Mapping[str, Any], section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def key_rows(
+    schema: Mapping[str, Any], section: Mapping[str, Any], prefix: str = "", required: str = "required"
+) -> Iterator[tuple[str, str, str]]:
     """Yield key, default and meaning of everything that a section of a configuration may hold."""
     for key, value in section["properties"].items():
         if value is False:  # a rule of the schema that forbids the key
             continue
-        default = "required" if key in section.get("required", ()) else ""
+        default = required if key in section.get("required", ()) else ""
         if "default" in value and "$ref" not in value:
             default = f"`{as_toml(value['default'])}`"
         yield f"`{prefix}{key}`", default, value["description"]
         for option in [value, *value.get("oneOf", ())]:
             if "$ref" in option:
                 inner = reduce(getitem, option["$ref"].removeprefix("#/").split("/"), schema)
-                yield from key_rows(schema, inner, f"{prefix}{key}.")
+                yield from key_rows(schema, inner, f"{prefix}{key}.", "required" if option is value else "one form")
 
 
 def as_toml(value: object) -> str:

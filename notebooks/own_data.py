@@ -133,9 +133,10 @@ print(*today.columns[:-1][coef != 0])
 # %% [markdown]
 # ## Better than chance?
 #
-# Two slow signals are often alike by chance. `null_distribution` tries the whole choice on 38 other targets: the same
-# target, shifted against the features by up to 19 rows. A shifted target has the same course, but nothing ties it to
-# the features. No shift scores as high as the real target, so `p` is the smallest that 38 shifts can give.
+# Two slow signals are often alike by chance. `null_distribution` repeats the whole choice of a model on 38 other
+# targets: the same target, shifted against the features by up to 19 rows. A shifted target has the same course, but it
+# is unrelated to the features. No shift scores as high as the real target, so `p` is 0.05, the smallest value that 38
+# shifts can give.
 
 # %%
 found = null_distribution(folded.search_id, n=38, tracking_uri=TRACKING_URI, progress=False)
@@ -146,14 +147,13 @@ print(f"real target {found.score:.3f}, best shift {max(found.null):.3f}, p = {fo
 #
 # An experiment has several sessions. Here each hundred rows are one session, and a lamp disturbs the target.
 # `groups` keeps sessions whole. `covariates` are fitted without a penalty. `lags` takes each feature at the same moment
-# and one moment before. The last session tests, and the winner must predict each other session from the rest.
+# and one moment before. The last session is the test. In each fold, the model predicts one of the other sessions from
+# the remaining ones. `from_frame` says what the columns are.
 
 # %%
 lamp = rng.standard_normal(400)
 recorded = table.assign(y=table["y"] + 2 * lamp, lamp=lamp, session=np.repeat(["a", "b", "c", "d"], 100))
-settings = SearchConfig.from_preset("own-data").updated(
-    name="sessions", families=["lasso"], lags=[0, 1], groups="session", covariates=["lamp"]
-)
+settings = SearchConfig.load("own-data").updated(name="sessions", families=["lasso"], lags=[0, 1])
 sessions = run_search(
     settings,
     data=from_frame(recorded, groups="session", covariates=["lamp"]),

@@ -291,9 +291,9 @@ both[["r2_validation_one_block", "r2_validation_five_folds", "r2_validation_se_f
 # best lasso scores 0.70 with five folds, and 0.85 with the one block. The folds also show how sure the score is: its
 # standard error is 0.04.
 #
-# The folds choose the same lasso, at 0.005. For ridge they prefer 10 to 1, but these two scores differ by much less
-# than the standard error. The difference between families is surer than either score, because all models meet the
-# same folds:
+# The folds choose the same lasso, at 0.005. For ridge, they prefer alpha = 10 over alpha = 1, but these two scores
+# differ by much less than the standard error. The difference between families is surer than either score, because all
+# models meet the same folds:
 
 # %%
 by_fold = [f"fold_{number}_r2_validation" for number in range(1, 6)]
@@ -453,7 +453,7 @@ runs.sort_values("r2_validation", ascending=False).set_index(["family", "alpha",
 # scores 0.8498. The mix wins, but the difference means nothing. For every purpose they are the same model, with 83
 # neurons instead of 80. The map does show something else: along `l1_alpha` 0.005, the score stays the same up to
 # `l2_alpha` 1, where 138 neurons remain. Here an L2 part costs no score, and it spreads the weight over neurons that
-# are alike. We will use this below.
+# are alike.
 #
 # ## Open the test rows once
 #

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from regsearch.search.launch import run_search, run_targets
     from regsearch.search.null import null_distribution
     from regsearch.search.penalty_search import PenaltySearchCV
-    from regsearch.search.promotion import load_champion, promote
+    from regsearch.search.promotion import load_champion, promote, rollback
     from regsearch.search.result import Promotion, SearchResult
     from regsearch.search.solvers.penalized_path import PenalizedPath, penalized_path
 
@@ -68,6 +68,7 @@ __all__ = [
     "null_distribution",
     "penalized_path",
     "promote",
+    "rollback",
     "run_search",
     "run_targets",
 ]
@@ -80,7 +81,7 @@ _HOMES = {
     "regsearch.search.launch": ("run_search", "run_targets"),
     "regsearch.search.null": ("null_distribution",),
     "regsearch.search.penalty_search": ("PenaltySearchCV",),
-    "regsearch.search.promotion": ("load_champion", "promote"),
+    "regsearch.search.promotion": ("load_champion", "promote", "rollback"),
     "regsearch.search.result": ("Promotion", "SearchResult"),
     "regsearch.search.solvers.penalized_path": ("PenalizedPath", "penalized_path"),
 }

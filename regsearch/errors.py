@@ -38,7 +38,7 @@ class StoreError(RegsearchError, RuntimeError):
 
 
 class SearchNotFoundError(RegsearchError, LookupError):
-    """No search has that id where it should be.  The message says where one lies, or which id was meant."""
+    """The store has no search with this id.  The message says if it was deleted or moved, or names similar ids."""
 
 
 class SearchBusyError(RegsearchError, RuntimeError):
@@ -66,7 +66,7 @@ class PromotionRefusedError(RegsearchError, RuntimeError):
 
 
 class RegistryError(RegsearchError, RuntimeError):
-    """The registered model has no version that this needs."""
+    """The registered model has no champion, or no earlier version that can become champion again."""
 
 
 class ModelRejectedError(RegsearchError, RuntimeError):
@@ -74,7 +74,7 @@ class ModelRejectedError(RegsearchError, RuntimeError):
 
 
 class HeldError(RegsearchError, TimeoutError):
-    """Another process holds the lock.
+    """Another process holds a lock, such as that of a promotion, and does not let go of it in time.
 
     Attributes
     ----------
@@ -88,4 +88,4 @@ class HeldError(RegsearchError, TimeoutError):
 
 
 class LostError(RegsearchError, ConnectionError):
-    """The lock is no longer held: the database that kept it is gone or was restarted."""
+    """The process has lost its lock, because the database that kept it is gone or was restarted."""

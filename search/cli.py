@@ -91,7 +91,7 @@ Features = Annotated[
     typer.Option(
         metavar="NAME",
         help="Array of features in a .npz, a folder or a Zarr (default: X); or a column of a table, or a pattern such "
-        "as 'unit_*' (default: all that are nothing else). May be repeated.",
+        "as 'unit_*' (default: all columns without another role). May be repeated.",
     ),
 ]
 Exclude = Annotated[
@@ -143,7 +143,10 @@ def run(
     weights: Weights = None,
     lags: Annotated[
         str | None,
-        typer.Option(metavar="N,N,…", help="Take each feature at so many rows before, never across a group's start."),
+        typer.Option(
+            metavar="N,N,…",
+            help="Delays in rows: 0,1 takes each feature at the same row and one row earlier, within its group.",
+        ),
     ] = None,
     scale: Annotated[
         str | None, typer.Option(metavar="SCALE", help="Scale of the columns: unit-norm, standard or none.")
@@ -155,8 +158,8 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Name of the experiment and the model (default: the config's, or the name of the recording's file "
-            "without its suffix; another --target is added to it).",
+            help="Name of the experiment and the model (default: the config's, or the file name without its suffix; "
+            "another --target is added to it: table-speed).",
         ),
     ] = None,
     family: Annotated[
@@ -329,7 +332,11 @@ def null(
         typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
     ] = None,
     level: Annotated[
-        float | None, typer.Option(metavar="P", help="The p that should be possible (default: 0.05).")
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Largest p that you accept as significant; an --n too small for it is refused (default: 0.05).",
+        ),
     ] = None,
     test: Annotated[
         bool,
@@ -342,7 +349,7 @@ def null(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a finished search with chance: score its whole choice on targets that nothing ties to the features."""
+    """Compare a finished search with chance: repeat its whole choice of a model on unrelated targets."""
     from regsearch.search.chance.distribution import Kind
     from regsearch.search.null import null_distribution
     from regsearch.search.output import terminal

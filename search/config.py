@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from regsearch.data import Scale, is_example, is_path
 from regsearch.errors import ConfigError
-from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, ranges
+from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
 from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
@@ -63,10 +63,11 @@ class DataKeys(TypedDict, total=False):
     lags: Sequence[int] | None
     scale: Scale | None
     rows: Literal["time", "independent"] | None
+    split: SplitConfig | Mapping[str, Any] | None
 
 
 class NullConfig(Section):
-    """Null targets to compare the search with: targets that only chance could tie to the features."""
+    """Null targets to compare the search with: targets that are unrelated to the features."""
 
     kind: Annotated[
         Literal["shift", "session", "impostor", "permutation"] | None,
@@ -85,15 +86,20 @@ class NullConfig(Section):
         Field(
             gt=0,
             strict=True,
-            description="rows between one shift and the next: where features follow the target with a delay, or were "
-            "smoothed, more rows than that",
+            description="rows between one shift and the next; choose more rows than the delay or the smoothing of your "
+            "features",
         ),
     ] = 1
     impostors: Annotated[
         tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
     ] = ()
     level: Annotated[
-        float, Field(gt=0, le=1, description="the p that should be possible: too few null targets are refused")
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="largest p that you accept as significant; an n that is too small to reach it is refused",
+        ),
     ] = 0.05
 
     @model_validator(mode="after")
@@ -312,7 +318,8 @@ class SearchConfig(Section):
             Ends of the range of ridge's and the lasso's `alpha`.
         **data
             Keys of ``[data]``: `target`, `features`, `exclude`, `covariates`, `groups`, `weights`, `lags`, `scale`,
-            `rows`.  Without `name`, another target also ends the name, so that each target has a model of its own.
+            `rows`, `split`.  Without `name`, another target also ends the name, so that each target has a model of its
+            own.  `split` has the keys of ``[data.split]``; rows may also be masks or arrays of row numbers.
 
         Raises
         ------
@@ -329,6 +336,8 @@ class SearchConfig(Section):
         if families:
             values["families"] = self._kept(families, values["families"])
         if folds is not None:
+            if data.get("split") is not None:
+                raise ConfigError("expected folds or a split, found both; put folds into the split's validation")
             values["data"]["split"] = self._folded(folds, by_groups=values["data"].get("groups") is not None)
         if alpha is not None:
             self._narrow(values["families"], alpha)

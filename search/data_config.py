@@ -54,7 +54,7 @@ class FoldsConfig(Section):
 
     folds: Annotated[int, Field(ge=2, strict=True, description="number of parts")]
     embargo: Annotated[
-        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each validation block")
+        int, Field(ge=0, strict=True, description="number of rows to leave out before and after each block")
     ] = 0
 
 
@@ -149,13 +149,17 @@ class SplitConfig(Section):
         Annotated[_Tagged | _Groups | _Fraction | _Folds | _None, Discriminator(_kind)] | None,
         Field(
             description="rows that stay sealed until a promotion: ranges, { groups = [...] } or { fraction = 0.15 } "
-            '(default: that, or the rest beside given train rows); "none"; or to test on each part in turn '
+            '(default: the last 15 %; if train is given, all remaining rows); "none"; or to test on each part in turn '
             '{ folds = 5 }, { groups = 5 } or { groups = "each" }'
         ),
     ] = None
     part: Annotated[
         int | None,
-        Field(ge=0, description="number of the part that this search is tested on, if each is tested in turn"),
+        Field(
+            ge=0,
+            description="with a test on each part in turn: run only the search that is tested on this part, counted "
+            "from 0; usually set by regsearch itself",
+        ),
     ] = None
     share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
 
@@ -221,7 +225,7 @@ class DataConfig(Section):
         | None,
         Field(
             description="array of features in a .npz, a folder or a Zarr (default: X); or names or patterns "
-            'of columns, such as ["unit_*"] (default: all that are nothing else)'
+            'of columns, such as ["unit_*"] (default: all columns without another role)'
         ),
     ] = None
     exclude: Annotated[_Names, Field(description="names or patterns of columns that are no features")] = ()
@@ -230,7 +234,11 @@ class DataConfig(Section):
     weights: Annotated[str | None, Field(description="column of each row's weight")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True)], ...],
-        Field(min_length=1, description="how many rows before each feature is taken, never across a group's start"),
+        Field(
+            min_length=1,
+            description="delays in rows: [0, 1] takes each feature at the same row and one row earlier; a delay never "
+            "reaches into another group",
+        ),
     ] = (0,)
     scale: Annotated[
         Scale,
@@ -244,7 +252,8 @@ class DataConfig(Section):
         SplitConfig | None,
         Field(
             description="which rows do what (default: the first 70 % train, the next 15 % validate, the last 15 % "
-            "test; with groups, the last groups test and each of the others validates in turn)"
+            "test; with groups, the last groups, 15 % of the rows or more, test, and the others validate: up to five "
+            "each in turn, more in five folds)"
         ),
     ] = None
 
@@ -262,7 +271,7 @@ class DataConfig(Section):
 
     @property
     def roles(self) -> Roles:
-        """Which arrays or columns play which part."""
+        """The role of each array or column."""
         validation = self.split.validation if self.split else None
         folds = validation.column if isinstance(validation, ColumnConfig) else None
         return Roles(self.targets, self.features, self.exclude, self.covariates, self.groups, self.weights, folds)

@@ -94,7 +94,7 @@ def null_distribution(
     impostors : sequence of str
         Sources of other recordings, each with a target of the same name.
     level : float or None
-        The p that should be possible (default: 0.05).
+        Largest p that counts as significant; too small an `n` for it is refused (default: 0.05).
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; it counts as
         another use of them.

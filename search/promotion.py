@@ -186,13 +186,27 @@ def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
-    """Make the version that a model's champion replaced champion again, bit for bit, and return it; see `promote`.
+    """Make the version that a model's champion replaced champion again, bit for bit.
+
+    Parameters
+    ----------
+    name : str
+        Name of the registered model.
+    tracking_uri : str or None
+        MLflow tracking URI of the model.
+    storage : str or None
+        Optuna storage URL; if PostgreSQL, its locks keep promotions on several machines apart.
+
+    Returns
+    -------
+    str
+        The version that is champion now.
 
     Raises
     ------
-    tracking.RegistryError
+    RegistryError
         If there is no champion, or it replaced none.
-    tracking.model.ModelRejectedError
+    ModelRejectedError
         If the previous version is no longer what was registered.
     """
     store = open_store(tracking_uri, storage)

@@ -1,9 +1,9 @@
-"""Make the pictures of the README and of the pages in docs/, from the default search in a temporary folder.
+"""Make the pictures of the README and of the pages in docs/, in a temporary folder.
 
     python notebooks/pictures/take.py
 
-Those called ui_… are of MLflow's pages, the others are figures of the search.  The script needs Chromium and takes one
-or two minutes.
+Those called ui_… are of MLflow's pages, after the default search.  The others are figures of this search, but null.png,
+which is of the search in docs/your-data.md.  The script needs Chromium and takes one or two minutes.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from regsearch import SearchConfig, SearchResult, run_search
+from regsearch import SearchConfig, SearchResult, from_arrays, null_distribution, run_search
 from regsearch.tracking import pages
 
 HERE = Path(__file__).parent
@@ -36,12 +38,25 @@ def save(picture: Image.Image, name: str) -> None:
     colours.save(HERE / f"{name}.png", optimize=True)
 
 
-def copy_figures(store: MlflowClient, run_id: str) -> None:
+def copy_figures(store: MlflowClient, run_id: str, names: Sequence[str] = FIGURES) -> None:
     """Save figures of a search, small enough for a page."""
-    for name in FIGURES:
+    for name in names:
         with Image.open(store.download_artifacts(run_id, f"figures/{name}.png")) as figure:
             height = round(figure.height * FIGURE_WIDTH / figure.width)
             save(figure.convert("RGB").resize((FIGURE_WIDTH, height), Image.Resampling.LANCZOS), name)
+
+
+def compare_with_chance(uri: str, storage: str) -> None:
+    """Save the figure of the null targets in docs/chance.md."""
+    page = (HERE.parents[1] / "docs" / "your-data.md").read_text(encoding="utf-8")
+    config = SearchConfig.from_toml(re.search(r"<!-- file: decoder.toml -->\n```toml\n(.*?)```", page, re.DOTALL)[1])
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 400))
+    recording = from_arrays(X, X[:, :8] @ rng.uniform(0.2, 1.0, 8) + rng.standard_normal(300))
+    place = {"data": recording, "tracking_uri": uri, "storage": storage, "progress": False}
+    result = run_search(config, promote=False, **place)
+    null_distribution(result.search_id, n=38, **place)
+    copy_figures(MlflowClient(uri), result.run_id, ["null"])
 
 
 def take(page: Page, name: str, width: int, height: int) -> None:
@@ -86,8 +101,9 @@ def take_all(page: Page, front: str, result: SearchResult) -> None:
 
 
 with TemporaryDirectory() as folder:
-    uri = f"sqlite:///{folder}/mlflow.db"
-    searched = run_search(SearchConfig.load("default"), tracking_uri=uri, storage=f"{folder}/optuna.journal")
+    uri, storage = f"sqlite:///{folder}/mlflow.db", f"{folder}/optuna.journal"
+    compare_with_chance(uri, storage)
+    searched = run_search(SearchConfig.load("default"), tracking_uri=uri, storage=storage)
     copy_figures(MlflowClient(uri), searched.run_id)
     command = [sys.executable, "-m", "regsearch", "ui", "--tracking-uri", uri]
     ui = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603

@@ -12,7 +12,7 @@ Kind = Literal["shift", "session", "impostor", "permutation"]
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """What a search's whole choice scores on the real target, and on targets that nothing ties to the features.
+    """What a search's whole choice scores on the real target, and on targets that are unrelated to the features.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Null targets: like the real one in every respect but that nothing ties them to the features."""
+"""Null targets: like the real one in every respect, but unrelated to the features."""
 
 from __future__ import annotations
 

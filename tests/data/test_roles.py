@@ -32,18 +32,18 @@ def test_every_column_plays_exactly_one_part(names, n_covariates, n_excluded):
     roles = Roles((target,), covariates=covariates, exclude=tuple(name for name in excluded if name != "[x]"))
     left = [name for name in others[n_covariates:] if name not in roles.exclude]
     assert roles.features_among(names) == left
-    assert [name for name in names if roles.part_of(name)] == [name for name in names if name in (target, *covariates)]
+    assert [name for name in names if roles.role_of(name)] == [name for name in names if name in (target, *covariates)]
 
 
 @pytest.mark.parametrize(
     ("roles", "says"),
     [
-        (Roles(("speed", "speed")), "expected one part for each name, found 'speed' twice"),
+        (Roles(("speed", "speed")), "expected one role for each name, found 'speed' twice"),
         (Roles(("speed",), covariates=("speed",)), "'speed' as a target and as a covariate"),
         (Roles(("speed",), covariates=("motion", "motion")), "'motion' twice"),
         (Roles(("speed",), groups="motion", weights="motion"), "'motion' as the weights and as the groups"),
         (Roles(("speed",), features=("speed", "unit_0")), "'speed' as a target and as a feature"),
-        (Roles(("speed",), features="speed"), "'speed' as a feature beside another part"),
+        (Roles(("speed",), features="speed"), "'speed' as a feature beside another role"),
         (Roles(("nothing",)), "expected the column 'nothing', found 7 other(s)"),
         (Roles(("speed",), groups="sesion"), "the nearest is 'session'; name one of the columns"),
         (Roles(("speed",), features=("cell_*",)), "expected columns that match 'cell_*', found 6 other(s): 'unit_0'"),

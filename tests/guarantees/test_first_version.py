@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regsearch import SearchConfig, load_champion, promote, run_search
-from regsearch.search.promotion import rollback
+from regsearch import SearchConfig, load_champion, promote, rollback, run_search
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store
 from tests import needs

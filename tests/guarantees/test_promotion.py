@@ -10,9 +10,8 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from regsearch import SearchConfig, promote, run_search
+from regsearch import SearchConfig, load_champion, promote, rollback, run_search
 from regsearch.errors import ModelRejectedError, PromotionRefusedError
-from regsearch.search.promotion import load_champion, rollback
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store
 from tests.conftest import another_machine, everywhere, on_servers

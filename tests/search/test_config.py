@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold
 
 from regsearch import SearchConfig
 from regsearch.data.annotations import NOTHING
 from regsearch.errors import ConfigError
 from regsearch.search.cutting import split_of
+from regsearch.search.data_config import SplitConfig
 from regsearch.search.families import ends_of
 
 BASE = SearchConfig.from_preset("default").to_toml()
@@ -200,6 +202,22 @@ def test_what_is_changed_most_is_changed_in_one_call():
         "share_groups": False,
     }
     assert split_of(own, 200, NOTHING).shown["train"] == "[0, 170)"
+
+
+def test_a_split_is_changed_with_its_masks_and_the_folds_of_a_splitter():
+    own = SearchConfig.from_preset("own-data").updated(groups="session")
+    folds = [{"train": train, "validation": part} for train, part in KFold(2).split(np.arange(20))]
+    split = {"validation": {"given": folds}, "test": np.arange(30) >= 20, "share_groups": True}
+    changed = own.updated(split=split)
+    assert changed.data.split.test == ((20, 30),)
+    assert [fold.validation for fold in changed.data.split.validation.given] == [((0, 10),), ((10, 20),)]
+    assert changed.data.groups == "session"
+    assert own.updated(split=SplitConfig(**split)) == changed
+    assert changed.updated(seed=0) == changed
+    with pytest.raises(ConfigError, match="found both; put folds into"):
+        own.updated(split=split, folds=5)
+    with pytest.raises(ConfigError, match=r"data\.split\.test: .* found 'nothing'"):
+        own.updated(split={**split, "test": "nothing"})
 
 
 def test_one_family_is_changed_or_added_without_rebuilding_the_others():
