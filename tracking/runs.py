@@ -133,6 +133,7 @@ class SearchRun:
         self.experiment_id = experiment_id
         self.run_id = run_id
         self._tags = dict(tags)
+        self._listed: dict[str, Run] = {}
 
     @classmethod
     def start(cls, store: Store, experiment: str, record: SearchRecord) -> SearchRun:
@@ -255,6 +256,7 @@ class SearchRun:
                 if not self._is_registered(spare):
                     self.store.client.delete_run(spare.info.run_id)
             runs[key] = kept
+        self._listed = {run.info.run_id: run for run in runs.values()}
         return runs
 
     def _is_registered(self, run: Run) -> bool:
@@ -309,6 +311,7 @@ class SearchRun:
             tags[_WEIGHTS_SHA256] = _sha256(files[WEIGHTS])
         run = self.store.client.get_run(existing) if existing else self._create(record, tags)
         run_id = str(run.info.run_id)
+        self._listed.pop(run_id, None)
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
         now = self._later(run, record.metrics)
         self.store.client.log_batch(
@@ -358,7 +361,7 @@ class SearchRun:
             If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
             solves it again.
         """
-        run = self.store.client.get_run(run_id)
+        run = self._listed.get(run_id) or self.store.client.get_run(run_id)
         local = local_folder(str(run.info.artifact_uri))
         if local:
             content = (local / name).read_bytes()

@@ -249,13 +249,21 @@ def _sums(folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> tuple[Vecto
 
 def predict(rows: Rows, model: Model) -> Vector:
     """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
-    support = np.flatnonzero(model.coef)
-    predicted = np.full(len(rows.y), model.intercept)
-    for block in blocks(len(support), max(1, _BLOCK_VALUES // len(predicted))):
-        predicted += rows.X[:, support[block]] @ model.coef[support[block]]
+    return predict_all(rows, [model])[0]
+
+
+def predict_all(rows: Rows, models: Sequence[Model]) -> list[Vector]:
+    """Return the predictions of several models; a column is read once for all of them."""
+    is_used = np.zeros(rows.X.shape[1], dtype=bool)
+    for model in models:
+        is_used |= model.coef != 0
+    support = np.flatnonzero(is_used)
+    predicted = np.tile([[model.intercept] for model in models], len(rows.y))
+    for block in blocks(len(support), max(1, _BLOCK_VALUES // len(rows.y))):
+        predicted += (rows.X[:, support[block]] @ np.array([model.coef[support[block]] for model in models]).T).T
     if rows.covariates is not None:
-        predicted += rows.covariates @ model.covariate_coef
-    return predicted
+        predicted += np.array([model.covariate_coef for model in models]) @ rows.covariates.T
+    return list(predicted)
 
 
 class Model(Protocol):
@@ -360,11 +368,12 @@ class Evaluator:
             for path in self._paths
         ]
         models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
-        return [self._evaluated(fits, model) for *fits, model in zip(*of_folds, models, strict=True)]
+        predicted = [predict_all(fold.validation, fits) for fold, fits in zip(self._folds, of_folds, strict=True)]
+        each = zip(zip(*of_folds, strict=True), models, zip(*predicted, strict=True), strict=True)
+        return [self._evaluated(*one) for one in each]
 
-    def _evaluated(self, fits: Sequence[Fit], model: Fit) -> Solved:
+    def _evaluated(self, fits: Sequence[Fit], model: Fit, predicted: tuple[Vector, ...]) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
-        predicted = tuple(predict(fold.validation, fit) for fold, fit in zip(self._folds, fits, strict=True))
         scores = self._scores(fits, predicted)
         n_nonzero = np.count_nonzero(model.coef)
         evaluation = Evaluation(

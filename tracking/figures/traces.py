@@ -23,6 +23,10 @@ from regsearch.tracking.figures.style import (
 
 _VECTORS = 2000
 """More points than these are pixels in SVG and PDF."""
+_POINTS = 5000
+"""The most points that are drawn of one part; of more, every so many-th."""
+_STRETCHES = 2000
+"""Number of pieces of a line, as wide as a pixel, of which no more than the lowest and the highest value is seen."""
 _GROUPS = 10
 
 
@@ -59,10 +63,9 @@ def predictions(train: Trace, validation: Trace, target: str, title: str, test: 
     parts += [("test", test, TEST)] if test else []
     figure = sheet(15 + 51 * len(parts))
     for axes, (name, trace, colour) in zip(figure.subplots(len(parts), 1, sharey=True), parts, strict=True):
-        gaps = np.flatnonzero(np.diff(trace.rows) != 1) + 1
-        rows, true, predicted = (np.insert(values.astype(float), gaps, np.nan) for values in trace)
-        axes.plot(rows, true, color="black", linewidth=1, label="true")
-        axes.plot(rows, predicted, color=colour, linewidth=1, alpha=0.9, label=f"predicted, {name}")
+        axes.plot(*_line(trace.rows, trace.true), color="black", linewidth=1, label="true")
+        line = _line(trace.rows, trace.predicted)
+        axes.plot(*line, color=colour, linewidth=1, alpha=0.9, label=f"predicted, {name}")
         axes.set_title(f"{title}, {name}: R² = {_r2(trace):.3f}")
         axes.set_ylabel(shortened(target))
         axes.margins(x=0.01)
@@ -93,8 +96,11 @@ def residuals(validation: Trace, target: str, title: str, test: Trace | None = N
     against, left = figure.subplots(1, 2)
     for name, trace, colour in parts:
         look = {"color": colour, "markersize": 3, "alpha": 0.5, "mew": 0, "rasterized": len(trace.true) > _VECTORS}
-        against.plot(trace.predicted, trace.true, "o", label=f"{name} rows, R² = {score(_r2(trace))}", **look)
-        left.plot(trace.predicted, trace.true - trace.predicted, "o", **look)
+        one_in = -(-len(trace.true) // _POINTS)
+        some = "" if one_in == 1 else f", one in {one_in} drawn"
+        true, predicted = trace.true[::one_in], trace.predicted[::one_in]
+        against.plot(predicted, true, "o", label=f"{name} rows, R² = {score(_r2(trace))}{some}", **look)
+        left.plot(predicted, true - predicted, "o", **look)
     every = np.concatenate([[*trace.true, *trace.predicted] for _, trace, _ in parts])
     ends = float(every.min()), float(every.max())
     against.plot(ends, ends, color=QUIET, linestyle="--", linewidth=1, label="where they are equal")
@@ -115,6 +121,18 @@ def residuals(validation: Trace, target: str, title: str, test: Trace | None = N
     figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     legend_below(figure, 2)
     return figure
+
+
+def _line(rows: NDArray[np.int64], values: Floats) -> tuple[Floats, Floats]:
+    """Return the points of a line over rows, broken where rows are left out and that can be seen."""
+    stretch, longest = -(-len(rows) // _STRETCHES), 1
+    if stretch > 2:
+        longest = 2 * stretch
+        starts = np.arange(0, len(rows), stretch)
+        rows = np.repeat(rows[starts], 2)
+        values = np.column_stack([reduce.reduceat(values, starts) for reduce in (np.minimum, np.maximum)]).ravel()
+    gaps = np.flatnonzero(np.diff(rows) > longest) + 1
+    return np.insert(rows.astype(float), gaps, np.nan), np.insert(values, gaps, np.nan)
 
 
 def _r2(trace: Trace) -> float:

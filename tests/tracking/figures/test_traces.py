@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from regsearch.tracking import figures
 
@@ -15,6 +16,20 @@ def test_lines_are_broken_where_rows_are_left_out():
     trace = figures.Trace(np.array([0, 1, 5, 6]), np.arange(4.0), np.arange(4.0))
     for line in figures.predictions(trace, trace, "run", "lasso").axes[0].lines:
         np.testing.assert_array_equal(line.get_ydata(), [0, 1, np.nan, 2, 3])
+
+
+def test_a_long_line_keeps_its_extremes_and_its_gaps_in_few_points():
+    rows = np.r_[0:60_000, 90_000:120_000]
+    true = np.random.default_rng(0).standard_normal(len(rows))
+    true[[7, 45_678]] = 9, -9
+    trace = figures.Trace(rows, true, true)
+    line = figures.predictions(trace, trace, "run", "lasso").axes[0].lines[0]
+    x, y = line.get_data()
+    assert len(x) < 5000
+    assert (np.nanmin(y), np.nanmax(y)) == (-9, 9)
+    (gap,) = np.flatnonzero(np.isnan(x))
+    assert (x[gap - 1], x[gap + 1]) == (pytest.approx(60_000, abs=50), pytest.approx(90_000, abs=50))
+    assert np.abs(x[np.nanargmin(y)] - 45_678) <= 45
 
 
 def test_train_and_validation_share_a_scale():
@@ -58,3 +73,12 @@ def test_very_many_points_are_pixels_in_a_file_for_printing():
         values = np.random.default_rng(0).standard_normal((2, count))
         sizes[count] = len(figures.to_pdf(figures.residuals(figures.Trace(np.arange(count), *values), "y", "lasso")))
     assert sizes[20_000] < 5 * sizes[2000]
+
+
+def test_of_too_many_points_every_so_many_th_is_drawn_and_the_score_is_of_all():
+    true, predicted = np.random.default_rng(0).standard_normal((2, 12_000))
+    against, _ = figures.residuals(figures.Trace(np.arange(12_000), true, predicted), "y", "lasso").axes
+    drawn = against.lines[0]
+    np.testing.assert_array_equal(drawn.get_xydata(), np.column_stack([predicted, true])[::3])
+    r2 = 1 - np.sum((true - predicted) ** 2) / np.sum((true - true.mean()) ** 2)
+    assert drawn.get_label() == f"validation rows, R² = {r2:.3f}, one in 3 drawn".replace("-", "−")
