@@ -45,7 +45,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from regsearch import SearchConfig, promote, run_search
+from regsearch import SearchConfig, null_distribution, promote, run_search
 from regsearch.data import Split, load
 
 TRACKING_URI = "sqlite:///mlruns/mlflow.db"
@@ -671,6 +671,30 @@ print(
 #
 # **Nothing here is causal.** At best, a weight says that the speed can be *read* from a neuron. It does not say that
 # the neuron drives the legs, or that the legs drive the neuron. Both may follow the mouse's arousal.
+#
+# ## Better than chance?
+#
+# The speed changes slowly, and so do the neurons. Two slow signals are often alike by chance
+# ([Harris 2020](https://arxiv.org/abs/2012.06862)), and validation rows do not protect us from that. We therefore
+# shift the speed against the neurons by up to 19 frames either way. A shifted speed has the same course. What still
+# predicts it is the slowness of both. For each shift, `null_distribution` tries four strengths of the lasso, and keeps
+# the best. On the command line, `regsearch null` does the same with a whole search.
+
+# %%
+few = config.updated(families=["lasso"]).with_family("lasso", alpha=[0.003, 0.01, 0.03, 0.1])
+lassos = run_search(few, tracking_uri=TRACKING_URI, promote=False, progress=False)
+chance = null_distribution(lassos.search_id, n=38, tracking_uri=TRACKING_URI, progress=False)
+figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+ax.hist(np.maximum(chance.null, -0.5), bins=20, color="grey", label="shifted by up to 19 frames")
+ax.axvline(chance.score, color="C2", label="the speed itself")
+ax.set(xlabel="best validation R²", ylabel="targets")
+ax.legend()
+plt.show()
+print(f"the speed itself {chance.score:.2f}, best shift {max(chance.null):.2f}, p = {chance.p:.2f}")
+
+# %% [markdown]
+# No shift scores as high as the speed itself, so `p` is 0.05, the smallest value that 38 shifts can give. The best
+# shifts are those by a frame or two, after which the speed is nearly the same.
 #
 # ## Where to go from here
 #
