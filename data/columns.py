@@ -61,9 +61,12 @@ def is_numeric(dtype: pa.DataType) -> bool:
 
 
 def type_name(dtype: pa.DataType) -> str:
-    """Return the name that NumPy gives to the type of a column, or Arrow's if NumPy has no such type."""
-    name = np.dtype(dtype.to_pandas_dtype()).name
-    return str(dtype) if name == "object" else name
+    """Return the name that NumPy gives to the type of a column of numbers, or Arrow's of any other."""
+    if pa.types.is_dictionary(dtype):
+        return type_name(dtype.value_type)
+    if not is_numeric(dtype) or pa.types.is_decimal(dtype) or pa.types.is_null(dtype):
+        return str(dtype)
+    return str(np.dtype(dtype.to_pandas_dtype()).name)
 
 
 @dataclass(frozen=True, eq=False)

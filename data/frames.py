@@ -156,6 +156,10 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     return _recordings(X, {target: y}, **known)[0]
 
 
+_GAP = 1.5
+"""Steps of the median length that are a gap between two times."""
+
+
 class Known(TypedDict, total=False):
     """What is known of each row; see `from_arrays`."""
 
@@ -252,7 +256,23 @@ def _index_notes(X: Any) -> tuple[str, ...]:
 
     if not isinstance(X, pd.DataFrame):
         return ()
-    return tuple(f"the index {name!r} is left out" for name in X.index.names if name is not None)
+    named = tuple(f"the index {name!r} is left out" for name in X.index.names if name is not None)
+    return named + _gap_notes(X.index)
+
+
+def _gap_notes(index: pd.Index[Any]) -> tuple[str, ...]:
+    """Say where an index of times leaves some out, as between the epochs of a recording."""
+    if index.dtype.kind not in "fmM" or len(index) < 3 or not index.is_monotonic_increasing:
+        return ()
+    steps = np.diff(index.to_numpy().astype(np.float64))
+    gaps = np.flatnonzero(steps > _GAP * np.median(steps))
+    if not len(gaps):
+        return ()
+    count = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps, the first"
+    return (
+        f"its times have {count} after row {gaps[0]}, and rows beside a gap count as neighbours; name the stretches by "
+        "groups, so that lags and folds keep them apart",
+    )
 
 
 def _names(frame: pd.DataFrame) -> tuple[str, ...]:

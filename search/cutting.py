@@ -386,7 +386,8 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         beside = rest.without(compared)
         train = beside.rows if wanted.train is None else _trained(recorded, beside, wanted.train)
         shown: dict[str, Index | str] = {"train": train, "validation": compared, "test": test}
-        return Split.of([(train, compared)], train, test, _shown(recorded, shown))
+        used = np.concatenate([train, compared, test])
+        return Split.of([(train, compared)], train, test, _shown(recorded, shown, used))
     if wanted.train is not None:
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
@@ -400,7 +401,8 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         assert isinstance(validation, FoldsConfig | GroupsConfig)  # noqa: S101
         folds = rows.folds(validation)
         said = _folds_in_words(validation, len(folds), rows)
-    return Split.of(folds, left, test, _shown(recorded, {"train": left, "validation": said, "test": test}))
+    shown = {"train": left, "validation": said, "test": test}
+    return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
 
 
 def _given(rest: Recorded, fold: GivenFold) -> tuple[Index, Index]:
@@ -446,17 +448,20 @@ def _folds_in_words(wanted: FoldsConfig | GroupsConfig, number: int, rows: Recor
     )
 
 
-def _shown(recorded: Recorded, parts: dict[str, Index | str]) -> dict[str, str]:
-    """Return the rows of each part in words, and how many were left out and why."""
+def _shown(recorded: Recorded, parts: dict[str, Index | str], used: Index) -> dict[str, str]:
+    """Return the rows of each part in words, and how many could not be used and why."""
     said = {name: rows if isinstance(rows, str) else _in_words(recorded, rows) for name, rows in parts.items()}
-    lost = recorded.n_rows - len(recorded.rows)
-    if lost:
-        past = recorded.n_rows - len(recorded.past.kept)
-        reasons = [
-            *([f"{past} without a past"] if past else []),
-            *([f"{lost - past} of weight 0"] if lost > past else []),
-        ]
-        said["left_out"] = f"{lost} rows: {', '.join(reasons)}"
+    past = recorded.n_rows - len(recorded.past.kept)
+    unused = np.setdiff1d(recorded.rows, used)
+    seeing = 0 if recorded.past.is_present else np.isin(recorded.past.sources(unused), used).any(axis=0).sum()
+    lost = {
+        "without a past": past,
+        "of weight 0": recorded.n_rows - len(recorded.rows) - past,
+        "that see rows of another part through lags": int(seeing),
+    }
+    if any(lost.values()):
+        reasons = ", ".join(f"{count} {why}" for why, count in lost.items() if count)
+        said["left_out"] = f"{sum(lost.values())} rows: {reasons}"
     return said
 
 

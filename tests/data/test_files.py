@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -261,6 +263,30 @@ def test_text_is_refused_by_column(tmp_path: Path, suffix: str) -> None:
     assert "found text in 4 of 5 columns: 'a', 'b', 'c', …" in message
     assert 'leave them out by exclude = ["a", "b", "c", …] (--exclude a --exclude b --exclude c …)' in message
     assert ("the first with 'x'" in message) == (suffix == ".csv")
+
+
+def test_a_table_with_columns_of_any_type_is_listed(tmp_path: Path) -> None:
+    columns = {
+        "y": [1.0, 2.0],
+        "session": pa.array(["a", "b"]).dictionary_encode(),
+        "position": [{"x": 1}, {"x": 2}],
+        "when": pa.array([1, 2], pa.timestamp("us", tz="UTC")),
+        "lasted": pa.array([1, 2], pa.duration("s")),
+        "spikes": [[1], [2, 3]],
+        "price": pa.array([1, 2]).cast(pa.decimal128(22, 1)),
+        "nothing": pa.nulls(2),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+    assert {entry.name: entry.dtype for entry in data.contents(str(tmp_path / "table.parquet"))} == {
+        "y": "float64",
+        "session": "string",
+        "position": "struct<x: int64>",
+        "when": "timestamp[us, tz=UTC]",
+        "lasted": "duration[s]",
+        "spikes": "list<element: int64>",
+        "price": "decimal128(22, 1)",
+        "nothing": "null",
+    }
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
