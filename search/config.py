@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpa
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from regsearch.data import Scale, is_example, is_path
-from regsearch.errors import ConfigError
+from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
+from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
 from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
@@ -25,8 +25,6 @@ from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-    from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
 
@@ -409,7 +407,7 @@ class SearchConfig(Section):
         of a file becomes the name.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").of(data)
+            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").given(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
@@ -417,6 +415,35 @@ class SearchConfig(Section):
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
         return self.from_values(values, "--data")
+
+    def given(self, recording: object) -> Self:
+        """Return a copy for a recording at hand, after checking that it is what the configuration describes.
+
+        `features` and `exclude` choose among the recording's columns later, where it is read.
+
+        Raises
+        ------
+        ConfigError
+            If this is no recording.
+        DataError
+            If the recording is of another target, or lacks the names by which the configuration chooses features.
+        """
+        if not isinstance(recording, Recording):
+            do = (
+                "give a path by config.on(path)"
+                if isinstance(recording, str | Path)
+                else "make one by from_frame(frame, target) or from_arrays(X, y)"
+            )
+            raise ConfigError(f"data: expected a recording, found an object of type {type(recording).__name__}; {do}")
+        roles, target = self.data.roles, recording.target
+        if target not in roles.targets and roles.targets != DataConfig().targets:
+            expected = " or ".join(map(repr, roles.targets))
+            do = f"give that one, by name in from_frame, or change the configuration by updated(target={target!r})"
+            raise DataError(f"data.target: expected the target {expected}, found a recording of {target!r}; {do}")
+        wanted = named_features(roles, recording)
+        _require_names(recording, roles.exclude)
+        recording.features_among(wanted, roles.exclude)
+        return self.of(recording)
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
@@ -481,6 +508,30 @@ class SearchConfig(Section):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+
+
+def named_features(roles: Roles, recording: Recording) -> tuple[str, ...]:
+    """Return the names or patterns that choose among the columns of a recording at hand.
+
+    A single text may also name the array that holds all features of a file.
+
+    Raises
+    ------
+    DataError
+        If there are such names, but the columns have none.
+    """
+    wanted = roles.patterns
+    if isinstance(roles.features, str):
+        is_whole = roles.features == "X" or recording.source != MEMORY
+        wanted = () if is_whole and roles.features not in recording.feature_names else (roles.features,)
+    _require_names(recording, wanted)
+    return wanted
+
+
+def _require_names(recording: Recording, chosen: Sequence[str]) -> None:
+    if chosen and not recording.feature_names:
+        do = "give a DataFrame, or leave data.features and data.exclude out"
+        raise DataError(f"data: expected columns with names, to choose {chosen[0]!r}, found none; {do}")
 
 
 def preset(name: str) -> str:

@@ -1,15 +1,18 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from regsearch import SearchConfig
+from regsearch import SearchConfig, from_arrays, from_frame, run_search
+from regsearch.data import Recording
 from regsearch.data.annotations import NOTHING
-from regsearch.errors import ConfigError
+from regsearch.errors import ConfigError, RegsearchError
 from regsearch.search.cutting import split_of
 from regsearch.search.data_config import SplitConfig
 from regsearch.search.families import ends_of
+from regsearch.search.rows import recordings_of
 
 BASE = SearchConfig.from_preset("default").to_toml()
 
@@ -323,3 +326,49 @@ def test_a_path_that_cannot_be_one_is_said(path, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"expected a TOML file, found '(a NUL|Too many levels)") as refused:
         SearchConfig.load(path)
     assert "\0" not in str(refused.value)
+
+
+CHOOSING = 'name = "f"\n[data]\ntarget = "y"\n{}\n[families.ridge]\nalpha = [1, 10]\n'
+
+
+def small_table():
+    table = np.random.default_rng(0).normal(size=(30, 4))
+    return pd.DataFrame(table, columns=["y", "ch1", "ch2", "dial"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [
+        ('features = ["ch*"]\nexclude = ["ch2", "not there"]', ("ch1",)),
+        ('features = "dial"', ("dial",)),
+        ('features = "X"', ("ch1", "ch2", "dial")),
+    ],
+)
+def test_features_are_chosen_among_those_of_data_in_memory_as_in_a_file(keys, kept):
+    config, whole = SearchConfig.from_toml(CHOOSING.format(keys)), from_frame(small_table(), "y")
+    (read,) = recordings_of(config.given(whole), whole)
+    assert read.feature_names == kept
+    assert read.sha256 == from_frame(small_table(), "y", features=kept).sha256
+    assert recordings_of(config.given(read), read) == (read,)
+
+
+@pytest.mark.parametrize(
+    ("keys", "made", "says"),
+    [
+        ('features = ["unit_*"]', from_frame(small_table(), "y"), "columns that match 'unit_.'"),
+        ('exclude = ["*"]', from_frame(small_table(), "y"), "features beside the target"),
+        ('features = ["ch*"]', from_arrays(small_table().to_numpy()[:, 1:], small_table()["y"]), "give a DataFrame"),
+        ("", from_frame(small_table(), "dial"), r"expected the target 'speed', found a recording of 'dial'"),
+        ("", small_table(), "object of type DataFrame; make one by from_frame"),
+        ("", "table.npz", r"object of type str; give a path by config.on\(path\)"),
+    ],
+)
+def test_data_in_memory_that_are_not_as_configured_are_refused_in_one_line(keys, made, says):
+    toml = CHOOSING.format(keys)
+    config = SearchConfig.from_toml(toml if keys else toml.replace('"y"', '"speed"'))
+    with pytest.raises(RegsearchError, match=says) as caught:
+        run_search(config, data=made)
+    assert "\n" not in str(caught.value)
+    if not isinstance(made, Recording):
+        with pytest.raises(RegsearchError, match=says):
+            run_search("own-data", data=made)
