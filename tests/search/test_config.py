@@ -180,6 +180,22 @@ def test_ones_own_file_brings_its_own_rows_and_name(tmp_path):
     assert default.on(f"{tmp_path}/stringer_spontaneous.npy").name == default.name
 
 
+@pytest.mark.parametrize(
+    ("split", "stays"),
+    [
+        ({"validation": {"groups": 3}, "test": {"groups": "each"}}, True),
+        ({"validation": {"folds": 3}, "test": {"fraction": 0.2}}, True),
+        ({"train": {"groups": ["a"]}, "validation": {"column": "fold"}, "test": {"groups": ["b"]}}, True),
+        ({"validation": {"folds": 3}, "test": [20, 30]}, False),
+        ({"validation": [[0, 5], [9, 12]]}, False),
+        ({"validation": {"given": [{"train": [0, 4], "validation": [4, 8]}] * 2}}, False),
+    ],
+)
+def test_a_split_goes_along_to_another_recording_unless_it_names_rows_by_number(split, stays):
+    config = SearchConfig.from_preset("own-data").updated(split=split)
+    assert config.on("other.csv").data.split == (config.data.split if stays else None)
+
+
 def test_another_target_has_a_name_and_so_a_model_of_its_own_unless_it_is_given_one():
     own = SearchConfig.from_preset("default").on("worm.npz")
     assert own.updated(target="speed").data.target == "speed"
@@ -205,6 +221,18 @@ def test_what_is_changed_most_is_changed_in_one_call():
         "share_groups": False,
     }
     assert split_of(own, 200, NOTHING).shown["train"] == "[0, 170)"
+
+
+def test_numbers_of_numpy_and_single_texts_are_taken_as_those_of_python():
+    own = SearchConfig.from_preset("own-data")
+    of_numpy = own.updated(
+        seed=np.int64(3), lags=np.arange(3), trials=np.int32(9), alpha=np.array([1, 10]), families="ridge"
+    )
+    assert of_numpy == own.updated(seed=3, lags=[0, 1, 2], trials=9, alpha=(1, 10), families=["ridge"])
+    assert own.updated(lags=range(3)).data.lags == (0, 1, 2)
+    assert own.with_family("lasso", alpha=np.logspace(-3, 0, 4), trials=None).families.lasso.n_trials == 4
+    assert own.updated(split={"validation": {"folds": np.int64(4)}}).data.split.validation.folds == 4
+    assert own.updated(select="at-most:7").select.at_most == 7
 
 
 def test_a_split_is_changed_with_its_masks_and_the_folds_of_a_splitter():
@@ -244,12 +272,17 @@ def test_a_limit_of_weights_is_written_as_it_is_read_and_does_not_decide_the_tri
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"families": ["lass"]}, "--family lass: the configuration has ridge, lasso, elasticnet"),
-        ({"select": "worst"}, "select: Input should be 'best', 'one-se' or 'one-se-paired', found 'worst'"),
+        ({"families": ["lass"]}, "families: expected some of ridge, lasso, elasticnet, found 'lass'"),
+        ({"families": "lass"}, "families: expected some of ridge, lasso, elasticnet, found 'lass'"),
+        ({"trails": 3}, "unknown key 'trails'; did you mean 'trials'?"),
+        ({"lag": (0, 1)}, "unknown key 'lag'; did you mean 'lags'?"),
+        ({"alpha": 3}, "alpha: expected two ends, such as (0.001, 1), found 3; give a list"),
+        ({"select": "at-most:few"}, "select: expected at-most:N with N of 1 or more"),
+        ({"select": "worst"}, "select: expected best, one-se, one-se-paired or { at_most = N } (at-most:N"),
         ({"select": {"at_most": 0}}, "select.at_most: Input should be greater than or equal to 1, found 0"),
         ({"select": {"most": 5}}, "unknown key 'select.most'; did you mean 'at_most'?"),
         ({"alpha": (1.0, 0.1)}, "low must be below high"),
-        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and the lasso have an alpha"),
+        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "alpha: only ridge and the lasso have an alpha"),
         ({"folds": 1}, "folds: Input should be greater than or equal to 2"),
     ],
 )
