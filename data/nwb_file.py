@@ -175,7 +175,8 @@ class NwbFile(Hdf5Source[NwbArrays]):
                 raise refusal("one value per row", found, f"leave it out by --exclude {name}")
             columns[name] = arrays.labels(path) if text else arrays.values(path)
         table = pa.table(columns)
-        require_numbers(among(table.schema, [*features, *roles.numbers]), table.select([*features, *roles.numbers]))
+        numbers = [*features, *roles.numbers]
+        require_numbers(among(table.schema, numbers), table.select(numbers), roles)
         paths = [f"{self.roles.features}/{name}" for name in (*features, *roles.numbers)]
         return among(table.schema, features), table, arrays.notes(paths)
 
