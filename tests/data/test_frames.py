@@ -256,13 +256,19 @@ XY = FRAME[["a", "b"]].to_numpy(), FRAME["speed"].to_numpy()
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: from_arrays(XY[0], XY[0]), r"one target, one number per row, found y of shape \(3, 2\); call from_arr"),
+        (
+            lambda: from_arrays(XY[0], XY[0]),
+            r"one target, one number per row, found y of shape \(3, 2\); call from_arr",
+        ),
         (lambda: from_arrays(DATASET, XY[1]), "a table of rows and columns, found one of type Dataset"),
         (lambda: from_arrays([[1, 2], [3]], [1, 2]), "rows of the same length in X, found some that differ"),
         (lambda: from_arrays(*XY, groups="session"), "one label for each row as groups, found 'session'"),
         (lambda: from_arrays(*XY, weights=2.0), "one value or more for each row as weights, found a single value"),
         (lambda: from_arrays(*XY, group=["a", "b", "c"]), "found group; did you mean groups?"),
-        (lambda: from_frame(FRAME, "speed", groups=FRAME["a"]), "columns of the table as groups, found an object of ty"),
+        (
+            lambda: from_frame(FRAME, "speed", groups=FRAME["a"]),
+            "columns of the table as groups, found an object of ty",
+        ),
         (lambda: from_frame(FRAME, "speed", covariates=[1]), "columns of the table as covariates, found 1 of type int"),
         (lambda: from_frame(FRAME, 3), "names of columns of the table as target, found an object of type int; give a"),
         (lambda: from_frame(FRAME, None), "as target, found an object of type NoneType"),
