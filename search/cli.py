@@ -110,7 +110,9 @@ Exclude = Annotated[
 ]
 Covariates = Annotated[
     list[str] | None,
-    typer.Option("--covariate", metavar="NAME", help="Column that is fitted and never penalised. May be repeated."),
+    typer.Option(
+        "--covariate", metavar="NAME", help="Column that is fitted and never penalised, by its name. May be repeated."
+    ),
 ]
 Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
@@ -505,6 +507,10 @@ def data_command(
     if not any(entry.role == "target" for entry in entries):
         without_features = not any(entry.role == "features" for entry in entries)
         also = ", and the features by --features" if without_features else ""
+        if target:
+            _print({"contents": listed}, terminal.contents_text(entries), as_json=as_json)
+            data.load(source, roles)  # says in one line what is missing
+            return
         hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return

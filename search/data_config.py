@@ -235,7 +235,7 @@ class DataConfig(Section):
         ),
     ] = None
     exclude: Annotated[_Names, Field(description="names or patterns of columns that are no features")] = ()
-    covariates: Annotated[_Names, Field(description="columns that are fitted and never penalised")] = ()
+    covariates: Annotated[_Names, Field(description="names of columns that are fitted and never penalised")] = ()
     groups: Annotated[str | None, Field(min_length=1, description="column of each row's session, subject or run")] = (
         None
     )

@@ -323,6 +323,9 @@ def test_what_a_file_holds_is_listed_before_anybody_has_to_guess(workspace, invo
     code, printed, _ = invoke("data", "spikes.npz", "--json")
     assert code == 0
     assert [(one["name"], one["role"]) for one in json.loads(printed)["contents"]] == [("counts", ""), ("speed", "")]
+    code, printed, said = invoke("data", "spikes.npz", "--features", "counts", "--target", "sped")
+    assert (code, "taken as" in printed) == (2, True)
+    assert "expected the array 'sped', found 2 other(s); the nearest is 'speed'; say by --target" in said
     code, printed, _ = invoke("data", "spikes.npz", "--features", "counts", "--target", "speed")
     assert code == 0
     assert "taken as" in printed
