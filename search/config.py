@@ -324,7 +324,7 @@ class SearchConfig(Section):
         ConfigError
             If a setting does not fit the configuration.
         """
-        known = [*type(self).updated.__kwdefaults__, *DataConfig.model_fields]
+        known = [*(type(self).updated.__kwdefaults__ or ()), *DataConfig.model_fields]
         for key in data:
             if key not in known:
                 raise ConfigError(f"updated: unknown key {key!r}; {_nearest(key, known)}")
@@ -335,8 +335,7 @@ class SearchConfig(Section):
         target = data.get("target")
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = f"{self.name}-{_as_name(target)}"
-        named = [families] if isinstance(families, str) or not isinstance(families, Iterable) else [*families]
-        if named:
+        if families is not None and len(named := _listed(families)):
             values["families"] = _kept(named, values["families"])
         if folds is not None:
             if data.get("split") is not None:
@@ -560,7 +559,12 @@ def _rule(text: str) -> str | AtMost:
     return AtMost(at_most=int(most))
 
 
-def _kept(families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _listed(value: Any) -> list[Any]:
+    """Return several values as a list, and a text or another single value as one of one."""
+    return [*value] if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _kept(families: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [family for family in families if family not in settings]
     if unknown:
         has = ", ".join(settings)
@@ -574,7 +578,7 @@ def _plain(value: Any, *, is_split: bool = False) -> Any:
         return {key: _plain(one, is_split=is_split or key == "split") for key, one in value.items()}
     if isinstance(value, list | tuple | range):
         return [_plain(one, is_split=is_split) for one in value]
-    if hasattr(value, "tolist") and not (is_split and getattr(value, "ndim", 0)):
+    if hasattr(value, "tolist") and not (is_split and getattr(value, "ndim", 0) > 0):
         return value.tolist()
     return value
 

@@ -66,7 +66,7 @@ def test_fields_of_a_struct_are_paths_as_in_version_7_3(compressed, tmp_path):
         ("behaviour/of/left", "double", "features"),
         ("behaviour/session", "cell", "groups"),
     }
-    with pytest.raises(DataError, match="the array 'behaviour/sped'.* nearest is 'behaviour/speed'"):
+    with pytest.raises(DataError, match=r"the array 'behaviour/sped'.* nearest is 'behaviour/speed'"):
         data.load(path, "behaviour/sped")
 
 

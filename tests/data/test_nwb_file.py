@@ -99,7 +99,7 @@ def test_a_table_of_trials_is_its_columns(path):
         (
             FEATURES,
             "processing/behavior/late/data",
-            "30 from 0.5 to 1.46667 s in 'processing/behavior/late/data' beside 30 from 0 to 0.966667 s; interpolate one",
+            "30 from 0.5 to 1.46667 s in 'processing/behavior/late/data' beside 30 from 0 to 0.966667 s; interp",
         ),
         (
             "intervals/trials",
