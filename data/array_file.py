@@ -94,10 +94,13 @@ class ArrayFile(ABC, Generic[Held]):
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays of the file."""
         with self._opened() as arrays:
-            return tuple(
-                Entry(line(name), shape, kind, role_of(name, self._features_name, self.roles))
-                for name, (shape, kind) in arrays.headers.items()
-            )
+            return self._entries(arrays)
+
+    def _entries(self, arrays: Held) -> tuple[Entry, ...]:
+        return tuple(
+            Entry(line(name), shape, kind, role_of(name, self._features_name, self.roles))
+            for name, (shape, kind) in arrays.headers.items()
+        )
 
     def fingerprint(self) -> str | None:
         """Return the state of the file."""

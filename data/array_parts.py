@@ -191,5 +191,4 @@ def require_all_features(roles: Roles) -> None:
 
 
 def _numbers_column(arrays: Arrays, text: str, roles: Roles) -> Column:
-    do = "say by --target which array to predict" if text in roles.targets else "name one of the arrays"
-    return column_of(arrays, text, do)
+    return column_of(arrays, text, roles.advice(text, "array"))

@@ -21,6 +21,10 @@ MAX_COLUMNS = 100_000
 """Largest number of columns of a ``.csv`` or ``.parquet``: each costs some 10 kB to parse.  ``.npz`` has no limit."""
 
 
+_LOOKED_AT = 100
+"""Number of rows from which a line of units is told."""
+
+
 def require_columns(names: Sequence[str]) -> None:
     """Raise `DataError` unless the columns have names that differ, and there are not too many to parse."""
     require_few(len(names))
@@ -38,8 +42,18 @@ def require_few(n_columns: int) -> None:
         raise refusal(f"at most {MAX_COLUMNS} columns", f"{n_columns}", "save it as .npz")
 
 
-def require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
-    """Raise `DataError` if a column holds anything but numbers; a table at hand shows the first such value."""
+def require_numbers(schema: pa.Schema, table: pa.Table | None = None, roles: Roles | None = None) -> None:
+    """Raise `DataError` if a column holds anything but numbers.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the features, and of what else must be numbers.
+    table : Table or None
+        Shows the first value that is no number, and whether only the first row has such values.
+    roles : Roles or None
+        Tell which columns are no features, so that they cannot be excluded.
+    """
     bad = [i for i, dtype in enumerate(schema.types) if not is_numeric(dtype)]
     if bad:
         kinds = dict.fromkeys(_kind(schema.types[i]) for i in bad)
@@ -49,9 +63,17 @@ def require_numbers(schema: pa.Schema, table: pa.Table | None = None) -> None:
             first = f", the first with {short(next((value for value in values if not _is_number(value)), values[0]))}"
         names = [schema.names[i] for i in bad]
         found = f"{' and '.join(kinds)} in {len(bad)} of {len(schema)} columns: {some(names)}{first}"
-        raise refusal(
-            "numbers in every column", found, f"leave {them(names)} out by {excluding(names)}, or write numbers"
-        )
+        named = [name for name in names if roles and name in roles.numbers]
+        if table is not None and all(_has_numbers_below(table.column(name)) for name in names):
+            do = "the first row is none of numbers: if it holds units, delete that line"
+        elif named:
+            another = ", or name another column by --target" if roles and named[0] in roles.targets else ""
+            do = f"write {some(named)} as numbers, such as 0 and 1 for two classes or seconds for times{another}"
+            features = [name for name in names if name not in named]
+            do += f"; leave {some(features)} out by {excluding(features)}" if features else ""
+        else:
+            do = f"leave {them(names)} out by {excluding(names)}, or write numbers"
+        raise refusal("numbers in every column", found, do)
 
 
 def is_numeric(dtype: pa.DataType) -> bool:
@@ -188,6 +210,13 @@ def _kind(dtype: pa.DataType) -> str:
         return "dates or times"
     text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype)
     return "text" if text else f"values of type {short(str(dtype))}"
+
+
+def _has_numbers_below(column: pa.ChunkedArray) -> bool:
+    """Return whether the first value is no number, and the next ones are."""
+    first, *others = column.slice(0, _LOOKED_AT).to_pylist() or [None]
+    numbers = [value for value in others if value is not None]
+    return bool(numbers) and not _is_number(first) and all(isinstance(one, str) and _is_number(one) for one in numbers)
 
 
 def _is_number(value: object) -> bool:

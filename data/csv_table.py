@@ -47,7 +47,7 @@ class CsvTable:
             table, notes = self._table(dialect)
             features = self.roles.features_among(_named(dialect))
             numbers = among(table.schema, [*features, *self.roles.numbers])
-            require_numbers(numbers, table.select(numbers.names))
+            require_numbers(numbers, table.select(numbers.names), self.roles)
             columns = Columns.of(among(table.schema, features), table.num_rows, [table], self.roles)
         said = [f"{line(self.path.name)}: {note}" for note in (*dialect.notes, *notes)]
         return columns.recordings(line(self.path), self.roles, said)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import excluding, refusal, some, them
+from regsearch.data.refusal import excluding, line, refusal, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -66,6 +66,9 @@ def from_frame(
     DataError
         If a column has no name of its own or holds anything but finite numbers, or there is no such column.
     """
+    _require_known(columns, Columns.__annotations__)
+    for key, value in {"target": target, **columns}.items():
+        _require_names(key, value, is_several=key in ("target", *_SEVERAL))
     given = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in _several(columns)}
     one = {key: value for key, value in columns.items() if key not in given}
     targets = (target,) if isinstance(target, str) else tuple(target)
@@ -108,10 +111,37 @@ class Columns(TypedDict, total=False):
     folds: str | None
 
 
+_SEVERAL: tuple[Literal["features", "exclude", "covariates"], ...] = ("features", "exclude", "covariates")
+
+
 def _several(columns: Columns) -> Iterator[tuple[str, str | Sequence[str]]]:
-    for key in ("features", "exclude", "covariates"):
+    for key in _SEVERAL:
         if key in columns:
             yield key, columns[key]
+
+
+def _require_known(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raise `DataError` if a keyword argument is not known."""
+    for key in given:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1)
+            do = f"did you mean {nearest[0]}?" if nearest else "leave it out"
+            raise _refusal(f"arguments among {', '.join(known)}", key, do)
+
+
+def _require_names(key: str, value: Any, *, is_several: bool) -> None:
+    """Raise `DataError` unless an argument that names columns is a name, several names, or nothing where it may be."""
+    if isinstance(value, str) or (value is None and key not in ("target", *_SEVERAL)):
+        return
+    if is_several and np.iterable(value):
+        other = next((name for name in value if not isinstance(name, str)), None)
+        if other is None:
+            return
+        found = f"{other!r} of type {type(other).__name__}"
+    else:
+        found = f"an object of type {type(value).__name__}"
+    do = "give a name as text (frame.columns = frame.columns.astype(str) makes text of numbers)"
+    raise _refusal(f"the name{'s' * is_several} of columns of the table as {key}", found, do)
 
 
 def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **known: Unpack[Known]) -> Recording:
@@ -121,7 +151,7 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     ----------
     X : array-like, DataFrame, DataArray of xarray or TsdFrame of pynapple, shape (n_rows, n_features)
         The names of columns are kept.  A masked value counts as missing.
-    y : array-like, Series, DataArray or Tsd, shape (n_rows,)
+    y : array-like, Series, DataArray or Tsd, shape (n_rows,) or (n_rows, 1)
         The name of a Series is kept.
     **known
         `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted and never penalised;
@@ -141,7 +171,11 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     """
     import pandas as pd
 
-    X, y = _as_pandas(X), _as_pandas(y)
+    _require_known(known, Known.__annotations__)
+    X, y = _as_pandas(X), _column(_as_pandas(y))
+    if np.ndim(y) > 1:
+        do = "call from_arrays for each column, and run_targets for all of these recordings"
+        raise _refusal("one target, one number per row", f"y of shape {np.shape(y)}", do)
     known = cast(Known, {name: _as_pandas(values) for name, values in known.items()})
     target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
     for name, values in {"y": y, **known}.items():
@@ -186,7 +220,7 @@ def _recordings(
             notes=_index_notes(X),
             annotations=Annotations(
                 groups=_labels(known.get("groups"), "groups"),
-                weights=None if weights is None else _numbers(weights, "weights")[0].astype(np.float64),
+                weights=None if weights is None else _numbers(_column(weights), "weights")[0].astype(np.float64),
                 covariates=_table(covariates),
                 folds=_labels(known.get("folds"), "folds"),
             ),
@@ -216,8 +250,31 @@ def _as_pandas(values: Any) -> Any:
     method = next((name for name in _TO_PANDAS if hasattr(values, name)), None)
     if method is None:
         return values
-    table = getattr(values, method)()
+    try:
+        table = getattr(values, method)()
+    except (ValueError, TypeError, NotImplementedError) as error:
+        found = f"one of type {type(values).__name__} that is none ({line(error)[:100]})"
+        raise _refusal("a table of rows and columns", found, "give one variable of it, or an array") from None
     return table.rename(columns=str) if isinstance(table, pd.DataFrame) else table
+
+
+def _column(values: Any) -> Any:
+    """Return a table of one column as that column, and anything else as it is."""
+    import pandas as pd
+
+    if isinstance(values, pd.DataFrame):
+        return values.iloc[:, 0] if values.shape[1] == 1 else values
+    if isinstance(values, list | tuple):
+        values = _array(values, "values")
+    return values[:, 0] if isinstance(values, np.ndarray) and values.shape[1:] == (1,) else values
+
+
+def _array(values: Any, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        do = "give as many numbers in each row"
+        raise _refusal(f"rows of the same length in {what}", "some that differ", do) from None
 
 
 def _table(values: Any) -> NDArray[np.float64] | None:
@@ -245,6 +302,9 @@ def _labels(values: Any, what: str) -> NDArray[np.str_] | None:
 
     if values is None:
         return None
+    if np.ndim(values) == 0:
+        do = "give an array, or the name of a column with from_frame"
+        raise _refusal(f"one label for each row as {what}", repr(values), do)
     if pd.isna(values).any():
         raise _refusal(f"a label in every row of {what}", "a missing one", "name the group of each row")
     labels: NDArray[np.str_] = np.asarray(values).reshape(-1).astype(np.str_)
@@ -296,7 +356,9 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     if isinstance(values, pd.DataFrame):
         kinds = {str(name): dtype for name, dtype in values.dtypes.items()}
     else:
-        values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else np.asarray(values)
+        values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else _array(values, what)
+        if not np.ndim(values):
+            raise _refusal(f"one value or more for each row as {what}", "a single value", "give an array")
         kinds = {what: values.dtype}
     bad = [name for name, dtype in kinds.items() if not _is_real(dtype)]
     if bad and isinstance(values, pd.DataFrame):

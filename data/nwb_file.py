@@ -57,7 +57,7 @@ class NwbArrays(Hdf5Arrays):
         return [str(name) for name in np.ravel(given)]
 
     def require_same_times(self, features: str, names: list[str]) -> None:
-        """Raise `DataError` if a series has as many values as the features, at other times.
+        """Raise `DataError` if a series has its values at other times than the features, or at another rate.
 
         Parameters
         ----------
@@ -70,12 +70,16 @@ class NwbArrays(Hdf5Arrays):
             times = self._times(name)
             if not expected or not times:
                 continue
-            if max(abs(times.first - expected.first), abs(times.last - expected.last)) > expected.step / 2:
+            rows = [self.shape_of(array)[0] for array in (name, features)]
+            if (
+                rows[0] != rows[1]
+                or max(abs(times.first - expected.first), abs(times.last - expected.last)) > expected.step / 2
+            ):
                 found = (
-                    f"{times.first:.6g} to {times.last:.6g} s for {short(name)} beside "
-                    f"{expected.first:.6g} to {expected.last:.6g} s"
+                    f"{rows[0]} from {times.first:.6g} to {times.last:.6g} s in {short(name)} beside "
+                    f"{rows[1]} from {expected.first:.6g} to {expected.last:.6g} s"
                 )
-                do = "interpolate one of them at the times of the other, and save both"
+                do = "interpolate one of them at the times of the other, such as by numpy.interp, and save both"
                 raise refusal(f"values at the times of {short(features)}", found, do)
 
     def _times(self, name: str) -> _Times | None:
@@ -175,7 +179,8 @@ class NwbFile(Hdf5Source[NwbArrays]):
                 raise refusal("one value per row", found, f"leave it out by --exclude {name}")
             columns[name] = arrays.labels(path) if text else arrays.values(path)
         table = pa.table(columns)
-        require_numbers(among(table.schema, [*features, *roles.numbers]), table.select([*features, *roles.numbers]))
+        numbers = [*features, *roles.numbers]
+        require_numbers(among(table.schema, numbers), table.select(numbers), roles)
         paths = [f"{self.roles.features}/{name}" for name in (*features, *roles.numbers)]
         return among(table.schema, features), table, arrays.notes(paths)
 
@@ -183,6 +188,6 @@ class NwbFile(Hdf5Source[NwbArrays]):
         name = self._features_name
         do = "say by --features which series to predict from, such as 'processing/…/data', or which table"
         require_present(name, arrays.names(), "array", do)
-        super()._require_parts(arrays)
         named = arrays_of([*self.roles.numbers, *self.roles.labels], arrays.names())
-        arrays.require_same_times(name, named)
+        arrays.require_same_times(name, [array for array in named if array in arrays.headers])
+        super()._require_parts(arrays)

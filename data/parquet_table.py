@@ -82,7 +82,8 @@ class ParquetTable:
         index = self._index(schema)
         kept = pa.schema([field for field in schema if field.name not in index])
         require_columns(kept.names)
-        require_numbers(among(kept, [*self.roles.features_among(kept.names), *self.roles.numbers]))
+        numbers = [*self.roles.features_among(kept.names), *self.roles.numbers]
+        require_numbers(among(kept, numbers), roles=self.roles)
         return kept, index
 
     def _index(self, schema: pa.Schema) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -17,7 +17,8 @@ from regsearch.data.annotations import NOTHING, Annotations
 from regsearch.data.bar import redraws
 from regsearch.data.blocks import Matrix, row_blocks
 from regsearch.data.plausibility import Ranges
-from regsearch.data.refusal import excluding, some, them
+from regsearch.data.refusal import excluding, refusal, some, them
+from regsearch.data.roles import chosen
 from regsearch.data.row_sums import row_sums
 from regsearch.errors import DataError
 
@@ -141,6 +142,62 @@ class Recording:
             )
             for target, y in targets.items()
         )
+
+    def features_among(self, wanted: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the features that are chosen by name; all of them if nothing is.
+
+        Parameters
+        ----------
+        wanted : sequence of str
+            Names or patterns of features; all if empty.
+        exclude : sequence of str
+            Names or patterns of columns that are no features, whether the recording has them or not.
+
+        Raises
+        ------
+        DataError
+            If a name matches no feature, or no feature is left.
+        """
+        names = self.feature_names
+        try:
+            return tuple(chosen(names, wanted, exclude, known=(*names, *exclude))) if names else ()
+        except DataError as error:
+            raise DataError(f"{self.source}: {error}") from None
+
+    def with_features(self, wanted: Sequence[str], exclude: Sequence[str]) -> Recording:
+        """Return the recording with the features that are chosen by name; the same one if those are all.
+
+        Parameters
+        ----------
+        wanted, exclude : sequence of str
+            Arguments of `features_among`.
+
+        Raises
+        ------
+        DataError
+            If a name matches no feature, no feature is left, or the values lie in a file.
+        """
+        names, left = self.feature_names, self.features_among(wanted, exclude)
+        if left == names:
+            return self
+        if not isinstance(self.X, np.ndarray):
+            do = "save the features to search as an array of their own"
+            raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
+        places = [place for place, name in enumerate(names) if name in {*left}]
+        X = np.ascontiguousarray(self.X[:, places])
+        X.flags.writeable = False
+        types = self.column_types
+        made = Recording.checked(
+            X,
+            self.y,
+            source=self.source,
+            target=self.target,
+            feature_names=left,
+            column_types=tuple(types[place] for place in places) if len(types) == len(names) else types,
+            annotations=self.annotations,
+            covariate_names=self.covariate_names,
+        )
+        return replace(made, notes=tuple(dict.fromkeys((*self.notes, *made.notes))))
 
 
 class Known(TypedDict, total=False):

@@ -14,6 +14,8 @@ from regsearch.errors import DataError
 _LISTED = 5
 _NAMED = 3
 _LONGEST = 40
+_LONGEST_TEXT = 120
+"""Characters up to which a text is shown whole."""
 
 
 @contextmanager
@@ -53,9 +55,10 @@ def require_present(name: str, names: Sequence[str], what: str, do: str) -> None
 def _others(name: str, names: Sequence[str]) -> str:
     """List a few names in full; of many names, give the nearest one."""
     few = len(names) <= _LISTED
-    near = difflib.get_close_matches(name[:80], [other[:80] for other in names], n=1, cutoff=0.6 if few else 0)
+    ends = {other[-_LONGEST_TEXT:]: other for other in names}
+    near = difflib.get_close_matches(name[-_LONGEST_TEXT:], list(ends), n=1, cutoff=0.6 if few else 0)
     if near:
-        return f"{len(names)} other(s); the nearest is {short(near[0])}"
+        return f"{len(names)} other(s); the nearest is {short(ends[near[0]])}"
     return ", ".join(map(short, names)) or "nothing"
 
 
@@ -79,9 +82,12 @@ def excluding(names: Sequence[str]) -> str:
 
 
 def short(value: object) -> str:
-    """Return a value for people, in at most 60 characters."""
-    text = repr(value[:40] if isinstance(value, str | bytes) else value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """Return a value for people: of a long text, such as a path in a file, the beginning and the end."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        value = f"{value[: _LONGEST_TEXT // 2]}…{value[1 - _LONGEST_TEXT // 2 :]}"
+    text = repr(value[:40] if isinstance(value, bytes) else value)
+    longest = _LONGEST_TEXT + 20 if isinstance(value, str) else 60
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def line(text: object) -> str:

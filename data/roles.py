@@ -82,8 +82,7 @@ class Roles:
         """
         self.require_distinct()
         for name in (*self.numbers, *self.labels):
-            do = "say by --target which column to predict" if name in self.targets else "name one of the columns"
-            require_present(name, names, "column", do)
+            require_present(name, names, "column", self.advice(name, "column"))
         wanted = self.patterns or ((self.features,) if isinstance(self.features, str) else ())
         taken = {*self.numbers, *self.labels}
         for name in wanted:
@@ -92,6 +91,14 @@ class Roles:
                     "one role for each name", f"{short(name)} as a feature beside another role", "name it once"
                 )
         return chosen([name for name in names if name not in taken], wanted, self.exclude, known=names)
+
+    def advice(self, name: str, what: str) -> str:
+        """Return what to do if a name that has a role is not there, among columns or among arrays."""
+        if name in self.targets:
+            return f"say by --target which {what} to predict"
+        if any(mark in name for mark in "*?["):
+            return f"name each {what} by itself: only features and exclude take patterns"
+        return f"name one of the {what}s"
 
     def role_of(self, name: str) -> str:
         """Return the role that a name has beside the features, or an empty text."""

@@ -20,7 +20,7 @@ import typer
 
 from regsearch.data import Scale
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
-from regsearch.search.config import PRESETS, AtMost, Rule
+from regsearch.search.config import PRESETS
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -43,15 +43,25 @@ def start(
         typer.echo(context.get_help())
 
 
+def _given(text: str | None) -> str | None:
+    """Refuse an empty text, such as that of a shell's variable that is not set."""
+    if text == "":
+        raise typer.BadParameter("expected a value, found an empty text; leave the option out")
+    return text
+
+
 TrackingUri = Annotated[
     str | None,
     typer.Option(
-        metavar="URI", help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else the database ./mlruns/mlflow.db)."
+        callback=_given,
+        metavar="URI",
+        help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else the database ./mlruns/mlflow.db).",
     ),
 ]
 Storage = Annotated[
     str | None,
     typer.Option(
+        callback=_given,
         metavar="URL",
         help="Optuna storage: a database URL or the path of a journal file (default: $REGSEARCH_STORAGE, else "
         "./mlruns/optuna.journal).",
@@ -60,6 +70,7 @@ Storage = Annotated[
 SharedStorage = Annotated[
     str | None,
     typer.Option(
+        callback=_given,
         metavar="URL",
         help="Optuna storage URL; if PostgreSQL, its locks work across machines (default: $REGSEARCH_STORAGE).",
     ),
@@ -99,7 +110,9 @@ Exclude = Annotated[
 ]
 Covariates = Annotated[
     list[str] | None,
-    typer.Option("--covariate", metavar="NAME", help="Column that is fitted and never penalised. May be repeated."),
+    typer.Option(
+        "--covariate", metavar="NAME", help="Column that is fitted and never penalised, by its name. May be repeated."
+    ),
 ]
 Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
@@ -110,6 +123,7 @@ Workers = Annotated[
 Cluster = Annotated[
     str | None,
     typer.Option(
+        callback=_given,
         metavar="ADDRESS",
         help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
     ),
@@ -123,9 +137,10 @@ def run(
     data: Annotated[
         str | None,
         typer.Option(
+            callback=_given,
             metavar="SOURCE",
             help="Recording to search: twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or "
-            "Zarr.",
+            "Zarr. A split of the config stays, unless it names rows by number.",
         ),
     ] = None,
     target: Annotated[
@@ -224,14 +239,14 @@ def run(
         covariates=covariates,
         groups=groups,
         weights=weights,
-        lags=_lags(lags) if lags else None,
+        lags=None if lags is None else _lags(lags),
         scale=cast(Scale | None, scale),
         rows="independent" if independent else None,
         name=name,
-        select=_rule(select) if select else None,
+        select=select,
         families=cast(Sequence[Family], family or ()),
         folds=folds,
-        alpha=_ends(alpha) if alpha else None,
+        alpha=None if alpha is None else _ends(alpha),
     )
     if dry_run:
         from regsearch.search.plan import plan
@@ -268,15 +283,6 @@ def _lags(text: str) -> list[int]:
         return [int(lag) for lag in text.split(",")]
     except ValueError:
         raise ConfigError(f"--lags: expected numbers of rows, such as 0,1,2, found {text!r}") from None
-
-
-def _rule(text: str) -> Rule:
-    name, _, most = text.partition(":")
-    if name != "at-most":
-        return cast(Rule, text)
-    if not (most.isascii() and most.isdigit() and int(most) > 0):
-        raise ConfigError(f"--select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
-    return AtMost(at_most=int(most))
 
 
 def _ends(text: str) -> tuple[float, float]:
@@ -501,6 +507,10 @@ def data_command(
     if not any(entry.role == "target" for entry in entries):
         without_features = not any(entry.role == "features" for entry in entries)
         also = ", and the features by --features" if without_features else ""
+        if target:
+            _print({"contents": listed}, terminal.contents_text(entries), as_json=as_json)
+            data.load(source, roles)  # says in one line what is missing
+            return
         hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
         _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
         return

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import resources
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpa
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from regsearch.data import Scale, is_example, is_path
-from regsearch.errors import ConfigError
+from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
+from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
 from regsearch.search.families import Families, Section
 from regsearch.search.penalty import Family
@@ -25,8 +25,6 @@ from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-    from regsearch.data import Recording
 
 PRESETS = ("default", "tutorial", "own-data")
 
@@ -294,8 +292,8 @@ class SearchConfig(Section):
         seed: int | None = None,
         trials: int | None = None,
         name: str | None = None,
-        select: Rule | Mapping[str, int] | None = None,
-        families: Sequence[Family] = (),
+        select: Rule | Mapping[str, int] | str | None = None,
+        families: Family | Sequence[Family] = (),
         folds: int | None = None,
         alpha: tuple[float, float] | None = None,
         **data: Unpack[DataKeys],
@@ -309,8 +307,8 @@ class SearchConfig(Section):
             Trials wanted in all, of each family searched by range.
         name : str or None
             Name of the experiment and the model.
-        select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int} or None
-        families : sequence of str
+        select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int}, "at-most:N" or None
+        families : str or sequence of str
             Families to keep; all if empty.
         folds : int or None
             Number of folds to cross-validate with, over the training and validation rows; with groups, of whole groups.
@@ -326,15 +324,19 @@ class SearchConfig(Section):
         ConfigError
             If a setting does not fit the configuration.
         """
+        known = [*(type(self).updated.__kwdefaults__ or ()), *DataConfig.model_fields]
+        for key in data:
+            if key not in known:
+                raise ConfigError(f"updated: unknown key {key!r}; {_nearest(key, known)}")
         values = self.model_dump(exclude_none=True)
-        given = {"name": name, "seed": seed, "select": select}
+        given = {"name": name, "seed": seed, "select": _rule(select) if isinstance(select, str) else select}
         values |= {key: value for key, value in given.items() if value is not None}
         values["data"] |= {key: value for key, value in data.items() if value is not None}
         target = data.get("target")
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = f"{self.name}-{_as_name(target)}"
-        if families:
-            values["families"] = self._kept(families, values["families"])
+        if families is not None and len(named := _listed(families)):
+            values["families"] = _kept(named, values["families"])
         if folds is not None:
             if data.get("split") is not None:
                 raise ConfigError("expected folds or a split, found both; put folds into the split's validation")
@@ -344,10 +346,10 @@ class SearchConfig(Section):
         if trials is not None:
             ranged = [one for one in values["families"].values() if "trials" in one]
             if not ranged:
-                raise ConfigError("--trials: every family is an exact grid; give ranges to choose a number of trials")
+                raise ConfigError("trials: every family is an exact grid; give ranges to choose a number of trials")
             for settings in ranged:
                 settings["trials"] = trials
-        return self.from_values(values, "command line")
+        return self.from_values(values, "changed settings")
 
     def with_family(self, family: Family, **keys: Any) -> Self:
         """Return a copy with a family added or some of its keys changed.
@@ -369,12 +371,6 @@ class SearchConfig(Section):
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
         return self.from_values(values, family)
 
-    def _kept(self, families: Sequence[Family], settings: Mapping[str, Any]) -> dict[str, Any]:
-        unknown = [family for family in families if family not in settings]
-        if unknown:
-            raise ConfigError(f"--family {unknown[0]}: the configuration has {', '.join(settings)}; name some of these")
-        return {family: one for family, one in settings.items() if family in families}
-
     def _folded(self, folds: int, *, by_groups: bool) -> dict[str, Any]:
         """Return the split with folds over its training and validation rows."""
         split = self.data.split
@@ -395,21 +391,24 @@ class SearchConfig(Section):
         """Search ridge and the lasso between two strengths."""
         searched = [settings for settings in families.values() if "alpha" in settings]
         if not searched:
-            raise ConfigError(
-                "--alpha: only ridge and the lasso have an alpha; set l1_alpha and l2_alpha in a TOML file"
-            )
+            raise ConfigError("alpha: only ridge and the lasso have an alpha; set l1_alpha and l2_alpha in a TOML file")
+        try:
+            low, high = alpha
+        except (TypeError, ValueError):
+            do = "give a list of strengths by with_family"
+            raise ConfigError(f"alpha: expected two ends, such as (0.001, 1), found {alpha!r}; {do}") from None
         for settings in searched:
-            settings["alpha"] = {"low": alpha[0], "high": alpha[1]}
+            settings["alpha"] = {"low": low, "high": high}
             settings.setdefault("trials", 30)
 
     def on(self, data: str | Recording) -> Self:
         """Return a copy that searches other data, given as a source or as a recording.
 
-        Data of the user's own have rows of their own: the split goes back to fractions of the recording, and the stem
-        of a file becomes the name.  A recording that a preset was made for keeps split and name.
+        The stem of a file becomes the name.  A split that names rows by number is of one recording and is dropped; one
+        by groups, folds or fractions stays.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").of(data)
+            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").given(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
@@ -417,6 +416,35 @@ class SearchConfig(Section):
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
         return self.from_values(values, "--data")
+
+    def given(self, recording: object) -> Self:
+        """Return a copy for a recording at hand, after checking that it is what the configuration describes.
+
+        `features` and `exclude` choose among the recording's columns later, where it is read.
+
+        Raises
+        ------
+        ConfigError
+            If this is no recording.
+        DataError
+            If the recording is of another target, or lacks the names by which the configuration chooses features.
+        """
+        if not isinstance(recording, Recording):
+            do = (
+                "give a path by config.on(path)"
+                if isinstance(recording, str | Path)
+                else "make one by from_frame(frame, target) or from_arrays(X, y)"
+            )
+            raise ConfigError(f"data: expected a recording, found an object of type {type(recording).__name__}; {do}")
+        roles, target = self.data.roles, recording.target
+        if target not in roles.targets and roles.targets != DataConfig().targets:
+            expected = " or ".join(map(repr, roles.targets))
+            do = f"give that one, by name in from_frame, or change the configuration by updated(target={target!r})"
+            raise DataError(f"data.target: expected the target {expected}, found a recording of {target!r}; {do}")
+        wanted = named_features(roles, recording)
+        _require_names(recording, roles.exclude)
+        recording.features_among(wanted, roles.exclude)
+        return self.of(recording)
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
@@ -457,9 +485,10 @@ class SearchConfig(Section):
         return self.experiment or self.name
 
     def _for_own_data(self) -> dict[str, Any]:
-        """Return the values without what was made for a preset's recording: its rows, and strengths in its units."""
+        """Return the values without what is of another recording: its rows, and a preset's strengths in its units."""
         values = self.model_dump(exclude_none=True)
-        values["data"].pop("split", None)
+        if self.data.split and self.data.split.is_of_one_recording:
+            values["data"].pop("split")
         if any(self.families == SearchConfig.from_preset(name).families for name in PRESETS):
             values["families"] = SearchConfig.from_preset("own-data").model_dump(exclude_none=True)["families"]
         return values
@@ -478,9 +507,33 @@ class SearchConfig(Section):
     def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
         """Check the keys and values of a configuration; `source` names them in the message of a `ConfigError`."""
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(_plain(values))
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+
+
+def named_features(roles: Roles, recording: Recording) -> tuple[str, ...]:
+    """Return the names or patterns that choose among the columns of a recording at hand.
+
+    A single text may also name the array that holds all features of a file.
+
+    Raises
+    ------
+    DataError
+        If there are such names, but the columns have none.
+    """
+    wanted = roles.patterns
+    if isinstance(roles.features, str):
+        is_whole = roles.features == "X" or recording.source != MEMORY
+        wanted = () if is_whole and roles.features not in recording.feature_names else (roles.features,)
+    _require_names(recording, wanted)
+    return wanted
+
+
+def _require_names(recording: Recording, chosen: Sequence[str]) -> None:
+    if chosen and not recording.feature_names:
+        do = "give a DataFrame, or leave data.features and data.exclude out"
+        raise DataError(f"data: expected columns with names, to choose {chosen[0]!r}, found none; {do}")
 
 
 def preset(name: str) -> str:
@@ -494,6 +547,45 @@ def preset(name: str) -> str:
     if name not in PRESETS:
         raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
     return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _rule(text: str) -> str | AtMost:
+    """Return the rule that a text names, such as ``"at-most:100"``."""
+    name, _, most = text.partition(":")
+    if name != "at-most":
+        return text
+    if not (most.isascii() and most.isdigit() and int(most) > 0):
+        raise ConfigError(f"select: expected at-most:N with N of 1 or more, such as at-most:100, found {text!r}")
+    return AtMost(at_most=int(most))
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return several values as a list, and a text or another single value as one of one."""
+    return [*value] if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _kept(families: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = [family for family in families if family not in settings]
+    if unknown:
+        has = ", ".join(settings)
+        raise ConfigError(f"families: expected some of {has}, found {unknown[0]!r}; name families of the configuration")
+    return {family: one for family, one in settings.items() if family in families}
+
+
+def _plain(value: Any, *, is_split: bool = False) -> Any:
+    """Return values with numbers and lists of Python instead of NumPy's; rows of a split may be masks and stay."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one, is_split=is_split or key == "split") for key, one in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(one, is_split=is_split) for one in value]
+    if hasattr(value, "tolist") and not (is_split and getattr(value, "ndim", 0) > 0):
+        return value.tolist()
+    return value
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
 
 
 def _read(path: Path) -> str:
@@ -539,10 +631,10 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
         case "extra_forbidden":
-            known = sorted(_fields(model, path[:-1]))
-            nearest = difflib.get_close_matches(path[-1], known, n=1)
-            advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-            return f"unknown key {place!r}; {advice}"
+            return f"unknown key {place!r}; {_nearest(path[-1], sorted(_fields(model, path[:-1])))}"
+        case "literal_error" if place == "select":
+            rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
+            return f"select: expected {rules}, found {_found(problem)}"
         case "union_tag_invalid":
             forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
             keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))

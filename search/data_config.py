@@ -195,13 +195,19 @@ class SplitConfig(Section):
         )
 
     @property
+    def is_of_one_recording(self) -> bool:
+        """Whether a part names rows by number, which fit no other recording."""
+        return any(isinstance(part, tuple | GivenConfig) for part in (self.train, self.validation, self.test))
+
+    @property
     def is_in_turn(self) -> bool:
         """Whether every row is a test row once, each part of a search of its own."""
         return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
 
 
+_Name = Annotated[str, Field(min_length=1)]
 _Names = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
+    tuple[_Name, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
 ]
 
@@ -213,13 +219,13 @@ class DataConfig(Section):
         str, Field(description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr")
     ] = "twin"
     target: Annotated[
-        Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],
+        Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
         Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
         Field(description="name of the array or column to predict, or several, each searched by itself"),
     ] = "y"
     features: Annotated[
         Annotated[
-            Annotated[str, Tag("one")] | Annotated[tuple[str, ...], Tag("several"), Field(min_length=1)],
+            Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
             Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
         ]
         | None,
@@ -229,9 +235,11 @@ class DataConfig(Section):
         ),
     ] = None
     exclude: Annotated[_Names, Field(description="names or patterns of columns that are no features")] = ()
-    covariates: Annotated[_Names, Field(description="columns that are fitted and never penalised")] = ()
-    groups: Annotated[str | None, Field(description="column of each row's session, subject or run")] = None
-    weights: Annotated[str | None, Field(description="column of each row's weight")] = None
+    covariates: Annotated[_Names, Field(description="names of columns that are fitted and never penalised")] = ()
+    groups: Annotated[str | None, Field(min_length=1, description="column of each row's session, subject or run")] = (
+        None
+    )
+    weights: Annotated[str | None, Field(min_length=1, description="column of each row's weight")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True)], ...],
         Field(

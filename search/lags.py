@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
 from regsearch.data.lagged import lagged_names, nearest_sources
+from regsearch.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
         Raises
         ------
-        ValueError
+        DataError
             If there is no lag or one that is no whole number, or a column is not there.
         """
         self._require_lags()
@@ -90,8 +91,10 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
         Raises
         ------
+        DataError
+            If there is no lag or one that is no whole number, or a column is not there.
         ValueError
-            If there is no lag or one that is no whole number, a column is not there, or a value is not finite.
+            If a value is not finite, as scikit-learn has it.
         """
         import pandas as pd
 
@@ -134,8 +137,11 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         return [*names, *self.covariates]
 
     def _require_lags(self) -> None:
-        if not len(self.lags) or not all(isinstance(lag, int | np.integer) for lag in self.lags):
-            raise ValueError(f"expected whole numbers as lags, found {self.lags!r}; give numbers of rows")
+        is_list = np.ndim(self.lags) == 1 and len(self.lags)
+        if not is_list or not all(isinstance(lag, int | np.integer) for lag in self.lags):
+            raise DataError(
+                f"expected whole numbers as lags, found {self.lags!r}; give a list of numbers of rows, such as (0, 1)"
+            )
 
     def _without_others(self, X: Any) -> Any:
         """Return the features of a table or an array."""
@@ -146,5 +152,5 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         missing = [name for name in others if name not in found]
         if missing:
             what = f"columns {', '.join(map(str, found[:5]))}" if found else f"{type(X).__name__} without names"
-            raise ValueError(f"expected a table with the column {missing[0]!r}, found {what}; give a DataFrame")
+            raise DataError(f"expected a table with the column {missing[0]!r}, found {what}; give a DataFrame")
         return X[[name for name in found if name not in others]]

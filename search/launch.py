@@ -71,7 +71,8 @@ def run_search(
         A configuration, a preset's name (``"default"``, ``"tutorial"``), or the path of a TOML file.
     data : Recording or None
         Data to search instead of the configuration's source; see `regsearch.from_frame` and `regsearch.from_arrays`.
-        With a preset's name, their rows are split by fractions.
+        The configuration's `features` and `exclude` choose among its columns.  With a preset's name, its rows are split
+        by fractions.
     name : str or None
         Name of the experiment and the model (default: the configuration's).
     tracking_uri : str or None
@@ -395,8 +396,8 @@ class _Begun:
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
     if isinstance(config, str):
         loaded = SearchConfig.load(config)
-        config = loaded.on(data) if data and config in PRESETS else loaded
-    return (config.of(data) if data else config).updated(name=name)
+        config = loaded.on(data) if data is not None and config in PRESETS else loaded
+    return (config if data is None else config.given(data)).updated(name=name)
 
 
 def _import(names: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         What a centred column is divided by before it is penalised: its Euclidean norm, its standard deviation, or
         nothing. ``"none"`` has the objective of scikit-learn's ``Lasso``, ``ElasticNet`` and ``Ridge``, ``"standard"``
         that of the same after a ``StandardScaler``. Weights are always in the units of the columns.
-    select : {"best", "one-se", "one-se-paired"}, default="best"
+    select : {"best", "one-se", "one-se-paired"} or {"at_most": int}, default="best"
         Which penalty is chosen: that of the best score, or the sparsest within one standard error of it.
     sampler : {"tpe", "random", "grid", "gp", "cmaes", "nsgaii"}, default="tpe"
         How strengths are proposed within ranges.

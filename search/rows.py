@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import ConfigError
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import SearchConfig, named_features
 from regsearch.search.cutting import require_ranges, split_of
 
 Given = Recording | Sequence[Recording] | None
@@ -43,11 +43,13 @@ def recordings_of(config: SearchConfig, given: Given = None, *, progress: bool =
     Raises
     ------
     data.DataError
-        If there is no such recording.
+        If there is no such recording, or one at hand lacks the features that the configuration names.
     """
     if given is None:
         return data.load_targets(config.data.source, config.data.roles, progress=progress)
-    return (given,) if isinstance(given, Recording) else tuple(given)
+    recordings = (given,) if isinstance(given, Recording) else tuple(given)
+    roles = config.data.roles
+    return tuple(one.with_features(named_features(roles, one), roles.exclude) for one in recordings)
 
 
 def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Development, SealedTest]]:

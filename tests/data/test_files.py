@@ -290,6 +290,26 @@ def test_a_table_with_columns_of_any_type_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_target_that_is_no_number_is_not_to_be_excluded(tmp_path: Path, suffix: str) -> None:
+    frame = table(session=list("pqr"), day=pd.date_range("2020", periods=3))
+    path = save_table(tmp_path, suffix, frame)
+    for roles, advice in (
+        (Roles(("session",), exclude=("day",)), "write 'session' as numbers, such as 0 and 1 for two classes"),
+        (Roles(("day",), exclude=("session",)), "seconds for times, or name another column by --target"),
+        (Roles(covariates=("session",)), "seconds for times; leave 'day' out by exclude = [\"day\"]"),
+    ):
+        with pytest.raises(DataError) as caught:
+            data.load(str(path), roles)
+        assert advice in str(caught.value)
+        assert 'exclude = ["session"' not in str(caught.value)
+
+
+def test_a_line_of_units_is_to_be_deleted(tmp_path: Path) -> None:
+    path = save_csv(tmp_path / "r.csv", "a,b,y\nmV,s,cm/s\n1,2,3\n4.5,6,7\n8,9,1\n")
+    assert "the first row is none of numbers: if it holds units, delete that line" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_columns_of_text_dates_or_gaps_are_left_out_as_the_message_says(tmp_path: Path, suffix: str) -> None:
     name = "a note " + "that is long " * 9
     text = pd.DataFrame({name: list("pqr"), "day": pd.date_range("2020", periods=3)})

@@ -251,3 +251,42 @@ def test_times_with_gaps_are_told_and_even_ones_are_not():
     assert from_frame(table.reset_index(drop=True)[::2], "y").notes == ()
     days = table.set_index(pd.to_datetime([*range(140), *range(150, 160)], unit="D"))
     assert "a gap after row 139" in from_frame(days, "y").notes[0]
+
+
+@pytest.mark.parametrize("y", [FRAME[["speed"]], FRAME[["speed"]].to_numpy(), FRAME[["speed"]].to_numpy().tolist()])
+def test_a_column_is_taken_as_a_target(y):
+    X = FRAME[["a", "b"]]
+    assert from_arrays(X, y).sha256 == from_arrays(X, FRAME["speed"]).sha256
+    assert from_arrays(X, FRAME["speed"], weights=y).annotations.weights.tolist() == FRAME["speed"].tolist()
+
+
+DATASET = xr.Dataset({"x": (("time", "unit"), np.ones((3, 2))), "z": (("unit",), np.ones(2))})
+XY = FRAME[["a", "b"]].to_numpy(), FRAME["speed"].to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (
+            lambda: from_arrays(XY[0], XY[0]),
+            r"one target, one number per row, found y of shape \(3, 2\); call from_arr",
+        ),
+        (lambda: from_arrays(DATASET, XY[1]), "a table of rows and columns, found one of type Dataset"),
+        (lambda: from_arrays([[1, 2], [3]], [1, 2]), "rows of the same length in X, found some that differ"),
+        (lambda: from_arrays(*XY, groups="session"), "one label for each row as groups, found 'session'"),
+        (lambda: from_arrays(*XY, weights=2.0), "one value or more for each row as weights, found a single value"),
+        (lambda: from_arrays(*XY, group=["a", "b", "c"]), "found group; did you mean groups?"),
+        (
+            lambda: from_frame(FRAME, "speed", groups=FRAME["a"]),
+            "columns of the table as groups, found an object of ty",
+        ),
+        (lambda: from_frame(FRAME, "speed", covariates=[1]), "columns of the table as covariates, found 1 of type int"),
+        (lambda: from_frame(FRAME, 3), "names of columns of the table as target, found an object of type int; give a"),
+        (lambda: from_frame(FRAME, None), "as target, found an object of type NoneType"),
+        (lambda: from_frame(FRAME, "speed", group="a"), "found group; did you mean groups?"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_in_one_line(make, says):
+    with pytest.raises(DataError, match=says) as caught:
+        make()
+    assert "\n" not in str(caught.value)

@@ -46,6 +46,38 @@ def test_names_and_groups_are_texts_of_a_cell_and_columns_are_named_by_their_arr
     np.testing.assert_array_equal(data.load(str(tmp_path / "s.mat"), chosen).X[:, :], X[:, 1:])
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_fields_of_a_struct_are_paths_as_in_version_7_3(compressed, tmp_path):
+    path = str(tmp_path / "s.mat")
+    session = np.array(["a", "b", "b"], dtype=object)
+    inside = {"speed": Y, "on": Y > 0, "of": {"left": X}, "session": session}
+    savemat(path, {"X": X, "y": Y, "behaviour": inside}, do_compression=compressed)
+    roles = Roles(("behaviour/speed",), features="behaviour/of/left", groups="behaviour/session")
+    recording = data.load(path, roles)
+    np.testing.assert_array_equal(recording.y, Y)
+    np.testing.assert_array_equal(recording.X[:, :], X)
+    assert recording.annotations.groups.tolist() == ["a", "b", "b"]
+    assert data.shape(path, roles) == (3, 2)
+    assert {(entry.name, entry.dtype, entry.role) for entry in data.contents(path, roles)} == {
+        ("X", "double", ""),
+        ("y", "double", ""),
+        ("behaviour/speed", "double", "target"),
+        ("behaviour/on", "uint8", ""),
+        ("behaviour/of/left", "double", "features"),
+        ("behaviour/session", "cell", "groups"),
+    }
+    with pytest.raises(DataError, match=r"the array 'behaviour/sped'.* nearest is 'behaviour/speed'"):
+        data.load(path, "behaviour/sped")
+
+
+def test_a_struct_that_would_unpack_to_more_than_memory_is_refused(tmp_path, monkeypatch):
+    savemat(tmp_path / "s.mat", {"X": X, "b": {"y": np.zeros(100_000)}}, do_compression=True)
+    monkeypatch.setattr("regsearch.data.memory.memory_bytes", lambda: 500_000)
+    with pytest.raises(DataError, match="for struct 'b'; save fewer rows"):
+        data.load(str(tmp_path / "s.mat"), "b/y")
+    assert {entry.name for entry in data.contents(str(tmp_path / "s.mat"))} == {"X", "b"}
+
+
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
@@ -53,7 +85,11 @@ def test_names_and_groups_are_texts_of_a_cell_and_columns_are_named_by_their_arr
         ({"y": Y}, "expected the array 'X'"),
         ({"X": csc_array(X), "y": Y}, "found array 'X' of class sparse; save full(X)"),
         ({"X": X, "y": "text"}, "found array 'y' of class char; save it as double"),
-        ({"X": X, "y": {"speed": Y}}, "found array 'y' of class struct"),
+        ({"X": X, "y": {"speed": Y}}, "of class struct; name one of its fields as y/FIELD; `regsearch data` l"),
+        (
+            {"X": X, "y": np.array([(1.0,), (2.0,), (3.0,)], [("p", "f8")])},
+            "save the field that you need as a variable",
+        ),
         ({"X": X, "y": Y[:2]}, "one number of 'y' per row of X"),
         ({"X": X * 1j, "y": Y}, "expected real numbers, found array 'X' of type '<c16'"),
         ({"X": X, "y": Y * 1j}, "expected real numbers, found array 'y' of type '<c16'"),

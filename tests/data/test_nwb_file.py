@@ -91,11 +91,15 @@ def test_a_table_of_trials_is_its_columns(path):
         (None, TARGET, "say by --features which series to predict from, such as 'processing/…/data', or which table"),
         ("units/spike_times", TARGET, "count the spikes per time bin first"),
         (FEATURES, "units/spike_times", "count the spikes per time bin first"),
-        (FEATURES, "processing/behavior/slow/data", "one number of 'processing/behavior/slow/data' per row"),
+        (
+            FEATURES,
+            "processing/behavior/slow/data",
+            "10 from 0 to 0.9 s in 'processing/behavior/slow/data' beside 30 from 0 to ",
+        ),
         (
             FEATURES,
             "processing/behavior/late/data",
-            "found 0.5 to 1.46667 s for 'processing/behavior/late/data' beside 0 to 0.966667 s; interpolate one",
+            "30 from 0.5 to 1.46667 s in 'processing/behavior/late/data' beside 30 from 0 to 0.966667 s; interp",
         ),
         (
             "intervals/trials",

@@ -56,3 +56,8 @@ def test_a_name_with_two_parts_or_without_a_column_is_refused(roles, says):
         roles.features_among(NAMES)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pattern_where_a_name_belongs_is_said():
+    with pytest.raises(DataError, match=r"the column 'unit_\*', .*name each column by itself: only features and excl"):
+        Roles(covariates=("unit_*",)).features_among(["unit_1", "unit_2", "y"])

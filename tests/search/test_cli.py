@@ -207,7 +207,14 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
         (["run", "--dry-run", "--data", "missing.npz"], "expected a file, found nothing"),
         (["run", "--storage", "."], "--storage .: cannot be opened"),
         (["run", "--storage", "small.npz"], "is no journal of Optuna's"),
-        (["run", "--select", "at-most:none"], "--select: expected at-most:N with N of 1 or more, such as at-most:100"),
+        (["run", "--select", "at-most:none"], "select: expected at-most:N with N of 1 or more, such as at-most:100"),
+        (["run", "--lags", ""], "--lags: expected numbers of rows"),
+        (["run", "--alpha", ""], "--alpha: expected LOW:HIGH"),
+        (["run", "--select", ""], "select: expected best, one-se, one-se-paired or { at_most = N } (at-most:N on"),
+        (["run", "--target", ""], "data.target: "),
+        (["run", "--data", ""], "'--data': expected a value, found an empty text"),
+        (["run", "--cluster", ""], "'--cluster': expected a value, found an empty text"),
+        (["run", "--groups", ""], "data.groups: "),
         (["config", "."], "expected a TOML file, found 'Is a directory'; give a file or one of default"),
         (["ui", "--port", "0"], "--port"),
         (["rnu"], "No such command 'rnu'"),
@@ -316,6 +323,9 @@ def test_what_a_file_holds_is_listed_before_anybody_has_to_guess(workspace, invo
     code, printed, _ = invoke("data", "spikes.npz", "--json")
     assert code == 0
     assert [(one["name"], one["role"]) for one in json.loads(printed)["contents"]] == [("counts", ""), ("speed", "")]
+    code, printed, said = invoke("data", "spikes.npz", "--features", "counts", "--target", "sped")
+    assert (code, "taken as" in printed) == (2, True)
+    assert "expected the array 'sped', found 2 other(s); the nearest is 'speed'; say by --target" in said
     code, printed, _ = invoke("data", "spikes.npz", "--features", "counts", "--target", "speed")
     assert code == 0
     assert "taken as" in printed

@@ -1,15 +1,18 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from regsearch import SearchConfig
+from regsearch import SearchConfig, from_arrays, from_frame, run_search
+from regsearch.data import Recording
 from regsearch.data.annotations import NOTHING
-from regsearch.errors import ConfigError
+from regsearch.errors import ConfigError, RegsearchError
 from regsearch.search.cutting import split_of
 from regsearch.search.data_config import SplitConfig
 from regsearch.search.families import ends_of
+from regsearch.search.rows import recordings_of
 
 BASE = SearchConfig.from_preset("default").to_toml()
 
@@ -177,6 +180,22 @@ def test_ones_own_file_brings_its_own_rows_and_name(tmp_path):
     assert default.on(f"{tmp_path}/stringer_spontaneous.npy").name == default.name
 
 
+@pytest.mark.parametrize(
+    ("split", "stays"),
+    [
+        ({"validation": {"groups": 3}, "test": {"groups": "each"}}, True),
+        ({"validation": {"folds": 3}, "test": {"fraction": 0.2}}, True),
+        ({"train": {"groups": ["a"]}, "validation": {"column": "fold"}, "test": {"groups": ["b"]}}, True),
+        ({"validation": {"folds": 3}, "test": [20, 30]}, False),
+        ({"validation": [[0, 5], [9, 12]]}, False),
+        ({"validation": {"given": [{"train": [0, 4], "validation": [4, 8]}] * 2}}, False),
+    ],
+)
+def test_a_split_goes_along_to_another_recording_unless_it_names_rows_by_number(split, stays):
+    config = SearchConfig.from_preset("own-data").updated(split=split)
+    assert config.on("other.csv").data.split == (config.data.split if stays else None)
+
+
 def test_another_target_has_a_name_and_so_a_model_of_its_own_unless_it_is_given_one():
     own = SearchConfig.from_preset("default").on("worm.npz")
     assert own.updated(target="speed").data.target == "speed"
@@ -202,6 +221,18 @@ def test_what_is_changed_most_is_changed_in_one_call():
         "share_groups": False,
     }
     assert split_of(own, 200, NOTHING).shown["train"] == "[0, 170)"
+
+
+def test_numbers_of_numpy_and_single_texts_are_taken_as_those_of_python():
+    own = SearchConfig.from_preset("own-data")
+    of_numpy = own.updated(
+        seed=np.int64(3), lags=np.arange(3), trials=np.int32(9), alpha=np.array([1, 10]), families="ridge"
+    )
+    assert of_numpy == own.updated(seed=3, lags=[0, 1, 2], trials=9, alpha=(1, 10), families=["ridge"])
+    assert own.updated(lags=range(3)).data.lags == (0, 1, 2)
+    assert own.with_family("lasso", alpha=np.logspace(-3, 0, 4), trials=None).families.lasso.n_trials == 4
+    assert own.updated(split={"validation": {"folds": np.int64(4)}}).data.split.validation.folds == 4
+    assert own.updated(select="at-most:7").select.at_most == 7
 
 
 def test_a_split_is_changed_with_its_masks_and_the_folds_of_a_splitter():
@@ -241,12 +272,17 @@ def test_a_limit_of_weights_is_written_as_it_is_read_and_does_not_decide_the_tri
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"families": ["lass"]}, "--family lass: the configuration has ridge, lasso, elasticnet"),
-        ({"select": "worst"}, "select: Input should be 'best', 'one-se' or 'one-se-paired', found 'worst'"),
+        ({"families": ["lass"]}, "families: expected some of ridge, lasso, elasticnet, found 'lass'"),
+        ({"families": "lass"}, "families: expected some of ridge, lasso, elasticnet, found 'lass'"),
+        ({"trails": 3}, "unknown key 'trails'; did you mean 'trials'?"),
+        ({"lag": (0, 1)}, "unknown key 'lag'; did you mean 'lags'?"),
+        ({"alpha": 3}, "alpha: expected two ends, such as (0.001, 1), found 3; give a list"),
+        ({"select": "at-most:few"}, "select: expected at-most:N with N of 1 or more"),
+        ({"select": "worst"}, "select: expected best, one-se, one-se-paired or { at_most = N } (at-most:N"),
         ({"select": {"at_most": 0}}, "select.at_most: Input should be greater than or equal to 1, found 0"),
         ({"select": {"most": 5}}, "unknown key 'select.most'; did you mean 'at_most'?"),
         ({"alpha": (1.0, 0.1)}, "low must be below high"),
-        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "--alpha: only ridge and the lasso have an alpha"),
+        ({"families": ["elasticnet"], "alpha": (0.1, 1.0)}, "alpha: only ridge and the lasso have an alpha"),
         ({"folds": 1}, "folds: Input should be greater than or equal to 2"),
     ],
 )
@@ -323,3 +359,49 @@ def test_a_path_that_cannot_be_one_is_said(path, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"expected a TOML file, found '(a NUL|Too many levels)") as refused:
         SearchConfig.load(path)
     assert "\0" not in str(refused.value)
+
+
+CHOOSING = 'name = "f"\n[data]\ntarget = "y"\n{}\n[families.ridge]\nalpha = [1, 10]\n'
+
+
+def small_table():
+    table = np.random.default_rng(0).normal(size=(30, 4))
+    return pd.DataFrame(table, columns=["y", "ch1", "ch2", "dial"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [
+        ('features = ["ch*"]\nexclude = ["ch2", "not there"]', ("ch1",)),
+        ('features = "dial"', ("dial",)),
+        ('features = "X"', ("ch1", "ch2", "dial")),
+    ],
+)
+def test_features_are_chosen_among_those_of_data_in_memory_as_in_a_file(keys, kept):
+    config, whole = SearchConfig.from_toml(CHOOSING.format(keys)), from_frame(small_table(), "y")
+    (read,) = recordings_of(config.given(whole), whole)
+    assert read.feature_names == kept
+    assert read.sha256 == from_frame(small_table(), "y", features=kept).sha256
+    assert recordings_of(config.given(read), read) == (read,)
+
+
+@pytest.mark.parametrize(
+    ("keys", "made", "says"),
+    [
+        ('features = ["unit_*"]', from_frame(small_table(), "y"), "columns that match 'unit_.'"),
+        ('exclude = ["*"]', from_frame(small_table(), "y"), "features beside the target"),
+        ('features = ["ch*"]', from_arrays(small_table().to_numpy()[:, 1:], small_table()["y"]), "give a DataFrame"),
+        ("", from_frame(small_table(), "dial"), r"expected the target 'speed', found a recording of 'dial'"),
+        ("", small_table(), "object of type DataFrame; make one by from_frame"),
+        ("", "table.npz", r"object of type str; give a path by config.on\(path\)"),
+    ],
+)
+def test_data_in_memory_that_are_not_as_configured_are_refused_in_one_line(keys, made, says):
+    toml = CHOOSING.format(keys)
+    config = SearchConfig.from_toml(toml if keys else toml.replace('"y"', '"speed"'))
+    with pytest.raises(RegsearchError, match=says) as caught:
+        run_search(config, data=made)
+    assert "\n" not in str(caught.value)
+    if not isinstance(made, Recording):
+        with pytest.raises(RegsearchError, match=says):
+            run_search("own-data", data=made)

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from regsearch import Lags, SearchConfig, from_frame, load_champion, run_search
 from regsearch.data.lagged import lag_sources
+from regsearch.errors import DataError
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -62,10 +63,11 @@ def test_columns_have_the_names_that_a_search_gives_them():
         (Lags((0, 1), covariates=["light"]), "expected a table with the column 'light'"),
         (Lags(()), "expected whole numbers as lags"),
         (Lags((0.5,)), "expected whole numbers as lags"),
+        (Lags(2), "expected whole numbers as lags, found 2; give a list"),
     ],
 )
 def test_what_does_not_fit_is_refused(step, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(DataError, match=says):
         step.fit(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}))
 
 

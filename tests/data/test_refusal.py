@@ -1,0 +1,25 @@
+"""What is refused is named so that it can be told from its neighbours."""
+
+import pytest
+
+from regsearch.data.refusal import require_present, short
+from regsearch.errors import DataError
+
+LONG = "processing/behavior/BehavioralTimeSeries/"
+
+
+def test_paths_are_shown_whole_and_the_nearest_is_told_by_its_end():
+    names = [f"{LONG}{name}/{kind}" for name in ("speed", "pupil", "lick") for kind in ("data", "timestamps")]
+    with pytest.raises(DataError) as caught:
+        require_present(f"{LONG}sped/data", names, "array", "name one")
+    assert f"expected the array '{LONG}sped/data', found 6 other(s); the nearest is '{LONG}speed/data'" in str(
+        caught.value
+    )
+
+
+def test_a_very_long_text_keeps_its_beginning_and_its_end():
+    shown = short("begin/" + "x" * 500 + "/end")
+    assert shown.startswith("'begin/")
+    assert shown.endswith("/end'")
+    assert len(shown) <= 125
+    assert len(short("\0" * 500)) <= 140
