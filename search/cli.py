@@ -350,8 +350,8 @@ def null(
     as_json: AsJson = False,
 ) -> None:
     """Compare a finished search with chance: repeat its whole choice of a model on unrelated targets."""
-    from regsearch.search.chance.distribution import Kind
     from regsearch.search.null import null_distribution
+    from regsearch.search.null_config import Kind
     from regsearch.search.output import terminal
 
     found = null_distribution(
