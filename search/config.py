@@ -394,6 +394,10 @@ class SearchConfig(Section):
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
 
+    def reading(self, source: str) -> Self:
+        """Return a copy that reads the same data from another source."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+
     def for_targets(self) -> tuple[Self, ...]:
         """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
         if isinstance(self.data.target, str):

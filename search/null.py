@@ -45,7 +45,7 @@ from regsearch.search.strengths import Maxima
 from regsearch.tracking import openings
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
+from regsearch.tracking.store import existing_store
 
 Vector = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def null_distribution(
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
-    data: Recording | None = None,
+    data: Recording | str | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -97,8 +97,8 @@ def null_distribution(
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; it counts as
         another use of them.
-    data : Recording or None
-        The searched data, if their source has moved or cannot be read again.
+    data : Recording, str or None
+        The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri, storage : str or None
         Where the search is kept; see `run_search`.
     workers, cluster : int or None, str or None
@@ -118,10 +118,10 @@ def null_distribution(
     """
     shown = progress_of(progress)
     connected = engine_of(workers, cluster)
-    store = open_store(tracking_uri, storage)
+    store = existing_store(tracking_uri, storage)
     say_orphans(store, shown)
     try:
-        search, sealed = read_search(store, search_id, data)
+        search, sealed = read_search(store, search_id, data, shown=shown)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
