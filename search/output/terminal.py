@@ -79,7 +79,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         trials = f"a search on all rows and one for each part that is tested, {trials} each"
     elif plan["searches"] > 1:
         trials = f"{plan['searches']} searches of {trials}, {most}{plan['trials_in_all']} in all"
-    values = "" if plan["values_checked"] else " No value was read: missing ones and text are refused when it starts."
+    values = "" if plan["values_checked"] else " Its values were not checked: text or missing ones are refused then."
     return _rendered(
         Text(f"{plan['name']}: {trials}, seed {plan['seed']}"),
         table,

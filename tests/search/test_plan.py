@@ -63,7 +63,7 @@ def test_a_nested_plan_is_that_of_all_its_searches(small_config, invoke, workspa
     (workspace / "nested.toml").write_text(config.to_toml())
     code, out, _ = invoke("run", "nested.toml", "--dry-run")
     assert (code, out.splitlines()[0]) == (0, "small: 6 searches of 4 trials, 24 in all, seed 3")
-    assert "No value was read: missing ones and text are refused when it starts." in out
+    assert "Its values were not checked: text or missing ones are refused then." in out
 
 
 def test_several_targets_are_a_search_each(small_config, recording):
@@ -76,3 +76,14 @@ def test_several_targets_are_a_search_each(small_config, recording):
 def test_null_targets_that_the_rows_do_not_suffice_for_are_refused(small_config):
     with pytest.raises(data.DataError, match="use n = 76 or less"):
         plan(small_config.model_copy(update={"null": NullConfig()}))
+
+
+def test_text_in_a_table_is_refused_as_by_the_search(small_config, workspace):
+    lines = [f"{row},{row % 3},{'left' if row % 2 else 'right'}" for row in range(30)]
+    (workspace / "t.csv").write_text("\n".join(["y,a,side", *lines]))
+    with pytest.raises(data.DataError) as planned:
+        plan(small_config.on("t.csv"))
+    with pytest.raises(data.DataError) as read:
+        data.load("t.csv", "y")
+    assert str(planned.value) == str(read.value)
+    assert plan(small_config.on("t.csv").updated(exclude=["side"]))["recording"] == {"rows": 30, "features": 1}

@@ -154,12 +154,3 @@ def test_a_moved_file_is_named_by_an_option_and_its_values_decide(searched, work
     assert code == 0
     said = [f"reading search {searched.search_id} …", "reading moved.npz …", "promoting the winner …"]
     assert error.splitlines() == said
-
-
-@pytest.mark.parametrize("command", [["promote", "abc"], ["null", "abc", "--quiet"], ["models", "--rollback"]])
-def test_nothing_is_made_where_nothing_is_tracked(command, tmp_path, monkeypatch, invoke):
-    monkeypatch.chdir(tmp_path)
-    code, _, error = invoke(*command)
-    assert code == 2
-    assert "nothing is tracked in" in error
-    assert not list(tmp_path.iterdir())
