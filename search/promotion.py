@@ -46,7 +46,7 @@ def promote(
     storage: str | None = None,
     again: bool = False,
     force: bool = False,
-    progress: bool | Progress = True,
+    progress: bool | Progress = False,
 ) -> Promotion:
     """Promote the winner of a finished search.
 

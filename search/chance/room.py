@@ -102,11 +102,12 @@ def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
     n, step = settings.n_of(kind), settings.step
     runs = segments(room.rows, room.labels)
     reach = reach_of(runs)
-    most, tightest = min(
-        (2 * (int(np.sort(reach[np.searchsorted(room.rows, rows)])[-2]) // step), name)
+    room_each_side, tightest = min(
+        (int(np.sort(reach[np.searchsorted(room.rows, rows)])[-2]), name)
         for name, several in room.parts.items()
         for rows in several
     )
+    most = 2 * (room_each_side // step)
     if n <= most:
         return
     longest = int(np.bincount(runs).max())
@@ -115,10 +116,9 @@ def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
     if most >= least:
         do = f"use n = {most} or less"
     else:
-        best = f"n = {most}, whose p is {smallest_p(kind, most):.3g} at best" if most else "none"
-        smaller = " with this step" if step > 1 else ""
-        do = f"at most {best}, fits{smaller}, and the level {settings.level:g} needs n = {least}; use "
-        do += "a smaller step or another kind" if step > 1 else "another kind or longer runs of rows"
+        fits = f"n = {most} fits, whose p is {smallest_p(kind, most):.3g} at best" if most else "no number fits"
+        smaller = "a smaller step or " if 2 * room_each_side >= least else ""
+        do = f"{fits}, and the level {settings.level:g} needs n = {least}; use {smaller}another kind, or longer runs"
     raise DataError(
         f"null: expected at least 2 {tightest} rows with {n // 2 * step} neighbouring rows of their group on either "
         f"side for n = {n} shifts, found runs of at most {longest} neighbouring rows{lost}; {do}"

@@ -39,10 +39,14 @@ def test_rows_that_never_suffice_for_the_level_are_told_with_why_they_are_so_few
     room = Room(**{**vars(room_of(60, gaps=range(0, 60, 15))), "left_out": "4 rows: 4 of weight 0"})
     said = (
         r"found runs of at most 14 neighbouring rows \(4 rows: 4 of weight 0 left out, and a run of neighbours ends "
-        r"there\); at most n = \d+, whose p is .* at best, fits, and the level 0.05 needs n = 38"
+        r"there\); n = \d+ fits, whose p is .* at best, and the level 0.05 needs n = 38; use another kind"
     )
     with pytest.raises(DataError, match=said):
         require_room(CONFIG, NullConfig(), room)
+    with pytest.raises(DataError, match=r"no number fits, .* use another kind"):
+        require_room(CONFIG, NullConfig(n=38, step=9), room)
+    with pytest.raises(DataError, match="use a smaller step or another kind"):
+        require_room(CONFIG, NullConfig(n=38, step=9), room_of(200))
 
 
 def test_groups_and_impostors_are_looked_at_before_any_value(tmp_path):
