@@ -19,10 +19,11 @@ from functools import partial
 import numpy as np
 
 from regsearch.data import Recording, Split, seal
-from regsearch.search.chance.distribution import Kind, NullDistribution
+from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.chance.statistic import NullTask, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
+from regsearch.search.null_config import Kind
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.strengths import maxima_of
 

@@ -53,9 +53,10 @@ class CsvTable:
         return columns.recordings(line(self.path), self.roles, said)
 
     def shape(self) -> tuple[int, int]:
-        """Return the numbers of rows and features; this counts the lines."""
+        """Return the numbers of rows and features; this counts the lines, and looks for text among the first."""
         with naming(self.path):
             dialect = self._dialect()
+            self._require_numbers_first(dialect)
             target = self.roles.target
             uninterpreted = {"include_columns": [target], "column_types": {target: pa.string()}}
             with (
@@ -87,6 +88,21 @@ class CsvTable:
         require_columns(_named(dialect))
         self.roles.features_among(_named(dialect))
         return dialect
+
+    def _require_numbers_first(self, dialect: Dialect) -> None:
+        """Raise `DataError` if the first rows have text that no decimal mark makes numbers."""
+        labels = dict.fromkeys(self.roles.labels, pa.string())
+        options = _options(dialect, decimal_point=dialect.decimal or ".", column_types=labels)
+        with open_regular(self.path) as file, pa_csv.open_csv(file, **options) as batches:
+            first = next(iter(batches), None)
+        if first is None:
+            return
+        table = pa.Table.from_batches([first])
+        named = {*self.roles.features_among(_named(dialect)), *self.roles.numbers}
+        numbers = [name for name in _named(dialect) if name in named]
+        texts = [name for name in numbers if pa.types.is_string(table.schema.field(name).type)]
+        if any(not any(_are_numbers(table.column(name), mark) for mark in dialect.decimal or ".,") for name in texts):
+            require_numbers(among(table.schema, numbers), table.select(numbers))
 
     def _table(self, dialect: Dialect) -> tuple[pa.Table, list[str]]:
         """Return the columns that play a part, and notes."""

@@ -127,6 +127,9 @@ class NwbFile(Hdf5Source[NwbArrays]):
         with self._opened() as arrays:
             if names := self._table(arrays):
                 features = self._in_table.features_among(names)
+                paths = {name: f"{self.roles.features}/{name}" for name in (*features, *self._in_table.numbers)}
+                texts = {name for name, path in paths.items() if arrays.headers.get(path, ((), ""))[1] == "text"}
+                require_numbers(pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in paths]))
                 return arrays.shape_of(f"{self.roles.features}/id")[0], len(features)
         return super().shape()
 

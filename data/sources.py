@@ -156,7 +156,7 @@ def source_of(source: str, roles: Roles | str = "y") -> Source:
     if source == MEMORY:
         raise DataError(
             "memory: these data were given from Python and are in no file; give them again: "
-            "run_search(config, data=…) or promote(search_id, data=…)"
+            "run_search(config, data=…), promote(search_id, data=…) or null_distribution(search_id, data=…)"
         )
     path = Path(source)
     roles = Roles((roles,)) if isinstance(roles, str) else roles

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -127,6 +128,10 @@ Cluster = Annotated[
         metavar="ADDRESS",
         help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
     ),
+]
+SearchedData = Annotated[
+    str | None,
+    typer.Option(metavar="SOURCE", help="File of the searched data, if it was moved since (default: the config's)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -274,6 +279,13 @@ def run(
         _print(terminal.as_json(found), terminal.as_text(found), as_json=as_json)
 
 
+def _say(line: str, *, quiet: bool = False) -> None:
+    """Say on standard error what begins, before anything large is imported for it."""
+    if not quiet:
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            print(line, file=sys.stderr, flush=True)
+
+
 def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:
     return names[0] if names and len(names) == 1 else names or None
 
@@ -303,15 +315,25 @@ def promote(
         bool,
         typer.Option("--force", help="Promote a winner that is no better than the mean, or than the champion."),
     ] = False,
+    data: SearchedData = None,
     tracking_uri: TrackingUri = None,
     storage: SharedStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """Score the winner of a search on the test rows, once, and make its model champion."""
+    _say(f"reading search {search_id} …", quiet=as_json)
     from regsearch.search.output import terminal
     from regsearch.search.promotion import promote as promote_search
 
-    promotion = promote_search(search_id, tracking_uri=tracking_uri, storage=storage, again=again, force=force)
+    promotion = promote_search(
+        search_id,
+        data=data,
+        tracking_uri=tracking_uri,
+        storage=storage,
+        again=again,
+        force=force,
+        progress=not as_json,
+    )
     _print(terminal.promotion_json(promotion), terminal.promotion_text(promotion), as_json=as_json)
 
 
@@ -348,6 +370,7 @@ def null(
         bool,
         typer.Option("--test", help="Score on the opened test rows, which counts as another use of them."),
     ] = False,
+    data: SearchedData = None,
     tracking_uri: TrackingUri = None,
     storage: SharedStorage = None,
     workers: Workers = None,
@@ -356,8 +379,9 @@ def null(
     as_json: AsJson = False,
 ) -> None:
     """Compare a finished search with chance: repeat its whole choice of a model on unrelated targets."""
-    from regsearch.search.chance.distribution import Kind
+    _say(f"reading search {search_id} …", quiet=quiet)
     from regsearch.search.null import null_distribution
+    from regsearch.search.null_config import Kind
     from regsearch.search.output import terminal
 
     found = null_distribution(
@@ -368,6 +392,7 @@ def null(
         impostors=impostors or (),
         level=level,
         test=test,
+        data=data,
         tracking_uri=tracking_uri,
         storage=storage,
         workers=workers,
@@ -386,6 +411,7 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the registered models, their scores, and which version was champion when."""
+    _say("reading the registered models …", quiet=as_json or not rollback)
     from regsearch.search.output import terminal
     from regsearch.search.promotion import rollback as restore
     from regsearch.tracking import registry
@@ -403,6 +429,7 @@ def models(
             raise typer.BadParameter(
                 f"--rollback needs one model; choose with --name among {', '.join(known) or 'none'}"
             )
+        _say(f"checking the version that the champion of {chosen[0]} replaced …", quiet=as_json)
         restore(chosen[0], tracking_uri=tracking_uri, storage=storage)
     shown: dict[str, dict[str, Sequence[Any]]] = {
         model: {"versions": registry.history(store, model), "moves": registry.moves(store, model)} for model in chosen
@@ -425,9 +452,11 @@ def figures(
     tracking_uri: TrackingUri = None,
 ) -> None:
     """Draw the figures of a search again, as PDF and as PNG at 300 dpi, without reading its data."""
+    _say(f"reading search {search_id} …")
     from regsearch.search.redrawing import redraw
 
-    for file in redraw(search_id, to or Path(f"figures-{search_id}"), width=width, tracking_uri=tracking_uri):
+    folder = to or Path(f"figures-{search_id}")
+    for file in redraw(search_id, folder, width=width, tracking_uri=tracking_uri, progress=True):
         typer.echo(str(file))
 
 

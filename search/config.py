@@ -20,6 +20,7 @@ from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
 from regsearch.search.families import Families, Section
+from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
 
@@ -62,51 +63,6 @@ class DataKeys(TypedDict, total=False):
     scale: Scale | None
     rows: Literal["time", "independent"] | None
     split: SplitConfig | Mapping[str, Any] | None
-
-
-class NullConfig(Section):
-    """Null targets to compare the search with: targets that are unrelated to the features."""
-
-    kind: Annotated[
-        Literal["shift", "session", "impostor", "permutation"] | None,
-        Field(
-            description="where null targets come from: shift moves the target in time; session exchanges the targets "
-            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, permutation if rows are independent, else shift"
-        ),
-    ] = None
-    n: Annotated[
-        int | None,
-        Field(gt=0, le=100_000, strict=True, description="number of null targets (default: 100, or all impostors)"),
-    ] = None
-    step: Annotated[
-        int,
-        Field(
-            gt=0,
-            strict=True,
-            description="rows between one shift and the next; choose more rows than the delay or the smoothing of your "
-            "features",
-        ),
-    ] = 1
-    impostors: Annotated[
-        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
-    ] = ()
-    level: Annotated[
-        float,
-        Field(
-            gt=0,
-            le=1,
-            description="largest p that you accept as significant; an n that is too small to reach it is refused",
-        ),
-    ] = 0.05
-
-    @model_validator(mode="after")
-    def _impostors_are_used(self) -> Self:
-        if self.kind == "impostor" and not self.impostors:
-            raise ValueError("kind = impostor needs impostors: other recordings with a target of the same quantity")
-        if self.impostors and self.kind not in (None, "impostor"):
-            raise ValueError(f"impostors are of kind impostor, found kind = {self.kind}; leave one of them out")
-        return self
 
 
 class SearchConfig(Section):
@@ -170,6 +126,21 @@ class SearchConfig(Section):
                         f"families.{family}: a grid over two ranges needs a square number of trials, "
                         f"found {settings.n_trials}; use {side**2} or {(side + 1) ** 2}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _null_targets_suffice(self) -> Self:
+        if self.null is not None:
+            self.null.require_usable(is_independent=self.data.rows == "independent")
+        return self
+
+    @model_validator(mode="after")
+    def _nested_has_one_target(self) -> Self:
+        if self.is_nested and len(self.data.targets) > 1:
+            raise ValueError(
+                "data.split: a test on each part in turn takes one target, found "
+                f"{', '.join(self.data.targets)}; search the targets one after the other, or set another test"
+            )
         return self
 
     @property
@@ -450,6 +421,10 @@ class SearchConfig(Section):
         """Return a copy whose source and target are those of a recording at hand."""
         said = {"source": recording.source, "target": recording.target}
         return self.model_copy(update={"data": self.data.model_copy(update=said)})
+
+    def reading(self, source: str) -> Self:
+        """Return a copy that reads the same data from another source."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
     def for_targets(self) -> tuple[Self, ...]:
         """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""

@@ -20,7 +20,7 @@ from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import predecessor, recall, remember, request_of
 from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.notes import invitation, notes
-from regsearch.search.null import compare
+from regsearch.search.null import compare, null_targets
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.live_run import LiveRun
 from regsearch.search.output.mlflow_text import Tested
@@ -115,6 +115,7 @@ def run_search(
         return known
     call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
+    _require_null(config, development)
     with call.begun([config.search_id(development.data_sha256)]) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
         return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
@@ -174,6 +175,8 @@ def run_targets(
         recordings = call.recordings(config, data)
         rows = cut(config, [recordings[place] for place in missing])
         del recordings
+        for at, place in enumerate(missing):
+            _require_null(configs[place], rows[at][0])
         task = TargetsTask(tuple(development for development, _ in rows), config.tolerance)
         ids = [configs[place].search_id(rows[at][0].data_sha256) for at, place in enumerate(missing)]
         with call.begun(ids) as begun, begun.engine(task) as submit:
@@ -201,6 +204,8 @@ def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, pr
     (recording,) = recordings
     parts, on_all = config.for_parts(nested_parts(config, len(recording.y), recording.annotations))
     ids = [one.search_id(recording.sha256) for one in (*parts, on_all)]
+    if config.null:
+        _require_null(on_all, cut(on_all, recordings)[0][0])
     tested = []
     with call.begun(ids) as begun:
         for number, one in enumerate(parts):
@@ -220,6 +225,12 @@ def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, pr
             conclude(search, nested)
         result = begun.finished(search, sealed, new_trials, promote=promote)
         return replace(result, nested=nested)
+
+
+def _require_null(config: SearchConfig, development: Development) -> None:
+    """Refuse null targets that the rows do not suffice for before anything is solved, and not after it."""
+    if config.null:
+        null_targets(config, config.null, development)
 
 
 def _part(number: int, search: Search, tested: Tested) -> Part:

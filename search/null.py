@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from regsearch.data import Recording, Rows, SealedTest
+from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
-from regsearch.search.chance.distribution import Kind, NullDistribution, fewest, rounded, smallest_p
+from regsearch.search.chance.distribution import NullDistribution, rounded
+from regsearch.search.chance.room import Room, require_length, require_room
 from regsearch.search.chance.statistic import NullTask, groups_of, narrowed, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
-from regsearch.search.config import NullConfig
+from regsearch.search.config import SearchConfig
+from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
     conclude,
@@ -43,12 +45,9 @@ from regsearch.search.strengths import Maxima
 from regsearch.tracking import openings
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
+from regsearch.tracking.store import existing_store
 
 Vector = NDArray[np.float64]
-
-_N = 100
-"""Number of null targets, if nothing is said of it."""
 
 _TOGETHER = 4
 """Number of targets that a worker is given at once: what they share is made once, and a kill loses no more of them."""
@@ -69,7 +68,7 @@ def null_distribution(
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
-    data: Recording | None = None,
+    data: Recording | str | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -98,8 +97,8 @@ def null_distribution(
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; it counts as
         another use of them.
-    data : Recording or None
-        The searched data, if their source has moved or cannot be read again.
+    data : Recording, str or None
+        The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri, storage : str or None
         Where the search is kept; see `run_search`.
     workers, cluster : int or None, str or None
@@ -119,13 +118,13 @@ def null_distribution(
     """
     shown = progress_of(progress)
     connected = engine_of(workers, cluster)
-    store = open_store(tracking_uri, storage)
+    store = existing_store(tracking_uri, storage)
     say_orphans(store, shown)
     try:
-        search, sealed = read_search(store, search_id, data)
+        search, sealed = read_search(store, search_id, data, shown=shown)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
-    settings = _settings(search.config.null, n=n, kind=kind, step=step, impostors=impostors, level=level)
+    settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
@@ -155,17 +154,10 @@ def compare(
         Opened test rows to score the chosen models on.
     """
     run, is_test = search.run, test is not None
-    in_time: Kind = "permutation" if search.development.preparation.independent else "shift"
-    kind: Kind = settings.kind or ("impostor" if settings.impostors else in_time)
-    targets = _targets(search, kind, settings, test)
-    _require_level(kind, targets.values.shape[1] - 1, settings.level)
-    rows = rows_of(search.development, test)[targets.places]
+    kind = settings.kind_for(is_independent=search.development.preparation.independent)
+    targets, rows = null_targets(search.config, settings, search.development, test)
     development = narrowed_development(search.development, rows)
     tested = narrowed(test, rows) if test else None
-    parts = [(fold.train, "training") for fold in development.folds]
-    parts += [(fold.validation, "validation") for fold in development.folds]
-    for part, name in [*parts, *([(tested, "test")] if tested else [])]:
-        targets.require_scores(np.searchsorted(rows, part.index), name)
     task = NullTask(
         Task(development, search.config.tolerance, run.score),
         search.config,
@@ -180,8 +172,42 @@ def compare(
     return found
 
 
+def null_targets(
+    config: SearchConfig, settings: NullConfig, development: Development, test: Rows | None = None
+) -> tuple[Targets, NDArray[np.intp]]:
+    """Return the real target and null targets, and the rows of the recording that all of them have.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    settings : NullConfig
+    development : Development
+    test : Rows or None
+        Opened test rows, on which targets are needed, too.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the rows or the impostors do not suffice.
+    """
+    rows, y = rows_of(development, test), real_target(development, test)
+    parts = {
+        "training": [fold.train.index for fold in development.folds],
+        "validation": [fold.validation.index for fold in development.folds],
+        **({"test": [test.index]} if test else {}),
+    }
+    room = Room(rows, groups_of(development, test), parts, development.split.shown.get("left_out", ""))
+    require_room(config, settings, room)
+    targets = _made(config, settings, room, y)
+    kept = rows[targets.places]
+    for part, several in parts.items():
+        for index in several:
+            targets.require_scores(np.flatnonzero(np.isin(kept, index)), part)
+    return targets, kept
+
+
 def _settings(
-    configured: NullConfig | None,
+    config: SearchConfig,
     *,
     n: int | None,
     kind: Kind | None,
@@ -190,17 +216,22 @@ def _settings(
     level: float | None,
 ) -> NullConfig:
     given = {"n": n, "kind": kind, "step": step, "impostors": tuple(impostors) or None, "level": level}
-    values = (configured or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
+    values = (config.null or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
         values["impostors"] = ()
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
     try:
-        return NullConfig.model_validate(values)
+        settings = NullConfig.model_validate(values)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = f"--{problem['loc'][0]}: " if problem["loc"] else ""
         raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}") from error
+    try:
+        settings.require_usable(is_independent=config.data.preparation.independent)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return settings
 
 
 def _opened(search: Search, sealed: SealedTest) -> Rows:
@@ -217,43 +248,21 @@ def _opened(search: Search, sealed: SealedTest) -> Rows:
     return sealed.open()
 
 
-def _targets(search: Search, kind: Kind, settings: NullConfig, test: Rows | None) -> Targets:
-    """Return the targets on the rows of the search, and on its test rows if these are opened."""
-    development, config = search.development, search.config
-    rows, y = rows_of(development, test), real_target(development, test)
-    is_test = np.isin(rows, test.index) if test else np.zeros(len(rows), dtype=bool)
-    groups = groups_of(development, test)
-    labels = is_test if groups is None else np.char.add(groups, np.where(is_test, " (test)", ""))
-    n = settings.n or (len(settings.impostors) if kind == "impostor" else _N)
+def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> Targets:
+    kind = settings.kind_for(is_independent=config.data.preparation.independent)
+    n = settings.n_of(kind)
     match kind:
         case "shift":
-            return shifted(y, segments(rows, labels), n, settings.step)
+            return shifted(y, segments(room.rows, room.labels), n, settings.step)
         case "permutation":
-            return permuted(y, labels, n, config.seed)
+            return permuted(y, room.labels, n, config.seed)
         case "session":
-            if groups is None:
-                raise ConfigError(
-                    "null: kind = session exchanges the targets of groups, found no groups; name them by `groups` in "
-                    "[data], or use another kind"
-                )
-            return exchanged(y, labels, n, config.seed, uses=is_test.tolist())
+            return exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
         case "impostor":
-            if n > len(settings.impostors):
-                raise ConfigError(
-                    f"null: n = {n} targets of other recordings need as many, found {len(settings.impostors)}; give "
-                    f"more, or use n = {len(settings.impostors)}"
-                )
             others = [(source, read_target(config, source)) for source in settings.impostors[:n]]
-            return impostors(y, rows, others)
-
-
-def _require_level(kind: Kind, n: int, level: float) -> None:
-    smallest = smallest_p(kind, n)
-    if smallest > level + 1e-12:
-        raise ConfigError(
-            f"null: n = {n} null targets of kind {kind} give p = {smallest:.3g} at best, above the level {level:g}; "
-            f"use n = {fewest(kind, level)} or more, or a level of {smallest:.3g}"
-        )
+            for source, values in others:
+                require_length(source, len(values), room.rows)
+            return impostors(y, room.rows, others)
 
 
 def _keys(task: NullTask, rows: NDArray[np.intp], targets: Vector) -> list[str]:

@@ -1,15 +1,17 @@
-"""The plan of a search, for --dry-run: it reads headers only, and opens and writes nothing."""
+"""The plan of a search, for --dry-run: it reads headers, and values only of a recording whose rows have roles."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from regsearch import data
-from regsearch.data import Annotations
+from regsearch.data import Annotations, Split
 from regsearch.data.annotations import NOTHING
+from regsearch.search.chance.room import Room, require_room
 from regsearch.search.config import SearchConfig
-from regsearch.search.cutting import fitted_rows, ranges_in_words, split_of
-from regsearch.search.estimate import estimate
+from regsearch.search.cutting import fitted_rows, nested_parts, ranges_in_words, split_of
+from regsearch.search.estimate import estimate, together
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.tracking.errors import without_secrets
@@ -32,27 +34,40 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     Raises
     ------
     ConfigError
-        If the sampler is not installed.
+        If the sampler is not installed, or there are no groups for null targets.
     data.DataError
-        If there is no such recording, or the split does not fit it.
+        If there is no such recording, the split does not fit it, or its rows do not suffice for the null targets.
     """
     require_sampler(config)
-    shape, known = _shape(config)
+    shape, known, is_read = _shape(config)
     n_rows, n_features = shape or (None, None)
-    split = split_of(_first_part(config), n_rows, known) if n_rows else None
     if n_features:
         n_features *= len(config.data.lags)
-    families = config.families.searched
-    counts: dict[Family, int] = {"none": 1, **{family: settings.n_trials for family, settings in families.items()}}
-    expected = estimate((n_rows, n_features), fitted_rows(split), counts) if split and n_rows and n_features else None
+    searches = _searches(config, n_rows, known)
+    splits = [split_of(one, n_rows, known) for one in searches] if n_rows else []
+    if splits and config.null:
+        require_room(config, config.null, Room.of(splits[-1], known))
+    families, n_targets = config.families.searched, len(config.data.targets)
+    counts: dict[Family, int] = {
+        "none": n_targets,
+        **{name: n_targets * one.n_trials for name, one in families.items()},
+    }
+    expected = None
+    if splits and n_rows and n_features:
+        size = (n_rows, n_features)
+        expected = together([estimate(size, fitted_rows(split), counts, n_targets) for split in splits])
+    n_searches = n_targets * len(searches) if n_rows or not config.is_nested else None
     return {
         "name": config.name,
         "source": config.data.source,
         "recording": {"rows": n_rows, "features": n_features},
-        "rows": dict(split.shown) if split else ranges_in_words(config) or "known once the recording is read",
+        "values_checked": is_read,
+        "rows": _rows(splits) if splits else ranges_in_words(config) or "known once the recording is read",
         "targets": list(config.data.targets),
         "seed": config.seed,
         "trials": config.n_trials,
+        "searches": n_searches,
+        "trials_in_all": n_searches * config.n_trials if n_searches else None,
         "families": {
             "none": {"trials": 1},
             **{
@@ -75,15 +90,26 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     }
 
 
-def _shape(config: SearchConfig) -> tuple[tuple[int, int] | None, Annotations]:
-    """Return the size of the recording from its header, and what is known of its rows, for which it is read."""
+def _shape(config: SearchConfig) -> tuple[tuple[int, int] | None, Annotations, bool]:
+    """Return the size of the recording from its header, what is known of its rows, and if it was read to know that."""
     roles = config.data.roles
     if not (roles.labels or roles.weights or roles.covariates):
-        return data.shape(config.data.source, roles), NOTHING
+        return data.shape(config.data.source, roles), NOTHING, False
     recording = data.load(config.data.source, roles)
-    return (recording.X.shape[0], recording.X.shape[1]), recording.annotations
+    return (recording.X.shape[0], recording.X.shape[1]), recording.annotations, True
 
 
-def _first_part(config: SearchConfig) -> SearchConfig:
-    """Return the search of the first part, where each part is tested in turn."""
-    return config.for_parts(1)[0][0] if config.is_nested else config
+def _searches(config: SearchConfig, n_rows: int | None, known: Annotations) -> tuple[SearchConfig, ...]:
+    """Return the searches of one target: where each part is tested in turn one for each, and one on all rows."""
+    if not config.is_nested:
+        return (config,)
+    parts, on_all = config.for_parts(nested_parts(config, n_rows, known) if n_rows else 0)
+    return (*parts, on_all)
+
+
+def _rows(splits: Sequence[Split]) -> dict[str, str]:
+    """Return the rows of a search in words, and that each part is tested in turn where there are several."""
+    *parts, last = splits
+    if not parts:
+        return dict(last.shown)
+    return {**last.shown, "test": f"each of {len(parts)} parts of these in turn, by a search of the others"}

@@ -11,15 +11,16 @@ import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Recording, Rows, SealedTest
+from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
-from regsearch.errors import PromotionRefusedError, RegistryError
+from regsearch.errors import DataError, PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.nested import RESULT
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
+from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.result import Promotion, Search
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
@@ -29,7 +30,7 @@ from regsearch.tracking import openings, registry
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import Store, open_store
+from regsearch.tracking.store import Store, existing_store
 
 if TYPE_CHECKING:
     from regsearch.tracking.model import Estimator
@@ -40,19 +41,20 @@ _TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
 def promote(
     search_id: str,
     *,
-    data: Recording | None = None,
+    data: Recording | str | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     again: bool = False,
     force: bool = False,
+    progress: bool | Progress = False,
 ) -> Promotion:
     """Promote the winner of a finished search.
 
     Parameters
     ----------
     search_id : str
-    data : Recording or None
-        The searched data, if their source has moved or cannot be read again.
+    data : Recording, str or None
+        The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri : str or None
         MLflow tracking URI of the search.
     storage : str or None
@@ -61,32 +63,45 @@ def promote(
         Open the test rows even though another winner of the same data and split has been scored on them.
     force : bool
         Replace the champion even if it is of other data or scores better.
+    progress : bool or Progress
+        Whether to say on standard error what happens.
 
     Raises
     ------
     SearchNotFoundError
         If there is no such search.
+    DataError
+        If the data cannot be read.
     PromotionRefusedError
         If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
     """
-    store = open_store(tracking_uri, storage)
+    store = existing_store(tracking_uri, storage)
     close_orphans(store)
-    search, sealed = read_search(store, search_id, data)
+    shown = progress_of(progress)
+    search, sealed = read_search(store, search_id, data, shown=shown)
+    shown.say("promoting the winner …")
     return promote_winner(search, sealed, again=again, force=force)
 
 
-def read_search(store: Store, search_id: str, data: Recording | None = None) -> tuple[Search, SealedTest]:
+def read_search(
+    store: Store, search_id: str, data: Recording | str | None = None, *, shown: Progress
+) -> tuple[Search, SealedTest]:
     """Return a finished search with its rows, and its sealed test rows.
 
     Parameters
     ----------
     store : Store
     search_id : str
-    data : Recording or None
-        The searched data, if their source has moved or cannot be read again.
+    data : Recording, str or None
+        The searched data or the path of their file, if the source has moved or cannot be read again.
+
+    shown : Progress
+        Says that the data are read.
 
     Raises
     ------
+    DataError
+        If the data cannot be read.
     PromotionRefusedError
         If there is no such finished search, or the data are not those that were searched.
     """
@@ -94,10 +109,25 @@ def read_search(store: Store, search_id: str, data: Recording | None = None) -> 
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
-    development, sealed = read_rows(config, data)
+    given = data if isinstance(data, Recording) else None
+    source = data if isinstance(data, str) else config.data.source
+    if given is None:
+        shown.say(f"reading {source} …")
+    try:
+        development, sealed = read_rows(config.reading(source), given, progress=shown.is_shown)
+    except DataError as error:
+        if data is None and is_path(source) and not Path(source).exists():
+            raise DataError(
+                f"{error}; if the file was moved or lies in another folder, name it by --data (in Python by data=…)"
+            ) from None
+        raise
     if config.search_id(development.data_sha256) != search_id:
-        source = "what was given" if data else config.data.source
-        raise PromotionRefusedError(f"{source} no longer holds the values that search {search_id} was run on")
+        holds = (
+            f"{source} no longer holds" if data is None else f"{'what was given' if given else source} does not hold"
+        )
+        raise PromotionRefusedError(
+            f"{holds} the values that search {search_id} was run on; name the file that does by --data"
+        )
     return Search(run, config, choose(run, config), development), sealed
 
 
@@ -204,12 +234,14 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
 
     Raises
     ------
+    StoreError
+        If nothing has been tracked there.
     RegistryError
         If there is no champion, or it replaced none.
     ModelRejectedError
         If the previous version is no longer what was registered.
     """
-    store = open_store(tracking_uri, storage)
+    store = existing_store(tracking_uri, storage)
     with registry.alone(store):
         return registry.rollback(store, name, lambda version: _load(store, version))
 
@@ -226,7 +258,7 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
     tracking.model.ModelRejectedError
         If what is registered is something else.
     """
-    store = open_store(tracking_uri)
+    store = existing_store(tracking_uri)
     version = registry.champion(store, name)
     if version is None:
         raise RegistryError(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["shift", "session", "impostor", "permutation"]
-"""Where null targets come from; see `regsearch.search.chance.targets`."""
+from regsearch.search.null_config import Kind, places, smallest_p
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class NullDistribution:
 
     @property
     def _places(self) -> int:
-        return _places(self.kind, self.n)
+        return places(self.kind, self.n)
 
     def as_json(self) -> dict[str, Any]:
         """Return the distribution as plain values."""
@@ -100,19 +99,6 @@ class NullDistribution:
         )
 
 
-def smallest_p(kind: Kind, n: int) -> float:
-    """Return the smallest p that `n` null targets can give."""
-    return 1 / _places(kind, n)
-
-
-def fewest(kind: Kind, level: float) -> int:
-    """Return how many null targets are needed for a p of at most `level`."""
-    n = 1
-    while smallest_p(kind, n) > level + 1e-12 or (kind == "shift" and n % 2):
-        n += 1
-    return n
-
-
 def in_words(kind: Kind, n: int) -> str:
     """Return how many null targets of which kind there are, for people."""
     return {
@@ -126,7 +112,3 @@ def in_words(kind: Kind, n: int) -> str:
 def rounded(scores: Sequence[float]) -> list[float]:
     """Return scores to nine decimals: rounding error in the digits below must not decide a comparison."""
     return [round(score, 9) + 0.0 for score in scores]
-
-
-def _places(kind: Kind, n: int) -> int:
-    return n // 2 + 1 if kind == "shift" else n + 1

@@ -52,11 +52,6 @@ class Targets:
         part : str
             What the rows are for.
         """
-        if at.size < 2:
-            raise DataError(
-                f"null: expected at least 2 {part} rows that every null target has, found {at.size}: shifts "
-                "need as many rows more at either end as they reach; use fewer or smaller ones, or another kind"
-            )
         constant = np.flatnonzero(np.ptp(self.values[at], axis=0) == 0)
         if constant.size:
             raise DataError(
@@ -81,6 +76,19 @@ def segments(rows: Indices, groups: Labels | None = None) -> Indices:
     return np.cumsum(starts) - 1
 
 
+def reach_of(labels: Labels) -> Indices:
+    """Return how many neighbours of its own segment each row has on either side, at least.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_rows,)
+        Segment of each row: `segments`.
+    """
+    _, first, of_row, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    within = np.arange(len(labels)) - first[of_row]
+    return np.asarray(np.minimum(within, sizes[of_row] - 1 - within))
+
+
 def shifted(y: Vector, labels: Labels, n: int, step: int = 1) -> Targets:
     """Shift the target by 1 to ``n / 2`` steps in either direction within each segment, without wrapping round.
 
@@ -97,26 +105,10 @@ def shifted(y: Vector, labels: Labels, n: int, step: int = 1) -> Targets:
         Number of null targets, even.
     step : int
         Number of rows between one shift and the next.
-
-    Raises
-    ------
-    ConfigError
-        If `n` is odd.
-    DataError
-        If no row is left.
     """
-    if n % 2:
-        raise ConfigError(f"null: shifts go as far back as ahead, so n must be even, found {n}; use {n + 1}")
     reach = n // 2
     shifts = [0, *(step * shift for shift in range(-reach, reach + 1) if shift)]
     places, sources = lag_sources(len(y), [-shift for shift in shifts], labels)
-    if not places.size:
-        longest = int(np.unique(labels, return_counts=True)[1].max())
-        most = max(2, (longest - 1) // (2 * step) * 2)
-        raise DataError(
-            f"null: shifts of up to {step * reach} rows either way need more than {step * n} neighbouring rows of one "
-            f"group, found at most {longest}; use n = {most} or less, a smaller step, or another kind"
-        )
     names = [REAL, *(f"shifted by {shift:+d} rows" for shift in shifts[1:])]
     return Targets(places, y[sources.T], tuple(names))
 
@@ -132,6 +124,35 @@ def permuted(y: Vector, labels: Labels | None, n: int, seed: int) -> Targets:
         values[in_order, number] = y[np.lexsort((drawn, groups))]
     names = [REAL, *(f"permutation {number}" for number in range(1, 1 + n))]
     return Targets(np.arange(len(y)), values, tuple(names))
+
+
+def exchangeable(labels: Labels, n: int, uses: Sequence[object] = ()) -> tuple[list[Indices], list[list[int]], int]:
+    """Return the rows of each group, the groups of each use, and how many other arrangements they have.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `exchanged` raises them.
+    """
+    names, of_row = np.unique(labels, return_inverse=True)
+    rows = [np.flatnonzero(of_row == number) for number in range(len(names))]
+    use = [uses[places[0]] if len(uses) else None for places in rows]
+    kinds = [[number for number, one in enumerate(use) if one == kind] for kind in dict.fromkeys(use)]
+    for alike in kinds:
+        for one, other in pairwise(alike):
+            if len(rows[one]) != len(rows[other]):
+                raise DataError(
+                    f"null: targets are exchanged between groups of the same length, found {names[one]} with "
+                    f"{len(rows[one])} rows and {names[other]} with {len(rows[other])}; exclude rows until they are "
+                    "equal, or use another kind"
+                )
+    others = math.prod(math.factorial(len(alike)) for alike in kinds) - 1
+    if others < n:
+        raise ConfigError(
+            f"null: {len(names)} groups can be exchanged in {others} other way(s), found n = {n}; "
+            + (f"use n = {others} or less, or another kind" if others else "use another kind")
+        )
+    return rows, kinds, others
 
 
 def exchanged(y: Vector, labels: Labels, n: int, seed: int, uses: Sequence[object] = ()) -> Targets:
@@ -155,24 +176,7 @@ def exchanged(y: Vector, labels: Labels, n: int, seed: int, uses: Sequence[objec
     DataError
         If groups of the same use are not of the same length.
     """
-    names, of_row = np.unique(labels, return_inverse=True)
-    rows = [np.flatnonzero(of_row == number) for number in range(len(names))]
-    use = [uses[places[0]] if len(uses) else None for places in rows]
-    kinds = [[number for number, one in enumerate(use) if one == kind] for kind in dict.fromkeys(use)]
-    for alike in kinds:
-        for one, other in pairwise(alike):
-            if len(rows[one]) != len(rows[other]):
-                raise DataError(
-                    f"null: targets are exchanged between groups of the same length, found {names[one]} with "
-                    f"{len(rows[one])} rows and {names[other]} with {len(rows[other])}; exclude rows until they are "
-                    "equal, or use another kind"
-                )
-    others = math.prod(math.factorial(len(alike)) for alike in kinds) - 1
-    if others < n:
-        raise ConfigError(
-            f"null: {len(names)} groups can be exchanged in {others} other way(s), found n = {n}; "
-            + (f"use n = {others} or less, or another kind" if others else "use another kind")
-        )
+    rows, kinds, others = exchangeable(labels, n, uses)
     values = np.empty((len(y), 1 + n))
     values[:, 0] = y
     for number, source in enumerate(_arrangements(kinds, n, others, np.random.default_rng(seed)), start=1):
@@ -208,19 +212,7 @@ def impostors(y: Vector, rows: Indices, others: Sequence[tuple[str, Vector]]) ->
     rows : ndarray of intp, shape (n_rows,)
         Places of the rows in the recording, ascending.
     others : sequence of (str, ndarray of float64)
-        Name and target of each other recording.
-
-    Raises
-    ------
-    DataError
-        If one of them is shorter.
+        Name and target of each other recording, which has all these rows.
     """
-    needed = int(rows[-1]) + 1
-    for name, values in others:
-        if len(values) < needed:
-            raise DataError(
-                f"{name}: expected an impostor of at least {needed} rows, found {len(values)}; leave it out, or search "
-                "fewer rows"
-            )
     values = np.column_stack([y, *(other[rows] for _, other in others)])
     return Targets(np.arange(len(y)), values, (REAL, *(name for name, _ in others)))

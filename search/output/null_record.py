@@ -10,7 +10,8 @@ from io import StringIO
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from regsearch.search.chance.distribution import Kind, NullDistribution
+from regsearch.search.chance.distribution import NullDistribution
+from regsearch.search.null_config import Kind
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.search_figures import drawn
 from regsearch.search.result import Search

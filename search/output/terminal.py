@@ -74,14 +74,20 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     if plan["seconds"] is not None:
         duration, gigabytes = _duration(plan["seconds"]), plan["peak_mb"] / 1000
         takes = f"{most or 'about '}{duration} and {gigabytes:.1f} GB of memory, on two cores"
+    trials = f"{most}{plan['trials']} trials"
+    if plan["searches"] is None:
+        trials = f"a search on all rows and one for each part that is tested, {trials} each"
+    elif plan["searches"] > 1:
+        trials = f"{plan['searches']} searches of {trials}, {most}{plan['trials_in_all']} in all"
+    values = "" if plan["values_checked"] else " Its values were not checked: text or missing ones are refused then."
     return _rendered(
-        Text(f"{plan['name']}: {most}{plan['trials']} trials, seed {plan['seed']}"),
+        Text(f"{plan['name']}: {trials}, seed {plan['seed']}"),
         table,
         Text(f"recording  {plan['source']}, {size}; {split}"),
         Text(f"takes      {takes}"),
         Text(f"tracked in {plan['tracking_uri']}"),
         Text(f"studies in {plan['storage']}"),
-        Text("Nothing was run: leave out --dry-run to start."),
+        Text(f"Nothing was run: leave out --dry-run to start.{values}"),
     )
 
 

@@ -236,7 +236,9 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(arguments, says, config, inv
     assert says in line
 
 
-@pytest.mark.parametrize("command", [["ui"], ["models"], ["models", "--rollback"]])
+@pytest.mark.parametrize(
+    "command", [["ui"], ["models"], ["models", "--rollback"], ["figures", "abc"], ["promote", "abc"], ["null", "abc"]]
+)
 def test_where_nothing_is_tracked_nothing_is_made(command, tmp_path, monkeypatch, invoke):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -107,11 +107,13 @@ def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched)
     assert len(store.client.search_model_versions("name='nested'")) == 1
 
 
-def test_several_targets_are_not_nested(workspace):
-    recordings = from_frame(frame().assign(pupil=0.0), ["speed"], groups="session")
-    config = SearchConfig.from_toml(CONFIG).updated(target=["speed", "pupil"])
+def test_several_targets_are_not_nested():
+    recordings = from_frame(frame().assign(pupil=np.arange(90.0)), ["speed", "pupil"], groups="session")
+    config = SearchConfig.from_toml(CONFIG)
+    with pytest.raises(ConfigError, match="takes one target, found speed, pupil; search the targets one after"):
+        config.updated(target=["speed", "pupil"])
     with pytest.raises(ConfigError, match="one target at a time"):
-        run_targets(config, data=[*recordings, *recordings], progress=False)
+        run_targets(config, data=recordings, progress=False)
 
 
 def test_the_mean_and_its_standard_error_are_those_of_the_parts():

@@ -10,10 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regsearch import ConfigError, SearchConfig, null_distribution, promote, run_search
+from regsearch import ConfigError, DataError, SearchConfig, null_distribution, promote, run_search
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
 from regsearch.tracking.store import open_store
+
+
+@pytest.fixture
+def independent(small_config):
+    """Return a finished and promoted search of rows whose order means nothing."""
+    return run_search(small_config.updated(families=["lasso"], rows="independent"), progress=False)
 
 
 def run_of(result):
@@ -28,10 +34,11 @@ def table(result, kind):
     return list(csv.DictReader(StringIO(artifact(result, f"null/{kind}.csv").decode())))
 
 
-@pytest.mark.parametrize("kind", ["shift", "permutation", "impostor"])
+@pytest.mark.parametrize("kind", ["shift", pytest.param("permutation", marks=pytest.mark.slow), "impostor"])
 def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
-    kind, result, invoke, recording, workspace
+    kind, request, invoke, recording, workspace
 ):
+    result = request.getfixturevalue("independent" if kind == "permutation" else "result")
     options = ["--n", "38"] if kind == "shift" else ["--n", "20"]
     if kind == "impostor":
         for number in range(20):
@@ -68,7 +75,7 @@ def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, 
     if longest == 20:  # six sessions are used whole; by shifts, at most 18 rows of each would be left to be shifted by
         assert json.loads(out)["p"] == pytest.approx(1 / 20)
         code, _, err = invoke("null", search.search_id, "--n", "38", "--quiet")
-        assert (code, "found at most 20" in err) == (2, True)
+        assert (code, "runs of at most 20 neighbouring" in err) == (2, True)
     else:
         assert code == 2
         assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
@@ -78,7 +85,9 @@ class StoppedError(Exception):
     pass
 
 
-def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(result, monkeypatch):
+@pytest.mark.slow
+def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(independent, monkeypatch):
+    result = independent
     scored, score = [], Statistic.__call__
 
     def stopping(statistic, targets):
@@ -107,7 +116,9 @@ def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_o
     assert more.null[:20] == resumed.null
 
 
-def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(result, invoke):
+@pytest.mark.slow
+def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(independent):
+    result = independent
     found = null_distribution(result.search_id, kind="permutation", n=20, test=True, progress=False)
     assert found.is_test
     assert found.score > max(found.null)
@@ -120,7 +131,8 @@ def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(resul
 
 @pytest.mark.slow
 def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
-    result = run_search(small_config.updated(families=["lasso"]), promote=False, progress=False)
+    independent = small_config.updated(families=["lasso"], rows="independent")
+    result = run_search(independent, promote=False, progress=False)
     code, _, err = invoke("null", result.search_id, "--test", "--kind", "permutation")
     assert code == 2
     assert f"`regsearch promote {result.search_id}` opens them" in err
@@ -138,13 +150,14 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     ("options", "said"),
     [
         (["--n", "10"], r"n = 10 null targets of kind shift give p = 0.167 at best, above the level 0.05; use n = 38"),
-        (["--n", "200"], r"more than 200 neighbouring rows of one group, found at most 120; use n = 118 or less"),
+        (["--n", "200"], r"100 neighbouring rows .* found runs of at most 120 neighbouring rows; use n = 76 or less"),
         (["--n", "39"], r"must be even, found 39; use 40"),
         (["--kind", "session"], r"found no groups"),
         (["--kind", "impostor"], r"needs impostors"),
         (["--kind", "shift", "--impostors", "a.npz"], r"impostors are of kind impostor"),
+        (["--kind", "permutation"], r"found rows in time; .* --independent .* else take --kind shift"),
         (["--kind", "nonsense"], r"expected shift, session, impostor or permutation"),
-        (["--impostors", "small.npz", "--n", "30"], r"n = 30 targets .* found 1; give more, or use n = 1"),
+        (["--impostors", "small.npz", "--n", "30"], r"n = 30 targets .* found 1; give 30"),
         (["--level", "2"], r"less than or equal to 1"),
     ],
 )
@@ -161,9 +174,18 @@ def test_a_search_that_is_not_there_is_named(result, invoke):
     assert f"did you mean {result.search_id}?" in err
 
 
+def test_null_targets_that_the_rows_do_not_suffice_for_are_refused_before_anything_is_solved(small_config, workspace):
+    asked = SearchConfig.from_toml(small_config.to_toml() + "\n[null]\nn = 100\n")
+    split = {"validation": {"fraction": 0.3}, "test": {"folds": 5}}
+    for config in (asked, asked.updated(split=split)):
+        with pytest.raises(DataError, match=r"use n = \d+ or less"):
+            run_search(config, progress=False)
+    assert not open_store().client.search_experiments(filter_string="name = 'small'")
+
+
 @pytest.mark.slow
 def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
-    plain = small_config.updated(families=["lasso"])
+    plain = small_config.updated(families=["lasso"], rows="independent")
     asked = SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "permutation"\nn = 19\n')
     result = run_search(asked, progress=False)
     assert result.search_id == run_search(plain, progress=False).search_id
@@ -174,7 +196,8 @@ def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
 
 
 @pytest.mark.slow
-def test_a_killed_call_goes_on_and_a_cluster_has_the_same_scores(result, launch, workspace, monkeypatch):
+def test_a_killed_call_goes_on_and_a_cluster_has_the_same_scores(independent, launch, workspace, monkeypatch):
+    result = independent
     arguments = ("null", result.search_id, "--kind", "permutation", "--n", "400", "--quiet", "--json")
     killed = launch(*arguments)
     written = until(lambda: next((workspace / "mlruns" / "artifacts").rglob("null/permutation.csv"), None), killed)

@@ -139,3 +139,18 @@ def test_a_model_of_another_target_is_not_replaced_without_saying_so(workspace):
     same_name = run_search(first.updated(target="turn", name="two-speed"), progress=False)
     (refusal,) = [note for note in same_name.notes if "champion version 1" in note]
     assert "predicts 'speed', not 'turn'; give this search a --name of its own" in refusal
+
+
+def test_a_moved_file_is_named_by_an_option_and_its_values_decide(searched, workspace, invoke, recording):
+    (workspace / "small.npz").rename(workspace / "moved.npz")
+    code, _, error = invoke("promote", searched.search_id, "--json")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "small.npz: expected a file, found nothing" in error
+    assert "name it by --data" in error
+    np.savez("other.npz", X=recording.X, y=recording.y + 1)
+    with pytest.raises(PromotionRefusedError, match=r"other\.npz does not hold the values that search"):
+        promote(searched.search_id, data="other.npz", progress=False)
+    code, _, error = invoke("promote", searched.search_id, "--data", "moved.npz")
+    assert code == 0
+    said = [f"reading search {searched.search_id} …", "reading moved.npz …", "promoting the winner …"]
+    assert error.splitlines() == said

@@ -38,7 +38,7 @@ def width_of(pdf):
 def test_every_figure_is_drawn_in_the_width_of_a_column_without_the_data(width, result, workspace, invoke):
     Path("small.npz").unlink()
     code, out, error = invoke("figures", result.search_id, "--width", str(width), "--to", "drawn")
-    assert (code, error) == (0, "")
+    assert (code, error) == (0, f"reading search {result.search_id} …\ndrawing the figures …\n")
     assert {*map(Path, out.splitlines())} == {*Path("drawn").iterdir()}
     assert {path.name for path in Path("drawn").iterdir()} == {
         f"{name}.{kind}" for name in NAMES for kind in ("pdf", "png")
@@ -94,3 +94,11 @@ def test_the_scores_of_groups_are_a_table_and_a_figure_that_is_drawn_again(small
     assert groups["rows_validation"].tolist()[:2] == groups["rows_test"].tolist()[2:] == [20, 20]
     redraw(result.search_id, workspace / "drawn")
     assert (workspace / "drawn" / "groups.pdf").read_bytes() == run.read(run.run_id, "figures/groups.pdf")
+
+
+@pytest.mark.parametrize("to", ["small.npz", "small.npz/inside"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(to, result, invoke):
+    code, out, error = invoke("figures", result.search_id, "--to", to)
+    assert (code, out) == (2, "")
+    assert "drawing" not in error
+    assert f"--to {to}: expected a folder that can be written, found" in error

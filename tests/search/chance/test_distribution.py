@@ -2,7 +2,8 @@
 
 import pytest
 
-from regsearch.search.chance.distribution import NullDistribution, fewest, rounded, smallest_p
+from regsearch.search.chance.distribution import NullDistribution, rounded
+from regsearch.search.null_config import fewest, smallest_p
 
 
 def found(kind, score, null):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.chance.targets import exchanged, impostors, permuted, segments, shifted
+from regsearch.search.chance.targets import exchanged, impostors, permuted, reach_of, segments, shifted
 
 
 def test_a_segment_is_a_run_of_neighbouring_rows_of_one_group():
@@ -22,23 +22,14 @@ def test_every_shift_is_on_the_rows_that_all_shifts_have_and_does_not_leave_its_
     reach = count * step
     labels = np.repeat(np.arange(len(sizes)), sizes)
     y = np.random.default_rng(seed).standard_normal(len(labels))
-    if max(sizes) <= 2 * reach:
-        with pytest.raises(DataError, match=f"at most {max(sizes)}"):
-            shifted(y, labels, 2 * count, step)
-        return
     targets = shifted(y, labels, 2 * count, step)
     kept = [row for row in range(len(y)) if len({*labels[max(0, row - reach) : row + reach + 1]}) == 1]
     kept = [row for row in kept if reach <= row < len(y) - reach]
-    assert targets.places.tolist() == kept
+    assert targets.places.tolist() == kept == np.flatnonzero(reach_of(labels) >= reach).tolist()
     np.testing.assert_array_equal(targets.values[:, 0], y[kept])
     shifts = [0, *(shift for shift in range(-reach, reach + 1, step) if shift)]
     np.testing.assert_array_equal(targets.values, np.column_stack([y[np.array(kept) + shift] for shift in shifts]))
     assert targets.names[1] == f"shifted by -{reach} rows"
-
-
-def test_shifts_are_as_many_on_either_side():
-    with pytest.raises(ConfigError, match="even, found 5; use 6"):
-        shifted(np.arange(50.0), np.zeros(50), 5)
 
 
 def test_permutations_stay_within_their_group_and_depend_on_their_number_alone():
@@ -82,12 +73,10 @@ def test_groups_that_cannot_be_exchanged_are_named(labels, n, error, said):
         exchanged(np.arange(float(len(labels))), np.array(list(labels)), n, seed=0)
 
 
-def test_impostors_are_cut_to_length_and_a_short_one_is_named():
+def test_impostors_are_cut_to_length():
     y, rows = np.arange(4.0), np.array([2, 3, 6, 7])
     targets = impostors(y, rows, [("long.npz", np.arange(100.0, 120.0))])
     np.testing.assert_array_equal(targets.values, np.column_stack([y, 100 + rows]))
-    with pytest.raises(DataError, match=r"short\.npz: expected an impostor of at least 8 rows, found 7"):
-        impostors(y, rows, [("short.npz", np.zeros(7))])
 
 
 def test_targets_that_would_have_no_score_are_named():
@@ -96,5 +85,3 @@ def test_targets_that_would_have_no_score_are_named():
         targets.require_scores(np.array([1, 2, 3]), "validation")
     with pytest.raises(DataError, match=r"for shifted by \+1 rows"):
         targets.require_scores(np.array([0, 1]), "validation")
-    with pytest.raises(DataError, match=r"at least 2 training rows .* found 1"):
-        targets.require_scores(np.array([0]), "training")

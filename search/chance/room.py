@@ -1,0 +1,125 @@
+"""Whether rows suffice for null targets, which is known before any value is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch import data
+from regsearch.data import Annotations, Split
+from regsearch.data.split import rows_of
+from regsearch.errors import ConfigError, DataError
+from regsearch.search.chance.targets import Indices, exchangeable, reach_of, segments
+from regsearch.search.config import SearchConfig
+from regsearch.search.null_config import Kind, NullConfig, fewest, smallest_p
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """The rows that null targets are needed at.
+
+    Attributes
+    ----------
+    rows : ndarray of intp, shape (n_rows,)
+        Places in the recording, ascending.
+    groups : ndarray of str, shape (n_rows,), or None
+        Group of each row.
+    parts : mapping of str to list of ndarray of intp
+        Places in the recording of the rows that a score needs, by what they are for.
+    left_out : str
+        Which rows of the recording are left out, and why; empty if none are.
+    """
+
+    rows: Indices
+    groups: NDArray[np.str_] | None
+    parts: Mapping[str, list[Indices]]
+    left_out: str = ""
+
+    @classmethod
+    def of(cls, split: Split, known: Annotations) -> Room:
+        """Return the rows of a search, without its test rows."""
+        parts = {
+            "training": [rows_of(fold.train) for fold in split.folds],
+            "validation": [rows_of(fold.validation) for fold in split.folds],
+        }
+        rows = np.unique(np.concatenate([*parts["training"], *parts["validation"], rows_of(split.model)]))
+        groups = None if known.groups is None else known.groups[rows]
+        return cls(rows, groups, parts, split.shown.get("left_out", ""))
+
+    @property
+    def is_test(self) -> NDArray[np.bool_]:
+        """Whether each row is a test row."""
+        return np.isin(self.rows, np.concatenate([*self.parts.get("test", ()), np.empty(0, dtype=np.intp)]))
+
+    @property
+    def labels(self) -> NDArray[np.generic]:
+        """A label per row that differs between groups, and between test rows and others."""
+        return self.is_test if self.groups is None else np.char.add(self.groups, np.where(self.is_test, " (test)", ""))
+
+
+def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None:
+    """Refuse null targets that these rows, or the impostors, do not suffice for.
+
+    Raises
+    ------
+    ConfigError
+        If there are no groups to exchange targets of, or fewer arrangements of them than null targets.
+    DataError
+        If shifts reach too far, groups differ in length, or an impostor is missing or too short.
+    """
+    kind = settings.kind_for(is_independent=config.data.preparation.independent)
+    match kind:
+        case "shift":
+            _require_shifts(settings, kind, room)
+        case "session":
+            if room.groups is None:
+                raise ConfigError(
+                    "null: kind = session exchanges the targets of groups, found no groups; name them by `groups` in "
+                    "[data], or use another kind"
+                )
+            exchangeable(room.labels, settings.n_of(kind), room.is_test.tolist())
+        case "impostor":
+            for source in settings.impostors[: settings.n_of(kind)]:
+                shape = data.shape(source, config.data.roles)
+                if shape:
+                    require_length(source, shape[0], room.rows)
+
+
+def require_length(source: str, n_rows: int, rows: Indices) -> None:
+    """Raise `DataError` if an impostor does not have all rows of the search."""
+    needed = int(rows[-1]) + 1
+    if n_rows < needed:
+        raise DataError(
+            f"{source}: expected an impostor of at least {needed} rows, found {n_rows}; leave it out, or search fewer "
+            "rows"
+        )
+
+
+def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
+    n, step = settings.n_of(kind), settings.step
+    runs = segments(room.rows, room.labels)
+    reach = reach_of(runs)
+    room_each_side, tightest = min(
+        (int(np.sort(reach[np.searchsorted(room.rows, rows)])[-2]), name)
+        for name, several in room.parts.items()
+        for rows in several
+    )
+    most = 2 * (room_each_side // step)
+    if n <= most:
+        return
+    longest = int(np.bincount(runs).max())
+    lost = f" ({room.left_out} left out, and a run of neighbours ends there)" if room.left_out else ""
+    least = fewest(kind, settings.level)
+    if most >= least:
+        do = f"use n = {most} or less"
+    else:
+        fits = f"n = {most} fits, whose p is {smallest_p(kind, most):.3g} at best" if most else "no number fits"
+        smaller = "a smaller step or " if 2 * room_each_side >= least else ""
+        do = f"{fits}, and the level {settings.level:g} needs n = {least}; use {smaller}another kind, or longer runs"
+    raise DataError(
+        f"null: expected at least 2 {tightest} rows with {n // 2 * step} neighbouring rows of their group on either "
+        f"side for n = {n} shifts, found runs of at most {longest} neighbouring rows{lost}; {do}"
+    )
