@@ -148,9 +148,10 @@ def exchangeable(labels: Labels, n: int, uses: Sequence[object] = ()) -> tuple[l
                 )
     others = math.prod(math.factorial(len(alike)) for alike in kinds) - 1
     if others < n:
+        fewer = f"use n = {others} or less, whose p is {1 / (others + 1):.3g} at best, or another kind"
         raise ConfigError(
             f"null: {len(names)} groups can be exchanged in {others} other way(s), found n = {n}; "
-            + (f"use n = {others} or less, or another kind" if others else "use another kind")
+            + (fewer if others else "use another kind")
         )
     return rows, kinds, others
 

@@ -28,7 +28,9 @@ def test_every_shift_is_on_the_rows_that_all_shifts_have_and_does_not_leave_its_
     assert targets.places.tolist() == kept == np.flatnonzero(reach_of(labels) >= reach).tolist()
     np.testing.assert_array_equal(targets.values[:, 0], y[kept])
     shifts = [0, *(shift for shift in range(-reach, reach + 1, step) if shift)]
-    np.testing.assert_array_equal(targets.values, np.column_stack([y[np.array(kept) + shift] for shift in shifts]))
+    np.testing.assert_array_equal(
+        targets.values, np.column_stack([y[np.array(kept, dtype=int) + shift] for shift in shifts])
+    )
     assert targets.names[1] == f"shifted by -{reach} rows"
 
 
