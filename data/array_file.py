@@ -114,7 +114,7 @@ class ArrayFile(ABC, Generic[Held]):
         """Return the names of all columns of the array of features, and the places of those that are chosen."""
         name = self._features_name
         names = feature_names(arrays, name, arrays.shape_of(name)[1])
-        return names, chosen_columns(names, self.roles)
+        return names, chosen_columns(names, self.roles, arrays.names())
 
     def _require_parts(self, arrays: Held) -> None:
         name, names = self._features_name, arrays.names()

@@ -166,26 +166,40 @@ def label(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def chosen_columns(names: tuple[str, ...], roles: Roles) -> NDArray[np.intp] | None:
+def _excluded(roles: Roles, arrays: Sequence[str]) -> tuple[str, ...]:
+    """Return the exclusions among the features; other arrays, such as those of other targets, are no features."""
+    return tuple(name for name in roles.exclude if arrays_of([name], arrays)[0] not in arrays)
+
+
+def chosen_columns(names: tuple[str, ...], roles: Roles, arrays: Sequence[str]) -> NDArray[np.intp] | None:
     """Return the places of the features that a configuration names, or ``None`` for all.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the features; empty if they have none.
+    roles : Roles
+    arrays : sequence of str
+        Names of the arrays beside each other.
 
     Raises
     ------
     DataError
         If they are named, but the columns have no names.
     """
-    if not roles.patterns and not roles.exclude:
+    exclude = _excluded(roles, arrays)
+    if not roles.patterns and not exclude:
         return None
     if not names:
         do = "save an array feature_names beside the features"
         raise refusal("names of the features, to choose among them", "none", do)
-    left = set(chosen(names, roles.patterns, roles.exclude))
+    left = set(chosen(names, roles.patterns, exclude))
     return np.array([place for place, name in enumerate(names) if name in left], dtype=np.intp)
 
 
-def require_all_features(roles: Roles) -> None:
+def require_all_features(roles: Roles, arrays: Sequence[str]) -> None:
     """Raise `DataError` if a configuration chooses among the columns of features that are read where they lie."""
-    if roles.patterns or roles.exclude:
+    if roles.patterns or _excluded(roles, arrays):
         do = "save the features to search as an array of their own"
         raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
 

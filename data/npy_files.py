@@ -221,7 +221,7 @@ class NpyFiles:
             do = "say by --features which array holds the features"
             require_present(self._features_name, names, "array", do)
         X = NpyFile(self._features_file)
-        require_all_features(self.roles)
+        require_all_features(self.roles, names)
         require_parts(self, self._features_file.stem, self.roles)
         require_bounded(X, X.shape[0])
         return X

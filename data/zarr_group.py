@@ -170,7 +170,7 @@ class ZarrGroup:
             found = "a single array"
             raise refusal("a Zarr group with the arrays of features and target", found, "name the folder around it")
         X = self._array(self._features_name, "say by --features which array holds the features")
-        require_all_features(self.roles)
+        require_all_features(self.roles, self.names())
         require_parts(self, self._features_name, self.roles)
         require_bounded(X, X.shape[0])
         return X

@@ -139,13 +139,13 @@ class Recorded:
         if isinstance(wanted, GroupsConfig):
             return self._folds_of_groups(wanted)
         if not self.is_independent:
-            return self._apart(blocked_folds(self.rows, wanted.folds, wanted.embargo))
+            return self.apart(blocked_folds(self.rows, wanted.folds, wanted.embargo))
         if wanted.embargo:
             raise DataError(
                 f'split: expected no embargo beside rows = "independent", found {wanted.embargo}; leave it out'
             )
         parts = blocked_folds(np.arange(len(self.order)), wanted.folds)
-        return self._apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
+        return self.apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
 
     def _folds_of_groups(self, wanted: GroupsConfig) -> Folds:
         names = self.groups_of(self.order)
@@ -177,9 +177,9 @@ class Recorded:
         return self._folds_by([self.rows[labels == name] for name in names])
 
     def _folds_by(self, parts: Sequence[Index]) -> Folds:
-        return self._apart([(self.rows, part) for part in parts])
+        return self.apart([(self.rows, part) for part in parts])
 
-    def _apart(self, folds: Folds) -> Folds:
+    def apart(self, folds: Folds) -> Folds:
         """Leave out the training rows that are validation rows or, by their lags, see some."""
         return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
 
@@ -392,7 +392,7 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = [_given(rest, fold) for fold in validation.given]
+        folds = rows.apart([_given(rows, fold) for fold in validation.given])
         said = f"{len(folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
         folds = rows.folds_as_supplied()
@@ -405,8 +405,8 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
     return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
 
 
-def _given(rest: Recorded, fold: GivenFold) -> tuple[Index, Index]:
-    train, validation = _rows(rest, fold.train), _rows(rest, fold.validation)
+def _given(left: Recorded, fold: GivenFold) -> tuple[Index, Index]:
+    train, validation = _rows(left, fold.train), _rows(left, fold.validation)
     both = np.intersect1d(train, validation)
     if both.size:
         raise DataError(

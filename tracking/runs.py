@@ -196,16 +196,17 @@ class SearchRun:
     @property
     def is_at_home(self) -> bool:
         """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
-        name = self._configured_name
+        name = self._home
         return name is None or name == self.store.client.get_experiment(self.experiment_id).name
 
     @property
-    def _configured_name(self) -> str | None:
+    def _home(self) -> str | None:
+        """Name of the experiment that the search's configuration names."""
         try:
             config = tomllib.loads(self.read(self.run_id, "config.toml").decode())
         except (MlflowException, OSError, ValueError):  # it was killed before it wrote one
             return None
-        return str(config.get("name"))
+        return str(config.get("experiment") or config.get("name"))
 
     @classmethod
     def tagged(cls, store: Store, experiment: str, tag: str, value: str) -> SearchRun | None:
@@ -555,7 +556,7 @@ def elsewhere(store: Store, search_id: str) -> str | None:
             return f"its run was deleted; `mlflow runs restore --run-id {run.run_id}` brings it back"
         if not run.is_at_home:
             return (
-                f"one lies in experiment {experiment.name!r}, and its configuration names {run._configured_name!r}; "
+                f"one lies in experiment {experiment.name!r}, and its configuration names {run._home!r}; "
                 "if you renamed that experiment, rename it back"
             )
     return None

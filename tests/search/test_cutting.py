@@ -249,3 +249,11 @@ def test_the_plan_counts_the_rows_that_see_another_part_through_lags():
     shuffled = cut({"validation": {"fraction": 0.2}, "test": {"fraction": 0.2}}, lags=(0, 3), rows="independent")
     used = sum(map(len, (*rows(shuffled)[0], rows_of(shuffled.test))))
     assert shuffled.shown["left_out"].startswith(f"{N_ROWS - used} rows: 3 without a past")
+
+
+def test_folds_as_given_keep_apart_through_lags_and_within_the_rows_to_train_on():
+    folds = [{"train": [10, 20], "validation": [0, 10]}, {"train": [0, 10], "validation": [10, 20]}]
+    split = {"train": [0, 15], "validation": {"given": folds}, "test": [20, 29]}
+    first, second = rows(cut(split, lags=(0, 1, 2)))
+    assert (first[0].tolist(), first[1].tolist()) == ([*range(12, 15)], [*range(2, 10)])
+    assert (second[0].tolist(), second[1].tolist()) == ([*range(2, 10)], [*range(10, 15)])

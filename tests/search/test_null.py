@@ -162,7 +162,7 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     ],
 )
 def test_bad_input_is_one_line(result, invoke, options, said):
-    code, out, err = invoke("null", result.search_id, *options)
+    code, out, err = invoke("null", result.search_id, "--quiet", *options)
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert re.search(said, err), err

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regsearch import SearchConfig, from_arrays, run_search
+from regsearch import SearchConfig, from_arrays, run_search, run_targets
 from regsearch.errors import PromotionRefusedError, SearchNotFoundError
 from regsearch.search.promotion import promote
+from regsearch.search.redrawing import redraw
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
@@ -154,3 +155,19 @@ def test_a_moved_file_is_named_by_an_option_and_its_values_decide(searched, work
     assert code == 0
     said = [f"reading search {searched.search_id} …", "reading moved.npz …", "promoting the winner …"]
     assert error.splitlines() == said
+
+
+@pytest.mark.slow
+def test_searches_of_several_targets_and_of_a_named_experiment_are_found_again(workspace, recording):
+    np.savez("two.npz", X=recording.X, speed=recording.X[:, 0], pupil=recording.y)
+    config = SearchConfig.from_toml("""
+        name = "two"
+        experiment = "lab"
+        data = { source = "two.npz", target = ["speed", "pupil"] }
+        families.ridge.alpha = [1.0]
+    """)
+    for target, result in zip(("speed", "pupil"), run_targets(config, promote=False, progress=False), strict=True):
+        assert promote(result.search_id).model == f"two-{target}"
+        assert redraw(result.search_id, workspace / target)
+    one = run_search(config.updated(target="pupil", name="one"), promote=False, progress=False)
+    assert promote(one.search_id, again=True).model == "one"
