@@ -16,6 +16,9 @@ Indices = NDArray[np.intp]
 _JITTER = 1e-10
 """Share by which the diagonal of the Gram matrix is raised, so that duplicate columns leave it positive definite."""
 
+_DEPENDENT = 1e-8
+"""Share of a column's squared norm that is left of an independent one."""
+
 COPY_COST = 6
 """Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
 
@@ -182,6 +185,12 @@ class ActiveSystem:
             half -= self._constraints @ np.linalg.solve(self._metric, self._constraints.T @ half)
         solution: Vector = blas.dtrsv(self._factor, half, lower=1, trans=1, overwrite_x=1)
         return solution[self._selected]
+
+    @property
+    def may_be_dependent(self) -> bool:
+        """Whether a column may depend on those before it, so that only the raised diagonal keeps the factor regular."""
+        pivots = np.einsum("ii->i", self._factor)[: self._size] ** 2
+        return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(self._members)).any())
 
     def combine(self, coefficients: Vector) -> Vector:
         """Return ``A_S x``."""

@@ -13,6 +13,7 @@ from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.correlations import Correlations
 from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.dual import DualNewton
+from regsearch.search.solvers.face import least_norm
 from regsearch.search.solvers.neighbours import Neighbours
 from regsearch.search.solvers.point import Point
 from regsearch.search.solvers.primal import feature_sign_search, newton
@@ -32,6 +33,15 @@ _STRIDE = 0.5
 _SATURATED = 0.9
 """Share of the rank from which Newton's method has little room, so that a short search from the nearest solution, if it
 is near, comes before the path is followed."""
+
+_ON_THE_FACE = 1e-9
+"""Relative distance from ``l1`` of the correlations of columns that may have a weight."""
+
+_NEAR_THE_FACE = 1e-5
+"""The same before the last refinement."""
+
+_EXACT = 1e-12
+"""Relative duality gap of a solution that is as good as another."""
 
 _SHORT_SEARCH = 200
 _PRIMAL_STEPS = 60
@@ -89,6 +99,7 @@ class ElasticNetPath:
         pool = design.matrix.pool
         system = ActiveSystem(pool)
         self._design = design
+        self._system = system
         self._tolerance = tolerance
         self._polish = polish
         self._correlations = Correlations(design.columns, pool)
@@ -140,6 +151,7 @@ class ElasticNetPath:
             if not curved and point is None:
                 start, point = self._from_above(penalty, limit)
             if point is not None:
+                point = self._canonical(penalty, point)
                 self._solved.add(penalty, point, self._conditions.correlation)
                 return point
         if n_rows * penalty.l2 >= _BARELY_CURVED:
@@ -147,9 +159,27 @@ class ElasticNetPath:
                 penalty, start.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
             )
         if point is None or (not curved and point.gap > self._tolerance):
-            point = self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features)
+            point = self._canonical(penalty, self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features))
         self._solved.add(penalty, point, None)
         return point
+
+    def _canonical(self, penalty: Penalty, point: Point) -> Point:
+        """Return the same solution, or where there are several that of least norm; see `solvers.face`."""
+        if penalty.l2 > 0.0:
+            return point
+        near = np.flatnonzero(np.abs(self._conditions.correlation) >= (1 - _NEAR_THE_FACE) * penalty.l1)
+        if np.isin(near, point.features).all() and not self._system.may_be_dependent:
+            return point
+        self._conditions.judge(penalty, point.features, point.values)
+        correlation = self._conditions.correlation
+        face = np.union1d(np.flatnonzero(np.abs(correlation) >= (1 - _ON_THE_FACE) * penalty.l1), point.features)
+        signs = np.sign(correlation[face])
+        found = least_norm(np.asarray(self._design.columns[face]), signs, point.weights(correlation.size)[face])
+        if found is None:
+            return point
+        taken = np.flatnonzero(found)
+        other, _ = self._conditions.judge(penalty, face[taken], found[taken])
+        return other if other.gap <= max(point.gap, _EXACT) else point
 
     def _search(self, penalty: Penalty, start: Point, max_steps: int) -> Point:
         return feature_sign_search(
