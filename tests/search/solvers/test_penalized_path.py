@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from regsearch import ConfigError, DataError, penalized_path
+from regsearch import ConfigError, DataError, PenaltySearchCV, penalized_path
 
 TIGHT = {"tol": 1e-14, "max_iter": 100_000}
 
@@ -66,6 +66,16 @@ def test_a_target_that_does_not_vary_needs_no_weight():
     found = penalized_path(X, np.full(len(X), 2.0), [0.1, 0.0])
     assert not found.coef.any()
     np.testing.assert_allclose(found.intercept, 2.0)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("scale", ["unit-norm", "standard", "none"])
+def test_columns_that_do_not_vary_get_no_weight_under_any_scale(scale):
+    y = np.random.default_rng(0).standard_normal(40)
+    found = penalized_path(np.ones((40, 2)), y, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], scale=scale)
+    assert not found.coef.any()
+    assert not found.duality_gap.any()
+    assert not PenaltySearchCV(scale=scale).fit(np.ones((40, 2)), y).coef_.any()
 
 
 X, Y = table()
