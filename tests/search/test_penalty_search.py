@@ -349,6 +349,13 @@ def test_data_that_cannot_be_searched_are_refused_in_one_line():
         only(lasso=[0.1]).fit(X, np.c_[y, np.ones(60)])
     with pytest.raises(DataError, match=r"sample_weight: expected one weight for each of the 60 rows, found \(3,\)"):
         only(lasso=[0.1]).fit(X, y, sample_weight=np.ones(3))
+    for scaled in ((X * 1e160, y), (X * 1e-300, y), (X, y * 1e160), (X, y * 1e-300)):
+        with pytest.raises(DataError, match="[Xy]: expected magnitudes and differences between 1e-100 and"):
+            only(lasso=[0.1]).fit(*scaled)
+    with pytest.raises(DataError, match="sample_weight: expected weights of 0 or between .*, found 1e-200"):
+        only(lasso=[0.1]).fit(X, y, sample_weight=np.full(60, 1e-200))
+    with pytest.raises(DataError, match="X: expected no masked values, found 1, the first in row 0"):
+        only(lasso=[0.1]).fit(np.ma.masked_equal(X, X[0, 0]), y)
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
 
