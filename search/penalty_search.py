@@ -178,6 +178,9 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         config = self._config()
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
+        if not splits:
+            do = "give one or more; an iterator is used up by its first fit, so give a list"
+            raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
         developments = [rows.development(target, splits) for target in targets]
         workers = effective_n_jobs(self.n_jobs)
         n_trials = config.n_trials - (self.tracking is None)  # without runs there is no baseline
