@@ -15,9 +15,7 @@ _SPOILT = -10.0
 _COVARIATES_ALONE = "the covariates alone predict the target: the winner gives no feature a weight"
 
 
-def notes(
-    trials: Sequence[Trial], winner: Trial, config: SearchConfig, *, has_covariates: bool = False
-) -> list[str]:
+def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, *, has_covariates: bool = False) -> list[str]:
     """Return everything that a person should know of a finished search, one sentence each.
 
     Parameters

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from regsearch.data.annotations import Annotations
 from regsearch.data import Recording
+from regsearch.data.annotations import Annotations
 from regsearch.errors import DataError
 
 finite = st.floats(-1e6, 1e6, width=32)
