@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.plausibility import Ranges, require_weighable
 from regsearch.errors import DataError
 
 Labels = NDArray[np.str_]
@@ -83,6 +84,7 @@ def _require_weights(weights: NDArray[np.float64]) -> None:
         )
     if not weights.any():
         raise DataError("weights: expected some above 0, found all zero; give the rows that count a weight")
+    require_weighable(weights, "weights")
 
 
 def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...]) -> None:
@@ -97,6 +99,7 @@ def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...]) -> 
                 f"covariate {name}: expected a column that varies, found {column[0]:g} in every row; the intercept is "
                 "fitted anyway, leave it out"
             )
+        Ranges.of(column).require_squares(f"covariate {name}")
         for earlier in range(place):
             if np.array_equal(values[:, earlier], column):
                 found = f"a copy of {named[earlier]}"

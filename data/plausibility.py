@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ class Ranges:
 
     low: NDArray[np.floating]
     high: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> Self:
+        """Return the ranges of values of shape (n_rows,) or (n_rows, n_columns)."""
+        columns = values.reshape(len(values), -1)
+        return cls(columns.min(axis=0), columns.max(axis=0))
 
     def require_squares(self, what: str, names: Sequence[str] = ()) -> None:
         """Raise `DataError` if the square of a column's values, or of their differences, leaves double precision."""
@@ -76,6 +83,26 @@ class Ranges:
     def _at_fill_values(self) -> list[int]:
         fills = np.array(_FILL_VALUES).astype(self.high.dtype)
         return np.flatnonzero(np.isin(self.high, fills)).tolist()
+
+
+def require_unmasked(values: Any, what: str) -> None:
+    """Raise `DataError` if a value of an array is masked, which counts as missing."""
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(0, dtype=bool)
+    if mask.any():
+        raise DataError(
+            f"{what}: expected no masked values, found {int(mask.sum())}, the first in row {np.argwhere(mask)[0][0]} "
+            "(from 0); drop or fill them first"
+        )
+
+
+def require_weighable(weights: NDArray[np.float64], what: str) -> None:
+    """Raise `DataError` if a weight above zero is so large or small that weighted squares leave double precision."""
+    wrong = weights[(weights > _LARGEST) | ((weights > 0) & (weights < _SMALLEST))]
+    if wrong.size:
+        raise DataError(
+            f"{what}: expected weights of 0 or between {_SMALLEST:g} and {_LARGEST:g}, found {wrong[0]:.3g}; "
+            "divide them all by their mean"
+        )
 
 
 def sorted_note(y: NDArray[np.float64], target: str) -> str | None:

@@ -23,6 +23,8 @@ from regsearch.data.row_sums import row_sums
 from regsearch.errors import DataError
 
 _SHOWN_AFTER_SECONDS = 2
+_EXPLAINED = 1e-10
+"""Share of a target's deviation up to which what covariates leave of it is rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +229,35 @@ def _checked_target(
     scan.ranges.require_squares(what, (target,))
     scan.ranges.require_no_fill(y[:, None], what, (target,))
     if annotations.covariates is not None:
-        for place, column in enumerate(annotations.covariates.T):
-            if np.array_equal(column, y):
-                name = covariate_names[place] if covariate_names else place
-                raise DataError(f"{what} equals the covariate {name}, so nothing is left to predict; drop that one")
+        _require_unexplained(y, annotations.covariates, what, covariate_names)
     annotations.update(digest)
     return digest.hexdigest()
+
+
+def _require_unexplained(
+    y: NDArray[np.float64], covariates: NDArray[np.float64], what: str, names: tuple[str, ...]
+) -> None:
+    """Raise `DataError` if covariates and an intercept fit a target but for rounding error."""
+    for place, column in enumerate(covariates.T):
+        if _explains(column[:, None], y):
+            found = "equals" if np.array_equal(column, y) else "is a linear function of"
+            name = names[place] if names else place
+            raise DataError(f"{what} {found} the covariate {name}, so nothing is left to predict; drop that one")
+    if _explains(covariates, y):
+        named = ", ".join(names or map(str, range(covariates.shape[1])))
+        raise DataError(
+            f"{what} is a linear function of the covariates {named}, so nothing is left to predict; drop some of them"
+        )
+
+
+def _explains(columns: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    if len(y) <= columns.shape[1] + 1:
+        return False
+    centred = columns - columns.mean(axis=0)
+    norms, deviation = np.linalg.norm(centred, axis=0), y - y.mean()
+    centred /= np.where(norms > 0, norms, 1.0)
+    weights = np.linalg.lstsq(centred, deviation)[0]
+    return bool(np.linalg.norm(deviation - centred @ weights) < _EXPLAINED * np.linalg.norm(deviation))
 
 
 def _require_shapes(X: Matrix, y: NDArray[np.float64], source: str, target: str) -> None:

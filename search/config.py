@@ -401,12 +401,14 @@ class SearchConfig(Section):
             If the recording is of another target, or lacks the names by which the configuration chooses features.
         """
         if not isinstance(recording, Recording):
-            do = (
-                "give a path by config.on(path)"
-                if isinstance(recording, str | Path)
-                else "make one by from_frame(frame, target) or from_arrays(X, y)"
-            )
-            raise ConfigError(f"data: expected a recording, found an object of type {type(recording).__name__}; {do}")
+            found, do = f"an object of type {type(recording).__name__}", "make one by from_frame(frame, target)"
+            if isinstance(recording, str | Path):
+                do = "give a path by config.on(path)"
+            elif isinstance(recording, Sequence) and all(isinstance(one, Recording) for one in recording):
+                found, do = f"{len(recording)} of them", "call run_targets for one search of each"
+            else:
+                do += " or from_arrays(X, y)"
+            raise ConfigError(f"data: expected a recording, found {found}; {do}")
         roles, target = self.data.roles, recording.target
         if target not in roles.targets and roles.targets != DataConfig().targets:
             expected = " or ".join(map(repr, roles.targets))

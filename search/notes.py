@@ -12,9 +12,10 @@ from regsearch.search.trial import Trial, best_of_each_family
 
 _EDGE = 0.02
 _SPOILT = -10.0
+_COVARIATES_ALONE = "the covariates alone predict the target: the winner gives no feature a weight"
 
 
-def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[str]:
+def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, *, has_covariates: bool = False) -> list[str]:
     """Return everything that a person should know of a finished search, one sentence each.
 
     Parameters
@@ -23,6 +24,8 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[
     winner : Trial
     config : SearchConfig
         With absolute strengths; see `search.strengths`.
+    has_covariates : bool
+        Whether columns were fitted beside the features without a penalty.
     """
     uncertified = sum(trial.duality_gap > config.tolerance for trial in trials)
     doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
@@ -31,6 +34,7 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[
         *_edges_of_each_family(trials, winner, config),
         *_all_zero(trials),
         *_useless(winner),
+        *([_COVARIATES_ALONE] if has_covariates and winner.n_nonzero == 0 and winner.r2_validation > 0 else []),
         *_silent_features(trials),
         *([doubt] if uncertified else []),
         *early_stops(trials, config),

@@ -56,8 +56,8 @@ def known_as(search: Search) -> str:
 
 
 def _against_chance(search: Search) -> list[str]:
-    winner = search.winner
-    if winner.n_nonzero and winner.r2_validation > 0:
+    winner, covariates = search.winner, search.development.model.covariates
+    if (winner.n_nonzero or covariates is not None) and winner.r2_validation > 0:
         return []
     return [
         f"{winner.name} predicts no better than a mean does (R² validation {winner.r2_validation:.4f}, "

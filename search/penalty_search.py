@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
+from regsearch.data.plausibility import Ranges, require_unmasked, require_weighable
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
 from regsearch.search.config import Rule, SearchConfig
@@ -161,17 +162,25 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         ConfigError
             If a parameter is not one of those above.
         DataError
-            If a target is constant, the weights are no weights, or a split has too few rows.
+            If a target is constant, a value is masked, squares of values leave double precision, the weights are no
+            weights, or a split has too few rows.
         NoWinnerError
             If no fit reached the tolerance.
         """
+        for name, one in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            require_unmasked(one, name)
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
+        targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
+        Ranges.of(values).require_squares("X")
+        Ranges.of(targets.T).require_squares("y")
         config = self._config()
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
-        targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
+        if not splits:
+            do = "give one or more; an iterator is used up by its first fit, so give a list"
+            raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
         developments = [rows.development(target, splits) for target in targets]
         workers = effective_n_jobs(self.n_jobs)
         n_trials = config.n_trials - (self.tracking is None)  # without runs there is no baseline
@@ -189,6 +198,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the predictions of the chosen model, shape (n_rows,) or (n_rows, n_targets), in target units."""
         check_is_fitted(self)
+        require_unmasked(X, "X")
         X = validate_data(self, X, reset=False, dtype=list(_TYPES))
         predicted: NDArray[np.float64] = X @ self.coef_.T + self.intercept_
         return predicted
@@ -322,6 +332,7 @@ def _weights(given: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None
         raise DataError(f"sample_weight: expected finite weights of at least 0, found {wrong[0]:g}")
     if not weights.any():
         raise DataError("sample_weight: expected some weights above zero, found that every weight is zero")
+    require_weighable(weights, "sample_weight")
     return weights
 
 

@@ -168,12 +168,13 @@ def matrix_of(
             part[constant[block]] = 0.0
             if scale != "none":
                 part /= divisor[block, None]
+    largest = float(divisor[~constant].max(initial=0.0))
     if scale == "none":
-        divisor = np.where(constant, 1.0, divisor[~constant].max(initial=0.0))
-        if columns is not None:
-            columns /= divisor.min(initial=np.inf, where=~constant)
+        divisor = np.where(constant, 1.0, largest)
+        if columns is not None and largest > 0:
+            columns /= largest
     left_over = remainder if remainder.any() else None
     normalisation = Normalisation(mean, divisor, constant, left_over, roots, nuisance, loadings)
-    unit = {"unit-norm": 1.0, "standard": total**-0.5, "none": 1 / float(divisor[~constant].max(initial=1e-300))}
+    unit = {"unit-norm": 1.0, "standard": total**-0.5, "none": 1 / largest if largest > 0 else 1.0}
     made = Streamed(X, normalisation) if columns is None else columns
     return Matrix(made, normalisation, total, unit[scale], float(eps) * max(X.shape))

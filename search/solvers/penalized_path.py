@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data import Scale, fits_in_memory
+from regsearch.data.plausibility import Ranges, require_unmasked, require_weighable
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.path import RegularizationPath
@@ -73,7 +74,7 @@ def penalized_path(
     Raises
     ------
     DataError
-        If the shapes do not fit together, or a value is not finite.
+        If the shapes do not fit together, a value is masked or not finite, or squares leave double precision.
     ConfigError
         If a strength, the scale or the tolerance is not one of those above.
 
@@ -130,16 +131,20 @@ def _rows(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[np.floating], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return the rows that count, their target and their weights; without `sample_weight` all count the same."""
+    for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+        require_unmasked(given, name)
     values, target = np.asarray(X), np.asarray(y, dtype=np.float64)
     if values.dtype != np.float32:
         values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape:
         raise DataError(f"X: expected a table of rows and columns, found shape {values.shape}")
     _require_finite("X", values)
+    Ranges.of(values).require_squares("X")
     n_rows = len(values)
     if target.shape != (n_rows,):
         raise DataError(f"y: expected one number for each of the {n_rows} rows of X, found shape {target.shape}")
     _require_finite("y", target)
+    Ranges.of(target).require_squares("y")
     if sample_weight is None:
         return values, target, None
     weights = np.asarray(sample_weight, dtype=np.float64)
@@ -151,6 +156,7 @@ def _rows(
     if weights.min() < 0 or not weights.any():
         found = f"{weights.min():g}" if weights.any() else "that every weight is zero"
         raise DataError(f"sample_weight: expected weights of at least 0 and some above, found {found}")
+    require_weighable(weights, "sample_weight")
     counts = weights > 0
     if not counts.all():
         values, target, weights = values[counts], target[counts], weights[counts]

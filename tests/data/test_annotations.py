@@ -53,6 +53,8 @@ def test_labels_that_read_alike_when_joined_are_told_apart():
         ({"weights": np.array([1.0, 1.0, np.nan, 1.0])}, "weights: expected numbers of at least 0, found nan at row 2"),
         ({"weights": np.zeros(4)}, "weights: expected some above 0, found all zero"),
         ({"weights": np.ones((4, 2))}, "weights: expected 1 dimension(s), found shape (4, 2)"),
+        ({"weights": np.full(4, 1e-200)}, "weights: expected weights of 0 or between 1e-100 and 1e+100, found 1e-200"),
+        ({"covariates": np.array([[1.0], [2e160], [2.0], [3.0]])}, "covariate light: expected magnitudes"),
         ({"covariates": np.ones(4)}, "covariates: expected 2 dimension(s), found shape (4,)"),
         ({"covariates": np.ones((4, 1))}, "covariate light: expected a column that varies, found 1 in every row"),
         ({"covariates": np.array([[1.0], [np.inf], [2.0], [3.0]])}, "covariate light: expected finite numbers"),

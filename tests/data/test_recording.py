@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regsearch.data import Recording
+from regsearch.data.annotations import Annotations
 from regsearch.errors import DataError
 
 finite = st.floats(-1e6, 1e6, width=32)
@@ -64,3 +65,17 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_located():
 def test_feature_names_are_one_per_column():
     with pytest.raises(DataError, match="2 feature names for 3 columns"):
         Recording.checked(np.zeros((4, 3)), np.arange(4.0), source="here", feature_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("covariates", "said"),
+    [
+        (lambda y, light: y[:, None], "here: y equals the covariate 0, so nothing is left"),
+        (lambda y, light: np.c_[light, 2 * y + 1], "here: y is a linear function of the covariate 1, so nothing"),
+        (lambda y, light: np.c_[light, y - light], "y is a linear function of the covariates 0, 1, so nothing is left"),
+    ],
+)
+def test_a_target_that_the_covariates_determine_is_refused(covariates, said):
+    y, light = np.random.default_rng(0).standard_normal((2, 30))
+    with pytest.raises(DataError, match=said):
+        Recording.checked(np.ones((30, 1)), y, source="here", annotations=Annotations(covariates=covariates(y, light)))

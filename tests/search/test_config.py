@@ -405,3 +405,10 @@ def test_data_in_memory_that_are_not_as_configured_are_refused_in_one_line(keys,
     if not isinstance(made, Recording):
         with pytest.raises(RegsearchError, match=says):
             run_search("own-data", data=made)
+
+
+@pytest.mark.parametrize("config", ["default", SearchConfig.from_preset("default")])
+def test_recordings_of_several_targets_are_sent_to_the_function_for_them(config):
+    several = from_frame(pd.DataFrame(np.random.default_rng(0).standard_normal((9, 3)), columns=[*"xyz"]), ["y", "z"])
+    with pytest.raises(ConfigError, match="expected a recording, found 2 of them; call run_targets for one search of"):
+        run_search(config, data=several)

@@ -333,6 +333,7 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"random_state": -1}, "PenaltySearchCV: seed: .*found -1"),
         ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
         ({"cv": [([0, 1, 1], [2])]}, "cv: split 0: expected each row once, found row 1 again"),
+        ({"cv": []}, "cv: expected pairs of training and validation rows, found none; give one or more; an iterator"),
         ({"cv": [([0], [2])]}, "cv: split 0: expected at least 2 rows to train on and 1 to validate on, found 1 and 1"),
     ],
 )
@@ -343,12 +344,28 @@ def test_a_parameter_that_cannot_be_used_is_refused_in_one_line(given, said):
     assert "\n" not in str(raised.value)
 
 
+def test_numbers_of_numpy_are_numbers():
+    X, y = table()
+    model = only(lasso=True).set_params(
+        n_trials=np.int64(2), cv=np.int64(3), tolerance=np.float32(1e-4), n_jobs=np.int64(1)
+    )
+    assert len(model.fit(X, y).cv_results_["params"]) == 2
+    assert only(lasso={"of": "max", "points": np.int64(2)}).fit(X, y).n_splits_ == 5
+
+
 def test_data_that_cannot_be_searched_are_refused_in_one_line():
     X, y = table()
     with pytest.raises(DataError, match="y: expected values that vary, found 1 in every row"):
         only(lasso=[0.1]).fit(X, np.c_[y, np.ones(60)])
     with pytest.raises(DataError, match=r"sample_weight: expected one weight for each of the 60 rows, found \(3,\)"):
         only(lasso=[0.1]).fit(X, y, sample_weight=np.ones(3))
+    for scaled in ((X * 1e160, y), (X * 1e-300, y), (X, y * 1e160), (X, y * 1e-300)):
+        with pytest.raises(DataError, match=r"[Xy]: expected magnitudes and differences between 1e-100 and"):
+            only(lasso=[0.1]).fit(*scaled)
+    with pytest.raises(DataError, match=r"sample_weight: expected weights of 0 or between .*, found 1e-200"):
+        only(lasso=[0.1]).fit(X, y, sample_weight=np.full(60, 1e-200))
+    with pytest.raises(DataError, match="X: expected no masked values, found 1, the first in row 0"):
+        only(lasso=[0.1]).fit(np.ma.masked_equal(X, X[0, 0]), y)
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
 

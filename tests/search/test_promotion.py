@@ -102,6 +102,18 @@ def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forc
     assert promote(result.search_id, data=unrelated(), force=True).version == "1"
 
 
+@pytest.mark.slow
+def test_a_winner_of_covariates_alone_is_said_to_be_one_and_promoted(workspace):
+    rng = np.random.default_rng(0)
+    X, light = rng.standard_normal((120, 40)), rng.standard_normal(120)
+    data = from_arrays(X, 2 * light + 0.5 * rng.standard_normal(120), covariates=light)
+    config = SearchConfig.from_toml('name = "light"\n[families.lasso]\nalpha = [0.5, 5.0]\n').on(data)
+    result = run_search(config, data=data, progress=False)
+    assert result.winner.r2_validation > 0.9
+    assert "the covariates alone predict the target: the winner gives no feature a weight" in result.notes
+    assert result.promotion is not None
+
+
 def forge_metric(store, run_id):
     store.client.log_metric(run_id, "r2_validation", 0.9999)
 

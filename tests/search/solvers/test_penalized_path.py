@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from regsearch import ConfigError, DataError, penalized_path
+from regsearch import ConfigError, DataError, PenaltySearchCV, penalized_path
 
 TIGHT = {"tol": 1e-14, "max_iter": 100_000}
 
@@ -68,6 +68,16 @@ def test_a_target_that_does_not_vary_needs_no_weight():
     np.testing.assert_allclose(found.intercept, 2.0)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("scale", ["unit-norm", "standard", "none"])
+def test_columns_that_do_not_vary_get_no_weight_under_any_scale(scale):
+    y = np.random.default_rng(0).standard_normal(40)
+    found = penalized_path(np.ones((40, 2)), y, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], scale=scale)
+    assert not found.coef.any()
+    assert not found.duality_gap.any()
+    assert not PenaltySearchCV(scale=scale).fit(np.ones((40, 2)), y).coef_.any()
+
+
 X, Y = table()
 
 
@@ -82,6 +92,13 @@ X, Y = table()
         ({"tolerance": 0}, "tolerance: expected a number between 0 and 1, found 0"),
         ({"X": Y}, r"X: expected a table of rows and columns, found shape \(30,\)"),
         ({"X": np.where(np.arange(30)[:, None] == 4, np.nan, X)}, r"X: .* found 12 .*, the first in row 4"),
+        ({"X": X * 1e160}, r"X: expected magnitudes .* between 1e-100 and 1e\+100, found"),
+        ({"X": X * 1e-300}, "X: expected magnitudes .*, found values that differ by"),
+        ({"y": Y * 1e160}, "y: expected magnitudes"),
+        ({"y": Y * 1e-300}, "y: expected magnitudes"),
+        ({"sample_weight": np.full(30, 1e-200)}, "sample_weight: expected weights of 0 or between .*, found 1e-200"),
+        ({"X": np.ma.masked_greater(X, 9)}, r"X: expected no masked values, found \d+, the first in row \d+"),
+        ({"y": np.ma.masked_equal(Y, Y[7])}, "y: expected no masked values, found 1, the first in row 7"),
         ({"y": Y[:5]}, r"y: expected one number for each of the 30 rows of X, found shape \(5,\)"),
         ({"sample_weight": np.ones(3)}, r"sample_weight: .* found shape \(3,\)"),
         ({"sample_weight": np.zeros(30)}, "sample_weight: .* every weight is zero"),
