@@ -38,7 +38,7 @@ def test_types_of_arrow_are_numbers_as_those_of_numpy_are():
     assert str(arrow["b"].dtype) == "bool[pyarrow]"
     assert from_frame(arrow, "speed").sha256 == from_frame(plain, "speed").sha256
     arrow.loc[1, "b"] = None
-    with pytest.raises(DataError, match="X has 1 value.s. that are missing"):
+    with pytest.raises(DataError, match=r"X has 1 value.s. that are missing"):
         from_frame(arrow, "speed")
 
 
@@ -223,7 +223,7 @@ def test_a_table_of_polars_or_arrow_is_the_same_recording():
         from_frame(mixed, "speed")
     with pytest.raises(DataError, match=r"X has 1 value.s. that are missing"):
         from_frame(mixed.with_columns(b=pl.Series([1, None, 2])), "speed", exclude="day")
-    with pytest.raises(DataError, match="one of type DataFrame that pandas cannot hold .*; cast its columns"):
+    with pytest.raises(DataError, match=r"one of type DataFrame that pandas cannot hold .*; cast its columns"):
         from_frame(mixed.with_columns(b=pl.Series([1, 2, 3], dtype=pl.Int128)), "speed", exclude="day")
     with pytest.raises(DataError, match="found an object of type LazyFrame; collect a lazy one first"):
         from_frame(mixed.lazy(), "speed")

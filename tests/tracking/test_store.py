@@ -266,7 +266,7 @@ def test_without_a_driver_the_extra_is_named(workspace):
 
 
 def test_a_driver_with_another_name_than_its_package_is_named_by_its_package():
-    with pytest.raises(StoreError, match="needs a driver that is not installed; pip install mysqlclient$"):
+    with pytest.raises(StoreError, match=r"needs a driver that is not installed; pip install mysqlclient$"):
         open_store("mysql://me@127.0.0.1:9/mlflow")
 
 
