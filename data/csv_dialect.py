@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import BinaryIO
 
 from regsearch.data.columns import MAX_COLUMNS, require_few
@@ -45,8 +46,8 @@ class Dialect:
         One name per column; empty for a column without a name.
     lines : int
         Lines of the file up to the end of the header.
-    names_rows : bool
-        Whether the first column has no name and names the rows.
+    names_rows : int
+        How many of the first columns name or count the rows; they have no name here.
     notes : tuple of str
         What people should know about how the file is read.
     """
@@ -56,7 +57,7 @@ class Dialect:
     decimal: str | None
     names: tuple[str, ...]
     lines: int
-    names_rows: bool
+    names_rows: int
     notes: tuple[str, ...]
 
 
@@ -102,7 +103,7 @@ def group_marks(decimal: str) -> str:
     return {".": ",", ",": "."}[decimal] + "'\u2019 \u00a0\u202f"
 
 
-def dialect_of(file: BinaryIO, target: str) -> Dialect:
+def dialect_of(file: BinaryIO, target: str, others: Sequence[str] = ()) -> Dialect:
     """Find out how a file is written; this reads all of it, for its encoding.
 
     Parameters
@@ -110,6 +111,8 @@ def dialect_of(file: BinaryIO, target: str) -> Dialect:
     file : binary file
     target : str
         Name of the target's column.
+    others : sequence of str
+        Names or patterns of columns that have another part.
 
     Raises
     ------
@@ -127,15 +130,25 @@ def dialect_of(file: BinaryIO, target: str) -> Dialect:
     finally:
         text.detach()
     names = _column_names(sample, target)
-    names_rows = not names[0].strip() and any(row[0].strip() for row in sample.rows)
+    names_rows = int(not names[0].strip() and any(row[0].strip() for row in sample.rows))
+    saved_again = []
+    while names_rows < len(names) and _is_saved_index(
+        names[names_rows], [row[names_rows : names_rows + 1] for row in sample.rows]
+    ):
+        if any(fnmatchcase(names[names_rows], part) for part in (target, *others)):
+            break
+        saved_again.append(names[names_rows])
+        names[names_rows] = ""
+        names_rows += 1
     decimal = _decimal_mark(sample)
     notes = []
     if encoding == "cp1252":
         notes.append("it is not UTF-8 and was read as Windows-1252")
     if _are_numbers(sample.header) and not _count(sample.header):
         notes.append("its first line was read as the names of the columns, but holds numbers alone")
-    if names_rows:
+    if names_rows > len(saved_again):
         notes.append("its first column has no name and was left out: row names of R, or an index of pandas")
+    notes += [f"its column {name!r}, an index of pandas that counts the rows, was left out" for name in saved_again]
     return Dialect(encoding, sample.delimiter, decimal, tuple(names), sample.lines, names_rows, tuple(notes))
 
 
@@ -221,6 +234,12 @@ def _column_names(sample: _Sample, target: str) -> list[str]:
 def _name_rows(cells: Sequence[str]) -> bool:
     """Return whether these first cells are names or count the rows."""
     return (len(cells) > 1 and _count(cells)) or not any(_is_number(cell, *_MARKS) for cell in cells)
+
+
+def _is_saved_index(name: str, cells: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column is an index that pandas read as a column, named so, and saved again."""
+    counted = [[str(place)] for place in range(len(cells))]
+    return bool(re.fullmatch(r"Unnamed: 0(\.[0-9]+)*", name)) and len(cells) > 1 and list(cells) == counted
 
 
 def _count(cells: Sequence[str]) -> bool:

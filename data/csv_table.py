@@ -69,7 +69,7 @@ class CsvTable:
         """Return the columns of the table, with the types of their first values."""
         with naming(self.path):
             with open_regular(self.path) as file:
-                dialect = dialect_of(file, self.roles.target)
+                dialect = dialect_of(file, self.roles.target, self.roles.mentioned)
             options = _options(dialect, decimal_point=dialect.decimal or ".")
             with open_regular(self.path) as file, pa_csv.open_csv(file, **options) as batches:
                 types = [type_name(field.type) for field in batches.schema]
@@ -84,7 +84,7 @@ class CsvTable:
 
     def _dialect(self) -> Dialect:
         with open_regular(self.path) as file:
-            dialect = dialect_of(file, self.roles.target)
+            dialect = dialect_of(file, self.roles.target, self.roles.mentioned)
         require_columns(_named(dialect))
         self.roles.features_among(_named(dialect))
         return dialect

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import excluding, line, refusal, some, them
+from regsearch.data.refusal import excluding, line, refusal, short, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -254,7 +254,11 @@ def _as_pandas(values: Any) -> Any:
         table = getattr(values, method)()
     except (ValueError, TypeError, NotImplementedError) as error:
         found = f"one of type {type(values).__name__} that is none ({line(error)[:100]})"
-        raise _refusal("a table of rows and columns", found, "give one variable of it, or an array") from None
+        do = "give one variable of it, or an array"
+        if hasattr(values, "cast"):
+            found = f"one of type {type(values).__name__} that pandas cannot hold ({line(error)[:100]})"
+            do = "cast its columns to another type, such as Float64"
+        raise _refusal("a table of rows and columns", found, do) from None
     return table.rename(columns=str) if isinstance(table, pd.DataFrame) else table
 
 
@@ -305,9 +309,21 @@ def _labels(values: Any, what: str) -> NDArray[np.str_] | None:
     if np.ndim(values) == 0:
         do = "give an array, or the name of a column with from_frame"
         raise _refusal(f"one label for each row as {what}", repr(values), do)
-    if pd.isna(values).any():
+    given = np.asarray(values, dtype=object).reshape(-1)
+    if pd.isna(values).any() or pd.isna(given).any():
         raise _refusal(f"a label in every row of {what}", "a missing one", "name the group of each row")
-    labels: NDArray[np.str_] = np.asarray(values).reshape(-1).astype(np.str_)
+    try:
+        as_array = np.asarray(values).reshape(-1)
+        labels: NDArray[np.str_] = (given if as_array.dtype.kind == "T" else as_array).astype(np.str_)
+        text_of = dict(zip(given.tolist(), labels.tolist(), strict=True))
+    except (TypeError, ValueError) as error:
+        do = "give each row a text or a number"
+        raise _refusal(f"texts or numbers as {what}", f"other objects ({line(error)[:100]})", do) from None
+    label_of: dict[str, Any] = {}
+    for label, text in text_of.items():
+        if label_of.setdefault(text, label) != label:
+            found = f"{short(label_of[text])} and {short(label)}, which are the same as text"
+            raise _refusal(f"labels in {what} that differ as text", found, "rename one of them")
     return labels
 
 
@@ -381,7 +397,9 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
 def _is_real(dtype: Any) -> bool:
     import pandas as pd
 
-    return bool(pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype))
+    types = pd.api.types
+    is_number = types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype)  # Arrow's truth values are not numeric
+    return bool(is_number and not types.is_complex_dtype(dtype))
 
 
 def _but(nearest: list[str]) -> str:

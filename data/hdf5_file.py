@@ -6,11 +6,12 @@ Only what lies in the file itself is read: links to other files are not followed
 from __future__ import annotations
 
 import math
+import posixpath
 import zlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -67,7 +68,7 @@ class Hdf5Arrays:
 
     @classmethod
     def of(cls, file: h5py.File) -> Self:
-        """Find the arrays; links to other files, and links by name, are left alone."""
+        """Find the arrays; links are left alone."""
         headers = {}
 
         def visit(name: str, thing: h5py.Dataset | h5py.Group) -> None:
@@ -76,6 +77,21 @@ class Hdf5Arrays:
 
         file.visititems(visit)
         return cls(file, headers)
+
+    def with_links(self) -> Self:
+        """Return the arrays with those that are known by another name in the same file, too."""
+        import h5py
+
+        links = {}
+
+        def visit(name: str, link: Any) -> None:
+            if isinstance(link, h5py.SoftLink):
+                place = posixpath.join("/", posixpath.dirname(name), link.path).lstrip("/")
+                if header := self.headers.get(place):
+                    links[name] = header
+
+        self.file.visititems_links(visit)
+        return replace(self, headers=self.headers | links)
 
     @classmethod
     def _header(cls, name: str, thing: h5py.Dataset | h5py.Group) -> tuple[tuple[int, ...], str] | None:  # noqa: ARG003
@@ -129,8 +145,13 @@ class Hdf5Arrays:
             raise refusal(f"one label of {short(name)} per row", f"shape {dataset.shape}", "save one text per row")
         texts: list[str] = []
         size = 0
+        written = dataset.asstr("utf-8")  # a text of ASCII is the same in UTF-8, which many write into such arrays
         for start in range(0, dataset.shape[0], at_once):
-            texts += dataset.asstr()[start : start + at_once].reshape(-1).tolist()
+            try:
+                texts += written[start : start + at_once].reshape(-1).tolist()
+            except UnicodeDecodeError as error:
+                found = f"the byte 0x{error.object[error.start]:02x} in {short(name)}"
+                raise refusal("text in UTF-8", found, "save the texts as UTF-8") from None
             size += sum(map(len, texts[start:]))
             require_memory(8 * size, f"array {short(name)}")
         return np.array(texts, dtype=np.str_)
@@ -224,7 +245,7 @@ class Hdf5File(Hdf5Source[Hdf5Arrays]):
     """An HDF5 file with the features, shape (n_rows, n_features), and the target, (n_rows,) or (n_rows, 1)."""
 
     def _found_in(self, file: h5py.File) -> Hdf5Arrays:
-        return Hdf5Arrays.of(file)
+        return Hdf5Arrays.of(file).with_links()
 
 
 def _kind(dtype: np.dtype[Any]) -> str:

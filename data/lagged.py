@@ -12,6 +12,9 @@ from regsearch.data.blocks import Columnwise
 
 Indices = NDArray[np.intp]
 
+MOST_LAG = 2**31
+"""Every lag is smaller than this, so that rows and lags can be added."""
+
 
 def lag_sources(n_rows: int, lags: Sequence[int], groups: NDArray[np.generic] | None = None) -> tuple[Indices, Indices]:
     """Return the rows that have a past, and where each lag finds it.

@@ -57,6 +57,12 @@ class Roles:
         """Names or patterns of the columns that are features; empty for all."""
         return self.features if isinstance(self.features, tuple) else ()
 
+    @property
+    def mentioned(self) -> tuple[str, ...]:
+        """Every name or pattern that is given."""
+        features = (self.features,) if isinstance(self.features, str) else self.patterns
+        return (*features, *self.exclude, *self.numbers, *self.labels)
+
     def require_distinct(self) -> None:
         """Raise `DataError` if a name has two roles."""
         given = [*((name, "a target") for name in self.targets), *((name, "a covariate") for name in self.covariates)]

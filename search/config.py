@@ -46,6 +46,7 @@ _WHAT_COLUMNS_ARE = {"source", "target", "features", "exclude", "covariates", "g
 """Keys of ``[data]`` that choose values, which the SHA-256 of the data knows."""
 
 _LARGEST, _DEEPEST = 2**22, 200
+_LONGEST_NAME = 200
 """Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
 _NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
 
@@ -81,14 +82,16 @@ class SearchConfig(Section):
         str,
         Field(
             min_length=1,
-            max_length=200,
+            max_length=_LONGEST_NAME,
             pattern=_NAME,
             description="name of the model, and of the experiment",
         ),
     ]
     experiment: Annotated[
         str | None,
-        Field(min_length=1, max_length=200, pattern=_NAME, description="name of the experiment (default: name)"),
+        Field(
+            min_length=1, max_length=_LONGEST_NAME, pattern=_NAME, description="name of the experiment (default: name)"
+        ),
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
     sampler: Annotated[
@@ -305,7 +308,7 @@ class SearchConfig(Section):
         values["data"] |= {key: value for key, value in data.items() if value is not None}
         target = data.get("target")
         if isinstance(target, str) and name is None and target != self.data.target:
-            values["name"] = f"{self.name}-{_as_name(target)}"
+            values["name"] = self.name_for(target)
         if families is not None and len(named := _listed(families)):
             values["families"] = _kept(named, values["families"])
         if folds is not None:
@@ -428,6 +431,15 @@ class SearchConfig(Section):
         """Return a copy that reads the same data from another source."""
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
+    def name_for(self, target: str) -> str:
+        """Return the name of the search of one target of several, ``NAME-TARGET``."""
+        name = f"{self.name}-{_as_name(target)}"
+        if len(name) <= _LONGEST_NAME:
+            return name
+        return (
+            f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"  # so that names still differ
+        )
+
     def for_targets(self) -> tuple[Self, ...]:
         """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
         if isinstance(self.data.target, str):
@@ -436,7 +448,7 @@ class SearchConfig(Section):
         for target in self.data.target:
             others = tuple(other for other in self.data.target if other != target)
             data = self.data.model_copy(update={"target": target, "exclude": (*self.data.exclude, *others)})
-            name = f"{self.name}-{_as_name(target)}"
+            name = self.name_for(target)
             made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
         return tuple(made)
 

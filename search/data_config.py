@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from regsearch.data import Preparation, Roles, Scale
+from regsearch.data.lagged import MOST_LAG
 from regsearch.data.split import as_blocks
 from regsearch.search.families import Section
 
@@ -241,7 +242,7 @@ class DataConfig(Section):
     )
     weights: Annotated[str | None, Field(min_length=1, description="column of each row's weight")] = None
     lags: Annotated[
-        tuple[Annotated[int, Field(strict=True)], ...],
+        tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],
         Field(
             min_length=1,
             description="delays in rows: [0, 1] takes each feature at the same row and one row earlier; a delay never "

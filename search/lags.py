@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
-from regsearch.data.lagged import lagged_names, nearest_sources
+from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
 from regsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there is no lag or one that is no whole number, or a column is not there.
+            If there is no lag, or one that is no whole number or too large, or a column is not there.
         """
         self._require_lags()
         validate_data(self, self._without_others(X))
@@ -92,7 +92,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there is no lag or one that is no whole number, or a column is not there.
+            If there is no lag, or one that is no whole number or too large, or a column is not there.
         ValueError
             If a value is not finite, as scikit-learn has it.
         """
@@ -142,6 +142,8 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             raise DataError(
                 f"expected whole numbers as lags, found {self.lags!r}; give a list of numbers of rows, such as (0, 1)"
             )
+        if (largest := max(map(abs, map(int, self.lags)))) >= MOST_LAG:
+            raise DataError(f"expected lags below {MOST_LAG}, found {largest}; give smaller numbers of rows")
 
     def _without_others(self, X: Any) -> Any:
         """Return the features of a table or an array."""

@@ -255,7 +255,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         searched = []
         for name, y in targets.items():
             recording = tracked.recording(rows.X, y, rows.weights, splits, feature_names=features, target=name or "y")
-            named = config.updated(name=f"{config.name}-{name}" if name else None)
+            named = config.updated(name=config.name_for(name) if name else None)
             count = partial(counts(y), None)
             searched.append(tracked.search(named, recording, splits, workers=workers, count=count))
         return searched

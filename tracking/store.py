@@ -313,13 +313,18 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
+_PACKAGES = {"MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary"}
+"""Packages of drivers that are imported under another name."""
+
+
 def _initialised(uri: str) -> MlflowClient:
     try:
         with quiet("mlflow", "alembic"), sqlite_file.without_stray_folders(uri):
             client = quiet_client(uri)
             client.search_experiments(max_results=1)
     except ImportError as error:
-        raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {error.name}") from error
+        package = _PACKAGES.get(error.name or "", error.name)
+        raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {package}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
         if has_table(uri, "studies"):
             raise StoreError(f"{shown(uri)}: {APART}") from error

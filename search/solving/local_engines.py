@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from threading import Thread
 from typing import Any
 
@@ -35,8 +35,11 @@ def thread(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
 def processes(workers: int) -> Engine:
     """Return an engine of `workers` processes; each has a copy of the rows and its share of the cores.
 
-    A process ends when its parent ends, in whichever way.
+    A process ends when its parent ends, in whichever way.  A daemonic process, such as a worker of
+    `multiprocessing.Pool`, may have no children, and solves on a thread.
     """
+    if current_process().daemon:
+        return thread
 
     @contextmanager
     def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:

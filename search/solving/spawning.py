@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import ModuleType
+
+_changing = Lock()
 
 
 @contextmanager
@@ -13,11 +17,15 @@ def without_main() -> Iterator[None]:
     """Let a process that starts in the context not run the main module again, as `multiprocessing` would have it do.
 
     A solver needs nothing of the caller's script; and a script without ``if __name__ == "__main__":`` would start its
-    search once more in each process.
+    search once more in each process.  Nor does it take over the start method of a joblib worker, ``"loky"``, which it
+    would not know.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _changing:  # of two threads, the second would keep the first one's empty module
+        main, method = sys.modules["__main__"], multiprocessing.get_start_method(allow_none=True)
+        sys.modules["__main__"] = ModuleType("__main__")
+        multiprocessing.set_start_method("spawn", force=True)
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            multiprocessing.set_start_method(method, force=True)

@@ -40,6 +40,17 @@ GROUPED = "marks between thousands were left out"
         pytest.param('"a","y"\n"1",1.5,2\n"2",3,4\n', [1.5, 3], [ROW_NAMES], id="write.table of R"),
         pytest.param('"";"a";"y"\n"1";1,5;2\n"2";3;4\n', [1.5, 3], [COMMA, ROW_NAMES], id="write.csv2 of R"),
         pytest.param(",a,y\n0,1.5,2\n1,3,4\n", [1.5, 3], [ROW_NAMES], id="to_csv of pandas"),
+        pytest.param(
+            ",Unnamed: 0.1,Unnamed: 0,a,y\n0,0,0,1.5,2\n1,1,1,3,4\n",
+            [1.5, 3],
+            [
+                ROW_NAMES,
+                "its column 'Unnamed: 0.1', an index",
+                "its column 'Unnamed: 0', an index of pandas that counts",
+            ],
+            id="an index saved three times",
+        ),
+        pytest.param("Unnamed: 0,a,y\n0,1.5,2\n2,3,4\n", [0, 1.5, 2, 3], [], id="no index, for all its name"),
         pytest.param("a,y,\n1.5,2,\n3,4,\n", [1.5, 3], [EMPTY], id="trailing commas"),
         pytest.param("a,,,y,,\n1.5,,,2,,\n3,,,4,,\n", [1.5, 3], [EMPTY], id="empty columns"),
         pytest.param("a,y\n1.5,2,\n3,4,\n", [1.5, 3], [EMPTY], id="trailing commas in the rows"),
@@ -94,6 +105,12 @@ def test_any_usual_encoding_is_read_or_named(encoding, mark, tmp_path):
     assert ("table.csv: it is not UTF-8 and was read as Windows-1252" in recording.notes) == (encoding == "cp1252")
     assert data.shape(str(path)) == (2, 1)
     assert [entry.name for entry in data.contents(str(path))] == ["Größe (µm)", "y"]
+
+
+def test_an_index_that_is_named_keeps_its_part(tmp_path):
+    path = str(save(tmp_path, "Unnamed: 0,a,y\n0,1.5,2\n1,3,4\n"))
+    assert data.load(path, data.Roles(("y",), exclude=("Unnamed*",))).feature_names == ("a",)
+    assert data.load(path, data.Roles(("Unnamed: 0",))).y.tolist() == [0, 1]
 
 
 def test_windows_1252_far_below_the_header_is_noticed(tmp_path):

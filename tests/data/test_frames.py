@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import xarray as xr
 
@@ -29,6 +30,16 @@ def test_a_table_in_memory_is_the_same_recording_as_in_a_file(tmp_path):
 def test_what_has_32_bits_stays_so(dtype):
     features = FRAME[["a", "b"]].astype(dtype)
     assert from_arrays(features, FRAME["speed"]).X.dtype == np.float32
+
+
+def test_types_of_arrow_are_numbers_as_those_of_numpy_are():
+    plain = FRAME.assign(b=[True, False, True], c=[1, 2, 4], d=[0.5, 0.25, 4])
+    arrow = plain.convert_dtypes(dtype_backend="pyarrow").astype({"d": pd.ArrowDtype(pa.decimal128(5, 2))})
+    assert str(arrow["b"].dtype) == "bool[pyarrow]"
+    assert from_frame(arrow, "speed").sha256 == from_frame(plain, "speed").sha256
+    arrow.loc[1, "b"] = None
+    with pytest.raises(DataError, match=r"X has 1 value.s. that are missing"):
+        from_frame(arrow, "speed")
 
 
 def test_arrays_have_no_names_and_frames_and_series_do():
@@ -172,6 +183,8 @@ def test_arrays_and_series_say_what_is_known_of_rows():
     same = from_frame(SESSIONS, "speed", features="unit_*", groups="session", weights="w", covariates="light")
     assert known.sha256 == same.sha256
     assert known.covariate_names == same.covariate_names == ("light",)
+    strings = from_arrays(X, y, groups=SESSIONS["session"].to_numpy(np.dtypes.StringDType()))
+    assert strings.annotations.groups.tolist() == ["a", "a", "b", "b"]
     assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256
 
 
@@ -182,6 +195,10 @@ def test_arrays_and_series_say_what_is_known_of_rows():
         ({"covariates": SESSIONS[["light"]][::-1]}, "expected X and covariates with the same index"),
         ({"covariates": SESSIONS[["light"]].iloc[1:]}, "covariates: expected one for each of 4 rows, found 3"),
         ({"groups": ["a", None, "b", "b"]}, "expected a label in every row of groups, found a missing one"),
+        ({"groups": np.array(["a", None, "b", "b"], np.dtypes.StringDType(na_object=None))}, "found a missing one"),
+        ({"groups": ["a", "a\0", "b", "b"]}, "found 'a' and 'a\\x00', which are the same as text; rename one of them"),
+        ({"groups": np.array([1, "1", 2, 2], object)}, "labels in groups that differ as text, found 1 and '1', which"),
+        ({"groups": pd.Series([[1], [1], [2], 2])}, "expected texts or numbers as groups, found other objects ("),
         ({"weights": [1, -1, 1, 1]}, "weights: expected numbers of at least 0, found -1 at row 1"),
         ({"weights": np.ones((4, 2))}, "weights: expected 1 dimension(s)"),
         ({"covariates": np.ones((4, 2, 2))}, "covariates: expected 2 dimension(s)"),
@@ -206,6 +223,8 @@ def test_a_table_of_polars_or_arrow_is_the_same_recording():
         from_frame(mixed, "speed")
     with pytest.raises(DataError, match=r"X has 1 value.s. that are missing"):
         from_frame(mixed.with_columns(b=pl.Series([1, None, 2])), "speed", exclude="day")
+    with pytest.raises(DataError, match=r"one of type DataFrame that pandas cannot hold .*; cast its columns"):
+        from_frame(mixed.with_columns(b=pl.Series([1, 2, 3], dtype=pl.Int128)), "speed", exclude="day")
     with pytest.raises(DataError, match="found an object of type LazyFrame; collect a lazy one first"):
         from_frame(mixed.lazy(), "speed")
     series = from_arrays(mixed[["a", "b"]], mixed["speed"], groups=mixed["day"])

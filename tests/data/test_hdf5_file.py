@@ -63,9 +63,10 @@ def test_small_numbers_stay_small(kind, kept, tmp_path):
     [
         (np.array(["a", "b", "b"], dtype=object), ["a", "b", "b"]),
         (np.array([b"a", b"b", b"b"]), ["a", "b", "b"]),
+        (np.array(["ä".encode(), b"b", b"b"]), ["ä", "b", "b"]),
         (np.array([1.0, 2.0, 2.0]), ["1", "2", "2"]),
     ],
-    ids=["texts", "bytes", "numbers"],
+    ids=["texts", "bytes", "bytes of UTF-8", "numbers"],
 )
 def test_arrays_are_named_by_their_paths_and_labels_are_texts_or_numbers(session, expected, tmp_path):
     names = np.array(["left", "right"], dtype=object)
@@ -77,6 +78,22 @@ def test_arrays_are_named_by_their_paths_and_labels_are_texts_or_numbers(session
     np.testing.assert_array_equal(recording.X[:, :], X[:, 1:])
     np.testing.assert_array_equal(recording.y, X[:, 0])
     assert recording.annotations.groups.tolist() == expected
+
+
+def test_a_link_by_name_within_the_file_is_the_array_that_it_names(tmp_path):
+    path = tmp_path / "linked.h5"
+    with h5py.File(path, "w") as file:
+        file["d/values"], file["d/y"] = X, Y
+        file["X"], file["d/again"] = h5py.SoftLink("/d/values"), h5py.SoftLink("y")
+        file["loop"], file["nowhere"] = h5py.SoftLink("/loop"), h5py.SoftLink("/none")
+    np.testing.assert_array_equal(data.load(str(path), "d/again").X[:, :], X)
+    assert "expected the array 'nowhere'" in refusal(path, "nowhere")
+
+
+def test_labels_that_are_no_text_are_refused(tmp_path):
+    path = save(tmp_path, session=np.array([b"\xe4", b"b", b"b"]))
+    says = "expected text in UTF-8, found the byte 0xe4 in 'session'; save the texts as UTF-8"
+    assert says in refusal(path, Roles(("y",), groups="session"))
 
 
 def test_scale_offset_and_missing_values_are_those_of_netcdf(tmp_path):

@@ -84,6 +84,8 @@ def test_numbers_that_name_groups_are_text():
         ('target = ["speed", "speed"]', "target: expected values that differ, found ['speed', 'speed']"),
         ("lags = [1, 0, 1]", "lags: expected values that differ"),
         ("lags = []", "data.lags: List should have at least 1 item"),
+        ("lags = [0, 99999999999999999999999]", "data.lags: Input should be less than 2147483648"),
+        ("lags = [0, -99999999999999999999999]", "data.lags: Input should be greater than -2147483648"),
         ("lags = [0.5]", "data.lags: Input should be a valid integer, found 0.5"),
         ('scale = "unit"', "data.scale: Input should be 'unit-norm', 'standard' or 'none', found 'unit'"),
         ('rows = "any"', "data.rows: Input should be 'time' or 'independent', found 'any'"),

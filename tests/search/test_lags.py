@@ -63,6 +63,7 @@ def test_columns_have_the_names_that_a_search_gives_them():
         (Lags((0, 1), covariates=["light"]), "expected a table with the column 'light'"),
         (Lags(()), "expected whole numbers as lags"),
         (Lags((0.5,)), "expected whole numbers as lags"),
+        (Lags((0, -(10**30))), "expected lags below 2147483648, found 1000000000000000000000000000000; give smaller"),
         (Lags(2), "expected whole numbers as lags, found 2; give a list"),
     ],
 )

@@ -265,6 +265,11 @@ def test_without_a_driver_the_extra_is_named(workspace):
     )
 
 
+def test_a_driver_with_another_name_than_its_package_is_named_by_its_package():
+    with pytest.raises(StoreError, match=r"needs a driver that is not installed; pip install mysqlclient$"):
+        open_store("mysql://me@127.0.0.1:9/mlflow")
+
+
 def test_machines_that_open_a_new_postgresql_at_once_all_succeed(tmp_path, postgresql):
     url = postgresql.renew("store")
     script = f"from regsearch.tracking.store import open_store; open_store({url!r}).experiment('mine')"
