@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 Vector = NDArray[np.float64]
 
@@ -41,6 +41,8 @@ def least_norm(columns: Vector, signs: Vector, values: Vector) -> Vector | None:
     ndarray of float64, shape (n_columns,), or None
         ``None`` if the columns are independent, so that there is no other solution, or if rounding is in the way.
     """
+    from scipy.optimize import nnls  # it takes 0.3 s to import, and few searches need it
+
     signed = columns.T * signs
     size = linalg.svdvals(signed)
     if len(size) == len(signs) and size[-1] > _DEPENDENT * size[0]:
@@ -48,7 +50,7 @@ def least_norm(columns: Vector, signs: Vector, values: Vector) -> Vector | None:
     predicted = columns.T @ values
     weighted = np.vstack([signed, _WEIGHT * np.eye(len(signs))])
     try:
-        found, _ = optimize.nnls(weighted, np.concatenate([predicted, np.zeros(len(signs))]), maxiter=10 * len(signs))
+        found, _ = nnls(weighted, np.concatenate([predicted, np.zeros(len(signs))]), maxiter=10 * len(signs))
     except RuntimeError:
         return None
     support = np.flatnonzero(found > _ZERO * found.max(initial=0.0))
