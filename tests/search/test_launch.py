@@ -252,7 +252,7 @@ def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(smal
     assert searched.search_id == small_config.search_id(given.sha256)
     assert run_search(small_config, data=given, promote=False, progress=False).new_trials == 0
     other = data.from_frame(frame.assign(speed=2 * frame["speed"]), target="speed")
-    with pytest.raises(PromotionRefusedError, match="what was given no longer holds the values"):
+    with pytest.raises(PromotionRefusedError, match="what was given does not hold the values"):
         promote(searched.search_id, data=other)
     with pytest.raises(data.DataError, match="are in no file; give them again"):
         promote(searched.search_id)
