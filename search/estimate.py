@@ -5,9 +5,10 @@ With ``n`` training rows, ``p`` features and ``k = min(n, p)``, each set of trai
     n·p·k Gram matrix  +  k³ eigendecomposition,
 
 and each trial costs ``n·p`` for every pass over the matrix, ``k²`` for Newton's systems if there is an L1 penalty, and
-the time to draw and log it.  The constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026):
-of the twin's 2,000 × 11,983 training rows and of the sizes in ``benchmarks/scaling.py`` and ``benchmarks/large.py``:
-a design that `data.fits_in_memory` refuses is made on demand, from rows that are in a file if it refuses them too.
+the time to draw and log it.  The more strengths a lasso has, the less each costs, as it starts from a closer one.  The
+constants are medians on two cores of an AMD EPYC with OpenBLAS (November 2026), of the twin's 2,000 × 11,983 training
+rows and of the sizes in ``benchmarks/estimates.py`` and ``benchmarks/large.py``.  A design that `data.fits_in_memory`
+refuses is made on demand, from rows that are in a file if it refuses them too.
 On another machine, or with a very weak penalty, expect a factor of two or three.
 """
 
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from regsearch.data import fits_in_memory
 from regsearch.search.penalty import Family
 
-_START_SECONDS = 2.1  # imports, opening MLflow
-_SEARCH_SECONDS = 4.4  # of each search: its own figures, its promotion or test
+_START_SECONDS = 2.5  # imports, opening MLflow
+_SEARCH_SECONDS = 6.0  # of each search: its own figures, its promotion or test
 _READ_SECONDS = 2e-8  # per value of the recording
 _GRAM_SECONDS = 8.8e-12  # per n·p·k: 0.42 s
 _EIGEN_SECONDS = 1.9e-10  # per k³: 1.5 s
@@ -28,10 +29,13 @@ _PASS_SECONDS = 2.7e-10  # per n·p: 6.4 ms
 _STREAMED_PASS_SECONDS = 7e-10  # the same where the columns are made on demand
 _PASSES: Mapping[Family, int] = {"none": 5, "ridge": 5, "lasso": 10, "elasticnet": 10}
 _NEWTON_SECONDS = 2e-8  # per k²: 80 ms
-_TRIAL_SECONDS = 0.08  # drawing its weights, and logging it
+_TRIAL_SECONDS = 0.045  # drawing its weights, and logging it
+_CLOSE_STRENGTHS = 12  # of a lasso's path: more than these lie closer, and start from better guesses
 
 _LIBRARIES_BYTES = 450e6  # a whole search on next to no data, promotion included
 _MATRICES = 2.5  # of n × p in float64: the design, its recording, the columns that have been active
+_TALL = 2  # rows per feature from which a design is solved from its moments, see search/solvers/reduction.py
+_TALL_MATRICES = 1.0  # the same for a tall design, which is not held in float64
 _STREAMED_BYTES = 4  # a value, of the rows alone: 32 bits as a rule, and nothing where they are kept in a file
 _SQUARES = 4  # of k × k in float64: spectrum, Gram matrix and factors of the active columns
 _POOLED = 2  # of k × k in float64, where the matrix is not held: columns that have been active, and their Gram matrix
@@ -83,8 +87,10 @@ def estimate(
         seconds += _GRAM_SECONDS * n * n_features * k + _EIGEN_SECONDS * k**3
         for family, count in trials.items():
             newton = _NEWTON_SECONDS * k**2 if family in ("lasso", "elasticnet") else 0.0
-            seconds += count * (_PASSES[family] * pass_seconds * n * n_features + newton)
-        held = _MATRICES * n * n_features if in_memory else _POOLED * k**2
+            apart = count / (1 + count / _CLOSE_STRENGTHS) if family == "lasso" else count
+            seconds += apart * (_PASSES[family] * pass_seconds * n * n_features + newton)
+        matrices = _TALL_MATRICES if n >= _TALL * n_features else _MATRICES
+        held = matrices * n * n_features if in_memory else _POOLED * k**2
         peak_bytes += 8 * (held + _SQUARES * k**2)
     return Estimate(seconds, peak_bytes)
 
