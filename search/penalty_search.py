@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -182,15 +183,16 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
             do = "give one or more; an iterator is used up by its first fit, so give a list"
             raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
         developments = [rows.development(target, splits) for target in targets]
-        workers = effective_n_jobs(self.n_jobs)
         n_trials = config.n_trials - (self.tracking is None)  # without runs there is no baseline
         metadata = None if rows.weights is None else {"sample_weight": rows.weights}
-        with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counts:
+        with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counter:
+            counts = [counter(target) for target in targets]
             if self.tracking is None:
-                searched = _untracked(config, developments, workers, counts)
+                searched = _untracked(config, developments, effective_n_jobs(self.n_jobs), counts)
             else:
                 names = _target_names(y, len(targets), is_single=given.ndim == 1)
-                searched = self._tracked(config, rows, dict(zip(names, targets, strict=True)), splits, counts)
+                named = list(zip(names, targets, strict=True))
+                searched = self._tracked(config, rows, named, splits, counts)
         self.n_splits_ = len(splits)
         self._keep(searched, config, is_single=given.ndim == 1)
         return self
@@ -245,19 +247,18 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         self,
         config: SearchConfig,
         rows: _Table,
-        targets: Mapping[str, NDArray[np.float64]],
+        targets: Sequence[tuple[str, NDArray[np.float64]]],
         splits: Sequence[tuple[Indices, Indices]],
-        counts: Callable[[Any], Count],
+        counts: Sequence[Count],
     ) -> list[list[Tried]]:
         from regsearch.search import tracked  # MLflow
 
         features, workers = getattr(self, "feature_names_in_", ()), effective_n_jobs(self.n_jobs)
         searched = []
-        for name, y in targets.items():
+        for (name, y), count in zip(targets, counts, strict=True):
             recording = tracked.recording(rows.X, y, rows.weights, splits, feature_names=features, target=name or "y")
             named = config.updated(name=config.name_for(name) if name else None)
-            count = partial(counts(y), None)
-            searched.append(tracked.search(named, recording, splits, workers=workers, count=count))
+            searched.append(tracked.search(named, recording, splits, workers=workers, count=partial(count, None)))
         return searched
 
     def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
@@ -422,16 +423,18 @@ class _Prepared(Task):
 
 
 def _untracked(
-    config: SearchConfig, developments: Sequence[Development], workers: int, counts: Callable[[Any], Count]
+    config: SearchConfig, developments: Sequence[Development], workers: int, counts: Sequence[Count]
 ) -> list[list[Tried]]:
     """Search each target; in one process, all share what depends on the features alone."""
     tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
-    each = [counts(development.model.y) for development in developments]
     if workers > 1:
-        return [search(config, task, processes(workers), count) for task, count in zip(tasks, each, strict=True)]
+        return [search(config, task, processes(workers), count) for task, count in zip(tasks, counts, strict=True)]
     first = Evaluator(tasks[0])
-    tasks = [replace(task, evaluator=first.of(task) if task is not tasks[0] else first) for task in tasks]
-    return [search(config, task, thread, count) for task, count in zip(tasks, each, strict=True)]
+    evaluators = chain([first], map(first.of, tasks[1:]))
+    return [
+        search(config, replace(task, evaluator=evaluator), thread, count)
+        for task, evaluator, count in zip(tasks, evaluators, counts, strict=True)
+    ]
 
 
 def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:

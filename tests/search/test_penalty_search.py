@@ -433,6 +433,23 @@ def test_callbacks_of_several_targets_get_each_one_s_own():
 
 
 @needs_callbacks
+def test_callbacks_get_rows_of_weight_zero_with_their_target():
+    X, y = table()
+    followed = Followed()
+    weights = np.r_[np.zeros(10), np.ones(50)]
+    model = only(ridge=[0.1]).set_params(cv=3).set_callbacks(followed).fit(X, y, sample_weight=weights)
+    assert followed.scores == [pytest.approx(model.score(X, y))]
+
+
+@pytest.mark.slow
+def test_targets_of_one_name_are_searched_each(workspace):
+    X, y = table()
+    targets = pd.DataFrame(np.c_[y, X[:, 5] - y], columns=[1, "1"])
+    tracked = only(ridge=[0.1]).set_params(cv=3, tracking="twice").fit(X, targets)
+    np.testing.assert_allclose(tracked.coef_, only(ridge=[0.1]).set_params(cv=3).fit(X, targets).coef_, rtol=1e-9)
+
+
+@needs_callbacks
 def test_a_fit_with_runs_is_followed_too(workspace):
     X, y = table()
     followed = Followed()
