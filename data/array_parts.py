@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from regsearch.data.annotations import Annotations
 from regsearch.data.array_headers import require_shapes
-from regsearch.data.refusal import line, refusal, require_present, short
+from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_present, short
 from regsearch.data.roles import Roles, chosen
 
 _NAMES = "_names"
@@ -200,8 +200,7 @@ def chosen_columns(names: tuple[str, ...], roles: Roles, arrays: Sequence[str]) 
 def require_all_features(roles: Roles, arrays: Sequence[str]) -> None:
     """Raise `DataError` if a configuration chooses among the columns of features that are read where they lie."""
     if roles.patterns or _excluded(roles, arrays):
-        do = "save the features to search as an array of their own"
-        raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
+        raise choice_where_it_lies()
 
 
 def _numbers_column(arrays: Arrays, text: str, roles: Roles) -> Column:

@@ -112,7 +112,7 @@ def dialect_of(file: BinaryIO, target: str, others: Sequence[str] = ()) -> Diale
     target : str
         Name of the target's column.
     others : sequence of str
-        Names or patterns of columns that have another part.
+        Names or patterns of columns that have another role.
 
     Raises
     ------

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from regsearch.data.annotations import NOTHING, Annotations
-from regsearch.data.bar import redraws
 from regsearch.data.blocks import Matrix, row_blocks
 from regsearch.data.plausibility import Ranges
-from regsearch.data.refusal import excluding, refusal, some, them
+from regsearch.data.refusal import choice_where_it_lies, excluding, some, them
 from regsearch.data.roles import chosen
 from regsearch.data.row_sums import row_sums
+from regsearch.data.standard_error import redraws
 from regsearch.errors import DataError
 
 _SHOWN_AFTER_SECONDS = 2
@@ -183,8 +183,7 @@ class Recording:
         if left == names:
             return self
         if not isinstance(self.X, np.ndarray):
-            do = "save the features to search as an array of their own"
-            raise refusal("all features of a recording that is read where it lies", "a choice among them", do)
+            raise choice_where_it_lies()
         places = [place for place, name in enumerate(names) if name in {*left}]
         X = np.ascontiguousarray(self.X[:, places])
         X.flags.writeable = False

@@ -46,6 +46,12 @@ def refusal(expected: str, found: str, do: str) -> DataError:
     return DataError(f"expected {expected}, found {found}; {do}")
 
 
+def choice_where_it_lies() -> DataError:
+    """Return the refusal of a choice among features that are read where they lie."""
+    do = "save the features to search as an array of their own"
+    return refusal("all features of a recording that is read where it lies", "a choice among them", do)
+
+
 def require_present(name: str, names: Sequence[str], what: str, do: str) -> None:
     """Raise `DataError` if the file has no array or column of this name."""
     if name not in names:

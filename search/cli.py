@@ -9,7 +9,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -20,6 +19,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from regsearch.data import Scale
+from regsearch.data.standard_error import say
 from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
 from regsearch.search.config import PRESETS
 from regsearch.search.penalty import Family
@@ -280,10 +280,9 @@ def run(
 
 
 def _say(line: str, *, quiet: bool = False) -> None:
-    """Say on standard error what begins, before anything large is imported for it."""
+    """Say what begins, before anything large is imported for it."""
     if not quiet:
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            print(line, file=sys.stderr, flush=True)
+        say(line)
 
 
 def _one_or_several(names: Sequence[str] | None) -> str | Sequence[str] | None:

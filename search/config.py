@@ -45,8 +45,8 @@ _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts
 _WHAT_COLUMNS_ARE = {"source", "target", "features", "exclude", "covariates", "groups", "weights"}
 """Keys of ``[data]`` that choose values, which the SHA-256 of the data knows."""
 
-_LARGEST, _DEEPEST = 2**22, 200
 _LONGEST_NAME = 200
+_LARGEST, _DEEPEST = 2**22, 200
 """Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
 _NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
 
@@ -424,12 +424,15 @@ class SearchConfig(Section):
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""
-        said = {"source": recording.source, "target": recording.target}
-        return self.model_copy(update={"data": self.data.model_copy(update=said)})
+        return self._with_data(source=recording.source, target=recording.target)
 
     def reading(self, source: str) -> Self:
         """Return a copy that reads the same data from another source."""
-        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+        return self._with_data(source=source)
+
+    def _with_data(self, **changed: Any) -> Self:
+        """Return a copy with some checked keys of ``[data]`` changed."""
+        return self.model_copy(update={"data": self.data.model_copy(update=changed)})
 
     def name_for(self, target: str) -> str:
         """Return the name of the search of one target of several, ``NAME-TARGET``."""
@@ -447,9 +450,9 @@ class SearchConfig(Section):
         made = []
         for target in self.data.target:
             others = tuple(other for other in self.data.target if other != target)
-            data = self.data.model_copy(update={"target": target, "exclude": (*self.data.exclude, *others)})
-            name = self.name_for(target)
-            made.append(self.model_copy(update={"data": data, "name": name, "experiment": self.in_experiment}))
+            one = self._with_data(target=target, exclude=(*self.data.exclude, *others))
+            names = {"name": self.name_for(target), "experiment": self.in_experiment}
+            made.append(one.model_copy(update=names))
         return tuple(made)
 
     @property
@@ -463,8 +466,7 @@ class SearchConfig(Section):
         assert self.data.split is not None, "the search is nested"  # noqa: S101
         splits = [self.data.split.model_copy(update={"part": part}) for part in range(n_parts)]
         *parts, on_all = (
-            self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
-            for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
+            self._with_data(split=split) for split in (*splits, self.data.split.model_copy(update={"test": "none"}))
         )
         return tuple(parts), on_all
 

@@ -198,10 +198,7 @@ def _of_target(
 
 def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult:
     """Run a search for each part of the rows, test each, and run the search on all rows; see `search.nested`."""
-    recordings = call.recordings(config, data)
-    if len(recordings) > 1:
-        raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
-    (recording,) = recordings
+    (recording,) = recordings = call.recordings(config, data)
     parts, on_all = config.for_parts(nested_parts(config, len(recording.y), recording.annotations))
     ids = [one.search_id(recording.sha256) for one in (*parts, on_all)]
     if config.null:

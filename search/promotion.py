@@ -94,7 +94,6 @@ def read_search(
     search_id : str
     data : Recording, str or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
-
     shown : Progress
         Says that the data are read.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NoReturn
 
 from tqdm import tqdm
 
-from regsearch.data.bar import redraws
+from regsearch.data.standard_error import redraws, say
 from regsearch.tracking.runs import TrialRecord
 
 _EVERY_SECONDS = 5.0
@@ -74,8 +74,7 @@ class _Shown(Progress):
     is_shown = True
 
     def say(self, line: str) -> None:
-        with suppress(OSError, ValueError):  # nobody reads it any more: the pipe or the terminal is closed
-            print(line, file=sys.stderr, flush=True)
+        say(line)
 
     def _begin(self, total: int, already: int, unit: str) -> None:
         self._total, self._done, self._unit = total, already, unit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 _RGB = 2  # PNG's number for colours of three bytes
 _ABOVE = 2  # PNG's filter that stores what differs from the pixel above: nothing, for most of a plot
-_MM_PER_INCH = 25.4
+MM_PER_INCH = 25.4
 
 
 def png(pixels: NDArray[np.uint8], dpi: float) -> bytes:
@@ -33,7 +33,7 @@ def png(pixels: NDArray[np.uint8], dpi: float) -> bytes:
     filtered = np.full((height, 1 + 3 * width), _ABOVE, np.uint8)
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    per_metre = round(1000 * dpi / _MM_PER_INCH)
+    per_metre = round(1000 * dpi / MM_PER_INCH)
     parts = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, _RGB, 0, 0, 0),
         b"pHYs": struct.pack(">IIB", per_metre, per_metre, 1),

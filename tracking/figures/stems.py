@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.attempt import unless_it_fails
+from regsearch.tracking.figures.png import MM_PER_INCH
 from regsearch.tracking.figures.raster import Raster
 from regsearch.tracking.figures.style import (
     DOUBLE,
@@ -169,7 +170,7 @@ def _name_largest(figure: Figure, axes: Axes, coef: Floats, names: Sequence[str]
 
 
 def _blank() -> Figure:
-    figure = Figure(figsize=(DOUBLE / 25.4, 2.5), dpi=110)
+    figure = Figure(figsize=(DOUBLE / MM_PER_INCH, 2.5), dpi=110)
     axes = figure.add_axes((0.115, 0.19, 0.845, 0.7))  # by hand: a layout engine costs 10 ms
     axes.set_xlabel("feature")
     axes.yaxis.set_label_coords(-0.11, 0.5)  # matplotlib would measure every tick to put it beside them

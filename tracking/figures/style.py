@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from numpy.typing import NDArray
 
-from regsearch.tracking.figures.png import png
+from regsearch.tracking.figures.png import MM_PER_INCH, png
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,7 +35,6 @@ FONT = Path(__file__).with_name("figures-sans.ttf")
 Embedding DejaVu Sans itself takes 0.1 s for every PDF file, nearly all of it for rules of other scripts.
 """
 
-_MM_PER_INCH = 25.4
 _NARROW = 120.0
 _NARROW_STYLE: dict[Any, Any] = {
     "figure.constrained_layout.w_pad": 0.08,
@@ -134,7 +133,7 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def sheet(height: float) -> Figure:
     """Return an empty figure of the column's width; `height` is in mm for `DOUBLE`, and less for a narrow one."""
     height *= 0.75 if _is_narrow() else 1
-    return Figure(figsize=(_width.get() / _MM_PER_INCH, height / _MM_PER_INCH), layout="constrained")
+    return Figure(figsize=(_width.get() / MM_PER_INCH, height / MM_PER_INCH), layout="constrained")
 
 
 def _is_narrow() -> bool:

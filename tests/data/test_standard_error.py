@@ -5,7 +5,7 @@ import nbclient
 import nbformat
 import pytest
 
-CODE = "import sys; from regsearch.data.bar import redraws; print(redraws())"
+CODE = "import sys; from regsearch.data.standard_error import redraws; print(redraws())"
 
 
 def test_a_pipe_cannot_show_a_line_anew():
