@@ -151,16 +151,18 @@ def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[
     This is a preference: the paths of a lost or overloaded worker are solved by others.  So that others can, all
     workers keep the rows.  Dask's active memory manager would leave them to one worker, so it is stopped.
     """
-    client.amm.stop()
-    shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
+    with _reaching():
+        client.amm.stop()
+        shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
+        known = set(client.nthreads())
     executor = client.get_executor(pure=False, allow_other_workers=True)
     sent: list[_Path] = []
-    known = set(client.nthreads())
 
     def submit(work: W) -> Future[R]:
         near = workload.near(work)
         row = _Row.of(near) if near else None
-        workers = list(client.nthreads())
+        with _reaching():
+            workers = list(client.nthreads())
         if not workers:
             raise CancelledError
         if joined := [worker for worker in workers if worker not in known]:
@@ -176,6 +178,15 @@ def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[
         yield submit
     finally:
         executor.shutdown(wait=False)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Have a call that finds no way to the scheduler fail as it does when an open connection is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise CommClosedError(str(error)) from error
 
 
 def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:

@@ -19,6 +19,7 @@ RNG = np.random.default_rng(0)
 F = RNG.standard_normal((N, 4)).astype("f4")
 SPEED = RNG.integers(0, 100, N).astype("i2")
 POSITION = RNG.standard_normal((N, 2))
+REACTION = RNG.random(10)
 FEATURES, TARGET = "processing/ophys/dff/data", "processing/behavior/speed/data"
 
 
@@ -39,10 +40,10 @@ def path(tmp_path_factory):
     for name in ("contrast", "reaction", "stimulus"):
         file.add_trial_column(name, "a column")
     for trial in range(10):
-        values = {"contrast": trial % 3 / 2, "reaction": RNG.random(), "stimulus": "ab"[trial % 2]}
+        values = {"contrast": trial % 3 / 2, "reaction": REACTION[trial], "stimulus": "ab"[trial % 2]}
         file.add_trial(start_time=float(trial), stop_time=trial + 0.5, **values)
-    for _ in range(3):
-        file.add_unit(spike_times=np.sort(RNG.random(5)))
+    for unit in range(3):
+        file.add_unit(spike_times=np.arange(5.0) + unit)
     where = tmp_path_factory.mktemp("nwb") / "session.nwb"
     with pynwb.NWBHDF5IO(where, "w") as io:
         io.write(file)

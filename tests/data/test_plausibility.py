@@ -13,8 +13,14 @@ from regsearch.data.row_sums import row_sums
 from regsearch.data.seal import AS_IS
 from regsearch.errors import DataError
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((40, 3)), RNG.standard_normal(40)
+_RNG = np.random.default_rng(0)
+X, Y, NOISE = _RNG.standard_normal((40, 3)), _RNG.standard_normal(40), _RNG.standard_normal(40)
+
+
+@pytest.fixture
+def rng():
+    """A generator of its own for each test, so that no test depends on those before it."""
+    return np.random.default_rng(1)
 
 
 def changed(values, *places, to):
@@ -88,15 +94,15 @@ def notes_of(X, y, preparation=AS_IS, target="y"):
         np.arange(40.0),
         -(np.arange(40.0) ** 3),
         np.repeat([0.0, 1.0], [10, 30]),
-        np.arange(40.0) + 2 * RNG.standard_normal(40),
+        np.arange(40.0) + 2 * NOISE,
     ],
     ids=["ascending", "descending", "two classes", "nearly"],
 )
-def test_rows_that_are_sorted_by_the_target_are_noted(y):
+def test_rows_that_are_sorted_by_the_target_are_noted(y, rng):
     (note,) = notes_of(X, y, target="speed")
     assert note.startswith("rows are sorted by speed (Spearman's rho with the row number is")
     assert note.endswith('set rows = "independent" in [data]')
-    assert notes_of(X, RNG.permutation(y)) == ()
+    assert notes_of(X, rng.permutation(y)) == ()
     assert notes_of(X, y, Preparation(independent=True)) == ()
 
 
@@ -115,12 +121,12 @@ def test_a_slow_drift_and_a_short_table_are_not_noted():
 
 
 @pytest.mark.parametrize("start", [0, 1])
-def test_a_feature_that_counts_the_rows_is_noted(start):
+def test_a_feature_that_counts_the_rows_is_noted(start, rng):
     values = np.column_stack([X, np.arange(40) + start])
     names = ("a", "b", "c", "Unnamed: 0")
     (note,) = Recording.checked(values, Y, source="here", feature_names=names).notes
     assert note == "feature Unnamed: 0 counts the rows; if it is an index, leave it out"
-    assert Recording.checked(np.column_stack([X, RNG.permutation(40)]), Y, source="here").notes == ()
+    assert Recording.checked(np.column_stack([X, rng.permutation(40)]), Y, source="here").notes == ()
 
 
 def test_notes_and_types_reach_whoever_runs_the_search():
@@ -131,21 +137,22 @@ def test_notes_and_types_reach_whoever_runs_the_search():
     assert (development.notes[0], development.column_types) == ("read so", ("uint8",))
 
 
-def test_a_file_of_holes_is_noted(tmp_path):
+def test_a_file_of_holes_is_noted(tmp_path, rng):
     values = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float64, (4000, 30))
-    values[:2000] = RNG.standard_normal((2000, 30))
+    values[:2000] = rng.standard_normal((2000, 30))
     values.flush()
-    np.save(tmp_path / "y.npy", RNG.standard_normal(4000))
+    np.save(tmp_path / "y.npy", rng.standard_normal(4000))
     (note,) = data.load(str(tmp_path)).notes
     assert note.startswith("X.npy has parts that were never written and read as 0, the first at byte")
-    values[2000:] = RNG.standard_normal((2000, 30))
+    values[2000:] = rng.standard_normal((2000, 30))
     values.flush()
     assert data.load(str(tmp_path)).notes == ()
 
 
 @given(st.sampled_from([np.float32, np.float64]), st.lists(st.integers(0, 9), max_size=4), st.booleans())
 def test_sums_of_rows_are_the_same_in_whatever_blocks_they_are_read(dtype, cuts, whole):
-    values = RNG.integers(0, 3, (7, 9)) if whole else RNG.standard_normal((7, 9))
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 3, (7, 9)) if whole else rng.standard_normal((7, 9))
     values = values.astype(dtype)
     edges = [0, *sorted(cuts), 9]
     parts = [row_sums(values[:, a:b], a) for a, b in pairwise(edges)]
@@ -154,8 +161,8 @@ def test_sums_of_rows_are_the_same_in_whatever_blocks_they_are_read(dtype, cuts,
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sums_of_rows_tell_changes_and_columns_that_trade_places(dtype):
-    counts = RNG.poisson(1.0, (2000, 300)).astype(dtype)
+def test_sums_of_rows_tell_changes_and_columns_that_trade_places(dtype, rng):
+    counts = rng.poisson(1.0, (2000, 300)).astype(dtype)
     traded = counts.copy()
     traded[:, [3, 259]] = traded[:, [259, 3]]
     differ = counts[:, 3] != counts[:, 259]

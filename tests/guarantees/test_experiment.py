@@ -1,13 +1,18 @@
 """A search with groups, lags, covariates and weights is as dependable as one without."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from regsearch import SearchConfig, run_search
+from regsearch.data import SealedTest
+from regsearch.search import launch
 from tests.guarantees.conftest import SCORES, STRENGTHS
+from tests.guarantees.points import after, before
 from tests.guarantees.test_exact_resume import POINTS
 
 pytestmark = pytest.mark.slow
@@ -32,18 +37,33 @@ trials = 6
 alpha = { low = 0.001, high = 0.1 }
 trials = 6
 """
+NESTED = """
+name = "killed"
+
+[data]
+source = "recording.npz"
+split = { validation = { folds = 3 }, test = { folds = 2 } }
+
+[families.lasso]
+alpha = [0.1, 0.03, 0.01]
+"""
 
 
 @pytest.fixture
 def experiment(workspace, empty_database):
-    """Return the configuration, and what its search comes to when nobody disturbs it; the store is empty again."""
+    """Return a search of groups, lags, covariates and weights, and what it comes to when nobody disturbs it."""
+    return undisturbed_of(CONFIG, workspace, empty_database)
+
+
+def undisturbed_of(text, workspace, empty_database):
+    """Return a configuration, and what its search comes to when nobody disturbs it; the store is empty again."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 8))
     session = rng.permutation(np.repeat(["s1", "s2", "s3", "s4"], 30))
     light = rng.standard_normal(120)
     y = X[:, 0] - X[:, 3] + 2 * light + rng.standard_normal(120)
     np.savez("recording.npz", X=X, y=y, session=session, light=light, weight=rng.integers(0, 3, 120).astype(float))
-    (workspace / "killed.toml").write_text(CONFIG)
+    (workspace / "killed.toml").write_text(text)
     config = SearchConfig.load("killed.toml")
     undisturbed = run_search(config, progress=False)
     shutil.rmtree("mlruns")
@@ -69,3 +89,16 @@ def test_a_search_that_is_killed_at_several_points_comes_to_the_same(experiment,
     for point in ("a trial's artifacts are written", "a batch is half told", "the test rows are open"):
         kill(POINTS[point])
     assert_same(run_search(config, progress=False), undisturbed)
+
+
+def test_a_nested_test_that_is_killed_comes_to_the_same_and_opens_no_part_once_more(kill, workspace, empty_database):
+    config, undisturbed = undisturbed_of(NESTED, workspace, empty_database)
+    in_part_two = after(MlflowClient, MlflowClient.create_run, 8)
+    part_two_is_open, all_are_tested = after(SealedTest, SealedTest.open), before(launch, launch.conclude)
+    for point in (in_part_two, part_two_is_open, all_are_tested):
+        kill(point)
+    result = run_search(config, progress=False)
+    assert result.search_id == undisturbed.search_id
+    pd.testing.assert_frame_equal(result.trials[STRENGTHS], undisturbed.trials[STRENGTHS])  # to the last bit
+    for part, expected in zip(result.nested.parts, undisturbed.nested.parts, strict=True):
+        assert part == replace(expected, r2_test=pytest.approx(expected.r2_test, abs=1e-9))

@@ -1,7 +1,11 @@
 import pytest
 
-from regsearch.search.penalty import penalty_of
-from regsearch.search.solving.dask_engine import _Path, _place, _Row
+from regsearch.errors import EngineLostError
+from regsearch.search.penalty import Penalty, penalty_of
+from regsearch.search.solving.dask_engine import _Path, _place, _Row, connect
+from regsearch.search.solving.evaluate import Task
+from regsearch.search.trial import Proposal
+from tests.guarantees.cluster import started
 
 WORKERS = ["one", "two", "three"]
 
@@ -46,3 +50,18 @@ def test_the_solvers_with_and_without_l1_remember_nothing_of_each_other():
 def test_a_lost_worker_is_given_nothing():
     history = [sent("lost", 1.0), sent("one", 9.0)]
     assert _place(row(1.0), ["one"], history) == "one"
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_no_new_connection_reaches_is_lost_like_one_whose_connection_broke(sealed, tmp_path):
+    development, _ = sealed
+    with started(tmp_path, workers=1) as cluster:
+
+        def submit_once_it_is_gone():
+            with connect(cluster.address) as engine, engine(Task(development, 1e-6)) as submit:
+                cluster.scheduler.kill()
+                cluster.scheduler.wait()
+                submit([Proposal("lasso", 0, {"alpha": 0.01}, Penalty(0.01, 0.0))])
+
+        with pytest.raises(EngineLostError, match=f"the connection to the scheduler of {cluster.address} was lost"):
+            submit_once_it_is_gone()
