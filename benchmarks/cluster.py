@@ -4,7 +4,7 @@
 
 A search on the twin, 5-fold cross-validation and a square grid of mixes are each measured once on one Dask worker, with
 one BLAS thread everywhere: how long each path took to solve, how long the driver was busy with each trial (ask, tell,
-draw, log), and how many bytes each trial moved.  The search is measured in process and on two workers as well.  From
+pack, log), and how many bytes each trial moved.  The search is measured in process and on two workers as well.  From
 the paths and the driver's times of the same run, an event simulation then says what 1, 2, 16, 64 and 256 workers take;
 that for 1 and 2 stands beside what was measured.
 """
@@ -87,23 +87,25 @@ def measure(config: str, cluster: str | None) -> None:
 
     timed(FamilyStudy, "ask", "ask")
     timed(FamilyStudy, "tell", "tell")
-    timed(launch, "trial_files", "draw")
+    timed(launch, "trial_files", "pack")
     timed(SearchRun, "log_trial", "log")
 
     solved: list[tuple[str, float, list[float]]] = []
     drive = launch.drive
 
-    def recorded(studies, submit, log, logged, **options):  # type: ignore[no-untyped-def]
-        def submitted(family, trials):  # type: ignore[no-untyped-def]
-            row = trials[0].get("l2_alpha", 0.0)
-            future: Future = submit(family, trials)
+    def recorded(studies, submit, *others):  # type: ignore[no-untyped-def]
+        def submitted(path):  # type: ignore[no-untyped-def]
+            first = path[0]
+            future: Future = submit(path)
             future.add_done_callback(
-                lambda done: solved.append((family, row, [one.evaluation.fit_seconds for one in done.result()]))
+                lambda done: solved.append(
+                    (first.family, first.penalty.row, [one.evaluation.fit_seconds for one in done.result()])
+                )
             )
             return future
 
         start, sent = time.perf_counter(), psutil.net_io_counters(pernic=True)["lo"].bytes_sent
-        drive(studies, submitted, log, logged, **options)
+        drive(studies, submitted, *others)
         spent["loop"] = time.perf_counter() - start
         spent["bytes"] = psutil.net_io_counters(pernic=True)["lo"].bytes_sent - sent
 
@@ -133,7 +135,7 @@ def simulate(
     """Return how long the loop takes on some workers, and for which share of it the driver is busy.
 
     Events are paths that end: a free worker takes the next path that waits; the driver, one after the other, receives
-    the results of a path, draws, logs and tells its trials, and asks the family's next batch once the batch is whole.
+    the results of a path, packs, logs and tells its trials, and asks the family's next batch once the batch is whole.
     Batches are as measured: of a grid all paths at once, of the others ten trials in one path.
 
     Parameters
@@ -189,7 +191,7 @@ def table(name: str, run: Mapping, seconds: Mapping[int, float]) -> None:
     """Print the rows of one search."""
     spent, paths = run["spent"], run["paths"]
     n_trials = sum(len(path) for _, _, path in paths)
-    stages = [spent[stage] / n_trials for stage in ("ask", "tell", "draw", "log")]
+    stages = [spent[stage] / n_trials for stage in ("ask", "tell", "pack", "log")]
     alone = None
     for workers in WORKERS:
         took, busy = simulate(paths, workers, sum(stages), spent["bytes"] / n_trials)
@@ -208,11 +210,11 @@ def main() -> None:
     for name, config in configs(options.trials, options.folds, options.side).items():
         here = here or measured(config)
         runs[name] = (measured(config, "local:1"), measured(config, "local:2") if name == "default" else None)
-    print("| search | trials | loop, 1 worker | a trial | solving | ask | tell | draw | log | sent | worker's memory |")
+    print("| search | trials | loop, 1 worker | a trial | solving | ask | tell | pack | log | sent | worker's memory |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, (one, _) in runs.items():
         spent, n_trials = one["spent"], sum(len(path) for _, _, path in one["paths"])
-        per_trial = " | ".join(f"{1000 * spent[stage] / n_trials:.0f} ms" for stage in ("ask", "tell", "draw", "log"))
+        per_trial = " | ".join(f"{1000 * spent[stage] / n_trials:.0f} ms" for stage in ("ask", "tell", "pack", "log"))
         solving = sum(sum(path) for _, _, path in one["paths"]) / n_trials
         print(
             f"| {name} | {n_trials} | {spent['loop']:.1f} s | {1000 * spent['loop'] / n_trials:.0f} ms "

@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-FEATURES = (3_000, 6_000, 12_000, 24_000, 48_000)
-ROWS = (500, 1000, 2000)
+WIDE = [(rows, features) for rows in (500, 1000, 2000) for features in (3_000, 6_000, 12_000, 24_000, 48_000)]
+TALL = [(10_000, 100), (100_000, 100), (1_000_000, 100), (20_000, 1_000), (200_000, 1_000)]
 
 
 def recording(n_rows: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +26,16 @@ def recording(n_rows: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, n_features, 1000):
         columns = slice(start, min(start + 1000, n_features))
         X[:, columns] += 0.3 / np.sqrt(32) * latent @ rng.standard_normal((32, columns.stop - start), dtype=np.float32)
-    y = X[:, :: n_features // 60].sum(axis=1) + 3 * rng.standard_normal(n_rows)
+    y = X[:, :: max(1, n_features // 60)].sum(axis=1) + 3 * rng.standard_normal(n_rows)
     return X, y.astype(float)
+
+
+def centred(values: np.ndarray) -> np.ndarray:
+    return values - values.mean(axis=0, dtype=float)
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return centred(values) / np.linalg.norm(centred(values), axis=0)
 
 
 def measure(n_rows: int, n_features: int) -> None:
@@ -36,11 +44,8 @@ def measure(n_rows: int, n_features: int) -> None:
 
     libraries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     X, y = recording(n_rows, n_features)
-    started = time.perf_counter()
     path = RegularizationPath(X, y)
-    centred = X - X.mean(axis=0)
-    strongest = float(np.abs((y - y.mean()) @ (centred / np.linalg.norm(centred, axis=0))).max()) / n_rows
-    del centred
+    strongest = max(float(np.abs(centred(y) @ unit(X[:, [j]])).max()) for j in range(n_features)) / n_rows
     started = time.perf_counter()
     fits = [
         (fit.duality_gap, fit.seconds, np.count_nonzero(fit.coef))
@@ -59,9 +64,8 @@ def measure(n_rows: int, n_features: int) -> None:
 def main() -> None:
     print("| rows | features | seconds | non-zero at the end | largest gap | peak MB | in float64 matrices |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-    for n_rows in ROWS:
-        for n_features in FEATURES:
-            subprocess.run([sys.executable, __file__, str(n_rows), str(n_features)], check=True)
+    for n_rows, n_features in WIDE + TALL:
+        subprocess.run([sys.executable, __file__, str(n_rows), str(n_features)], check=True)
 
 
 if __name__ == "__main__":

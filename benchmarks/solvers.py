@@ -1,9 +1,11 @@
-"""50 penalties on the twin's training rows: this solver beside scikit-learn, celer, skglm and adelie.
+"""50 penalties on the twin's training rows: this solver beside R's glmnet, scikit-learn, celer, skglm and adelie.
 
     python benchmarks/solvers.py --competitors competitors/bin/python
 
 Each competitor's own tolerance is tightened step by step; what counts for a gap is its fastest run in which every one
 of the 50 fits reaches it, by the same certificate for all, measured outside the timed part. One BLAS thread each.
+glmnet comes from Debian's `r-base-core` and `r-cran-glmnet`; it takes one mix of L1 and L2 for a whole path, so it
+solves the lasso alone.
 """
 
 from __future__ import annotations
@@ -27,14 +29,35 @@ from regsearch.search.solvers.design import Design, normalise
 from regsearch.search.solvers.elastic_net import ElasticNetPath
 
 TARGETS = (1e-4, 1e-6, 1e-9)
-CASES = {"lasso": 0.0, "l2_alpha = 1": 1.0, "l2_alpha = 10": 10.0}
+SPARSE = "lasso, to 0.01 of the strongest"
+CASES = {"lasso": 0.0, SPARSE: 0.0, "l2_alpha = 1": 1.0, "l2_alpha = 10": 10.0}
 TOLERANCES = {
+    "glmnet": (1e-7, 1e-9, 1e-11, 1e-13, 1e-15),
     "scikit-learn": (4e-3, 4e-5, 4e-7, 4e-10),
     "celer": (1e-3, 1e-5, 1e-7, 1e-10),
     "skglm": (1e-4, 1e-5, 1e-6, 1e-7, 3e-9, 1e-11),
     "adelie": (1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-13, 1e-15),
 }
 PATIENCE_SECONDS = 150
+GLMNET = """
+suppressMessages(library(glmnet))
+given <- commandArgs(TRUE)
+size <- as.integer(given[2:3])
+file <- file(given[1], "rb")
+X <- matrix(readBin(file, "double", size[1] * size[2]), size[1], size[2])
+y <- readBin(file, "double", size[1])
+strengths <- readBin(file, "double", as.integer(given[4]))
+close(file)
+solve <- function(strengths, threshold) glmnet(X, y, lambda = strengths, thresh = threshold,
+                                               standardize = FALSE, intercept = FALSE, maxit = 1e8)
+invisible(solve(strengths[1:2], 1e-4))
+before <- proc.time()
+found <- solve(strengths, as.numeric(given[5]))
+cat((proc.time() - before)["elapsed"])
+file <- file(given[1], "wb")
+writeBin(as.vector(as.matrix(found$beta)), file)
+close(file)
+"""
 
 Run = tuple[np.ndarray, np.ndarray]
 
@@ -53,23 +76,47 @@ def ours(design: Design, penalties: list[Penalty], **options: float | bool) -> R
 
 def theirs(python: str, library: str, design: Design, penalties: list[Penalty]) -> Iterator[tuple[float, Run]]:
     """Yield the runs of a library, each with a tighter tolerance, until one is exact enough or takes too long."""
+    if library == "glmnet" and penalties[0].l2:
+        return
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         problem, solution = Path(folder, "problem.npz"), Path(folder, "solution.npz")
         rows = [(penalty.l1, penalty.l2) for penalty in penalties]
         np.savez(problem, columns=design.columns, target=design.target, penalties=rows)
         for tolerance in TOLERANCES[library]:
-            script = Path(__file__).with_name("competitors.py")
-            command = [python, str(script), library, str(problem), str(tolerance), str(solution)]
             try:
-                subprocess.run(command, env=environment, check=True, timeout=PATIENCE_SECONDS)
+                if library == "glmnet":
+                    seconds, weights = glmnet(Path(folder), design, penalties, tolerance, environment)
+                else:
+                    script = Path(__file__).with_name("competitors.py")
+                    command = [python, str(script), library, str(problem), str(tolerance), str(solution)]
+                    subprocess.run(command, env=environment, check=True, timeout=PATIENCE_SECONDS)
+                    with np.load(solution) as solved:
+                        seconds, weights = solved["seconds"], solved["weights"]
             except subprocess.TimeoutExpired:
                 return
-            with np.load(solution) as solved:
-                run = solved["seconds"], gaps(design, penalties, solved["weights"])
+            run = seconds, gaps(design, penalties, weights)
             yield tolerance, run
             if run[1].max() <= min(TARGETS):
                 return
+
+
+def glmnet(
+    folder: Path, design: Design, penalties: list[Penalty], threshold: float, environment: dict[str, str]
+) -> Run:
+    """Return seconds, of which each penalty has an equal part, and weights of one path in R."""
+    script, problem = folder / "glmnet.R", folder / "problem"
+    script.write_text(GLMNET)
+    with problem.open("wb") as file:
+        for values in (design.columns, design.target, np.array([penalty.l1 for penalty in penalties])):
+            np.asarray(values, dtype=float).ravel().tofile(file)  # features are rows here, columns in R
+    size = (str(len(design.target)), str(len(design.columns)), str(len(penalties)))
+    command = ["Rscript", str(script), str(problem), *size, str(threshold)]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS
+    )
+    weights = np.fromfile(problem).reshape(len(penalties), -1)
+    return np.full(len(penalties), float(done.stdout) / len(penalties)), weights
 
 
 def gaps(design: Design, penalties: list[Penalty], weights: list[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -98,14 +145,13 @@ def main() -> None:
             passes.append(time.perf_counter() - started)
     a_pass = float(np.median(passes))
     strongest = np.abs(design.columns @ design.target).max() / design.n_rows
-    l1 = np.geomspace(strongest, 0.0005, 50)
-    if arguments.random:
-        l1 = np.random.default_rng(0).permutation(l1)
+    order = np.random.default_rng(0).permutation(50) if arguments.random else np.arange(50)
     print(f"one pass XᵀR: {1e3 * a_pass:.1f} ms", file=sys.stderr)
 
     print("| case | solver | 1e-4 | 1e-6 | 1e-9 | ratio at 1e-6 | median trial |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case, l2_alpha in CASES.items():
+        l1 = np.geomspace(strongest, 0.01 * strongest if case == SPARSE else 0.0005, 50)[order]
         penalties = [Penalty(float(one), l2_alpha / design.n_rows) for one in l1]
         mine = {
             target: min((ours(design, penalties, tolerance=target, polish=False) for _ in range(2)), key=_total)

@@ -515,6 +515,7 @@ def data_command(
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
+    from regsearch.errors import DataError
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
@@ -531,19 +532,19 @@ def data_command(
         .data.roles
     )
     entries = data.contents(source, roles)
-    listed = terminal.contents(entries)
-    if not any(entry.role == "target" for entry in entries):
+    listed, table = terminal.contents(entries), terminal.contents_text(entries)
+    if not target and not any(entry.role == "target" for entry in entries):
         without_features = not any(entry.role == "features" for entry in entries)
         also = ", and the features by --features" if without_features else ""
-        if target:
-            _print({"contents": listed}, terminal.contents_text(entries), as_json=as_json)
-            data.load(source, roles)  # says in one line what is missing
-            return
         hint = f"there is no {roles.target!r} to predict; name one of these by --target{also}"
-        _print({"contents": listed}, f"{terminal.contents_text(entries)}{hint}\n", as_json=as_json)
+        _print({"contents": listed}, f"{table}{hint}\n", as_json=as_json)
         return
-    described = terminal.describe(data.load(source, roles))
-    text = f"{terminal.contents_text(entries)}{terminal.description_text(described)}"
+    try:
+        described = terminal.describe(data.load(source, roles))
+    except DataError:  # which of the columns listed cannot be taken
+        _print({"contents": listed}, table, as_json=as_json)
+        raise
+    text = f"{table}{terminal.description_text(described)}"
     _print({"contents": listed, **described}, text, as_json=as_json)
 
 

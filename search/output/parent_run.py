@@ -19,7 +19,7 @@ PREDICTIONS = "predictions.csv"
 """Name of the artifact with the winner's predictions, from which their figure can be drawn without the data."""
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
-_TESTED = ", with the test rows"
+_PREDICTED, _TESTED = ", with the predictions", ", with the test rows"
 STORY_OF = "story_of"
 """Tag of a search's run: which trials, winner and version its description tells of; empty while the search runs."""
 
@@ -27,21 +27,24 @@ STORY_OF = "story_of"
 def is_summarised(search: Search) -> bool:
     """Return whether the parent run already shows these trials and this winner."""
     run = search.run
-    summary_of = run.run.data.tags.get("summary_of", "").removesuffix(_TESTED)
+    summary_of = run.run.data.tags.get("summary_of", "").removesuffix(_TESTED).removesuffix(_PREDICTED)
     return summary_of == _state(search) and run.store.holds(run.run_id, "trials.csv")
 
 
 def summarise(search: Search) -> None:
-    """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores."""
+    """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores.
+
+    What shows the predictions is drawn once it is known whether the test rows are among them: `draw_tested`, `describe`.
+    """
     run, winner = search.run, search.winner
     development = search.development
     lags, names = development.preparation.lags, development.feature_names
     features = [name.removesuffix(f" @ lag {lags[0]}") for name in names[: len(names) // len(lags)]]
     weights = search.weights.table(features, lags, development.covariate_names)
-    predicted = Predicted.of(search)
-    tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted.table(search.target)}
+    predicted = Predicted.of(search).table(search.target)
+    tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted}
     files = {name: rows.to_csv(index=False).encode() for name, rows in tables.items()}
-    run.write(files | figure_files(search, predicted) | _group_files(search, predicted))
+    run.write(files | figure_files(search, None))
     ends = "; ".join(edges(winner, search.choice.absolute))
     run.annotate(
         metrics={f"best_{score}": winner.metrics[score] for score in _SCORES},
@@ -51,11 +54,18 @@ def summarise(search: Search) -> None:
 
 
 def draw_tested(search: Search, test: Rows) -> None:
-    """Write and draw the winner's predictions once more, with those of the opened test rows."""
+    """Write and draw the winner's predictions, with those of the opened test rows."""
     predicted = Predicted.of(search, test)
     rows = {PREDICTIONS: predicted.table(search.target).to_csv(index=False).encode()}
     search.run.write(rows | predictions_files(search, predicted) | _group_files(search, predicted, test))
     search.run.annotate(tags={"summary_of": _state(search) + _TESTED})
+
+
+def _draw_untested(search: Search) -> None:
+    if search.run.run.data.tags.get("summary_of") == _state(search):
+        predicted = Predicted.of(search)
+        search.run.write(predictions_files(search, predicted) | _group_files(search, predicted))
+        search.run.annotate(tags={"summary_of": _state(search) + _PREDICTED})
 
 
 def _group_files(search: Search, predicted: Predicted, test: Rows | None = None) -> dict[str, bytes]:
@@ -74,6 +84,8 @@ def is_drawn_tested(search: Search) -> bool:
 def describe(search: Search, tested: mlflow_text.Tested | None = None, version: str = "") -> None:
     """Write the description, unless it already tells of these trials, this winner and this version.
 
+    If the test rows have not been opened for the winner, its predictions are drawn without them.
+
     Parameters
     ----------
     search : Search
@@ -86,6 +98,8 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
     tags = search.run.run.data.tags
     if tags.get(STORY_OF) == told_of:
         return
+    if tested is None:
+        _draw_untested(search)
     text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 

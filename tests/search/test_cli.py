@@ -334,6 +334,15 @@ def test_what_a_file_holds_is_listed_before_anybody_has_to_guess(workspace, invo
     assert "features" in printed
 
 
+def test_columns_are_listed_before_one_of_them_is_refused(workspace, invoke):
+    rows = "".join(f"{number},{number % 7},left\n" for number in range(20))
+    (workspace / "trials.csv").write_text(f"speed,unit,side\n{rows}")
+    code, printed, said = invoke("data", "trials.csv", "--target", "speed")
+    assert code == 2
+    assert "side" in printed.split("taken as")[1]
+    assert "trials.csv: expected numbers in every column, found text in 1 of 3 columns: 'side'" in said
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_terminal_that_lacks_a_character_is_given_a_replacement(encoding, config):
     done = subprocess.run(
