@@ -34,7 +34,8 @@ def is_summarised(search: Search) -> bool:
 def summarise(search: Search) -> None:
     """Write the tables of trials and of the winner's weights and predictions, the figures and the best scores.
 
-    What shows the predictions is drawn once it is known whether the test rows are among them: `draw_tested`, `describe`.
+    What shows the predictions is drawn once it is known whether the test rows are among them, by `draw_tested` or
+    `describe`.
     """
     run, winner = search.run, search.winner
     development = search.development

@@ -228,8 +228,8 @@ def validation_error(
     n_folds = len(folds)
     if score == "mean":
         return float(np.std(of_folds(r2_score, folds, predicted), ddof=1) / np.sqrt(n_folds)), losses
-    unexplained = errors - errors.sum() / deviations.sum() * deviations
-    error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2)) / deviations.sum()
+    unexplained = (errors - errors.sum() / deviations.sum() * deviations) / deviations.sum()
+    error = np.sqrt(n_folds / (n_folds - 1) * np.sum(unexplained**2))
     return float(error), losses
 
 

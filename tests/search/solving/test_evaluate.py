@@ -129,6 +129,17 @@ def test_the_standard_error_of_the_pooled_score_is_about_how_much_it_varies():
     assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.3)
 
 
+@pytest.mark.parametrize("factor", [1e95, 1e-95])
+def test_the_standard_error_is_the_same_in_every_unit(factor):
+    X, y = uneven()
+    errors = []
+    for target in (y, factor * y):
+        development = folds(X, target, 5)
+        (solved,) = Evaluator(Task(development, 1e-10))([proposal("ridge", {"alpha": 0.3}, development)])
+        errors.append(solved.evaluation.r2_validation_se)
+    assert errors[1] == pytest.approx(errors[0], rel=1e-9)
+
+
 def test_one_fold_of_low_variance_does_not_decide_the_pooled_score():
     development = folds(*uneven(), 5)
     path = [proposal("ridge", {"alpha": 0.3}, development)]
