@@ -2,12 +2,13 @@
 
     python benchmarks/scaling.py
 
-Each size runs as a process of its own, on float32 data like the twin's: few features carry the target, the others
+Each size runs as a process of its own with one BLAS thread, on float32 data like the twin's: few features carry the target, the others
 share a few latents. Memory is the peak of the process less what it needed for its libraries.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def main() -> None:
     print("| rows | features | seconds | non-zero at the end | largest gap | peak MB | in float64 matrices |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for n_rows, n_features in WIDE + TALL:
-        subprocess.run([sys.executable, __file__, str(n_rows), str(n_features)], check=True)
+        command = [sys.executable, __file__, str(n_rows), str(n_features)]
+        subprocess.run(command, check=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
 
 
 if __name__ == "__main__":

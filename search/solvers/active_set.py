@@ -186,11 +186,27 @@ class ActiveSystem:
         solution: Vector = blas.dtrsv(self._factor, half, lower=1, trans=1, overwrite_x=1)
         return solution[self._selected]
 
-    @property
-    def may_be_dependent(self) -> bool:
-        """Whether a column may depend on those before it, so that only the raised diagonal keeps the factor regular."""
-        pivots = np.einsum("ii->i", self._factor)[: self._size] ** 2
-        return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(self._members)).any())
+    def may_be_dependent(self, features: Indices) -> bool:
+        """Return whether one of these columns may depend on the others of them.
+
+        The factor tells it where it has no small pivot. One that has may have it from columns that have left; then
+        these columns are factored alone.
+        """
+        slots = self.pool.admit(features)
+        is_known = self.pool.generation == self._generation and np.isin(slots, self._members).all()
+        if is_known and not self._has_small_pivots(self._factor, self._members):
+            return False
+        gram = np.asfortranarray(self.pool.gram(slots, slots))
+        np.einsum("ii->i", gram)[:] *= 1 + _JITTER
+        try:
+            return self._has_small_pivots(_cholesky(gram), slots)
+        except np.linalg.LinAlgError:
+            return True
+
+    def _has_small_pivots(self, factor: Vector, slots: Indices) -> bool:
+        """Return whether only the raised diagonal may keep the factor of some columns regular."""
+        pivots = np.einsum("ii->i", factor)[: slots.size] ** 2
+        return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(slots)).any())
 
     def combine(self, coefficients: Vector) -> Vector:
         """Return ``A_S x``."""

@@ -168,11 +168,14 @@ class ElasticNetPath:
         if penalty.l2 > 0.0:
             return point
         near = np.flatnonzero(np.abs(self._conditions.correlation) >= (1 - _NEAR_THE_FACE) * penalty.l1)
-        if np.isin(near, point.features).all() and not self._system.may_be_dependent:
+        may_be_dependent = self._system.may_be_dependent(point.features)
+        if np.isin(near, point.features).all() and not may_be_dependent:
             return point
         self._conditions.judge(penalty, point.features, point.values)
         correlation = self._conditions.correlation
         face = np.union1d(np.flatnonzero(np.abs(correlation) >= (1 - _ON_THE_FACE) * penalty.l1), point.features)
+        if face.size == point.features.size and not may_be_dependent:
+            return point
         signs = np.sign(correlation[face])
         found = least_norm(np.asarray(self._design.columns[face]), signs, point.weights(correlation.size)[face])
         if found is None:
