@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py
 
-Each size runs as a process of its own with one BLAS thread, on float32 data like the twin's: few features carry the target, the others
-share a few latents. Memory is the peak of the process less what it needed for its libraries.
+Each size runs as a process of its own with one BLAS thread, on float32 data like the twin's: few features carry the
+target, the others share a few latents. Memory is the peak of the process less what it needed for its libraries.
 """
 
 from __future__ import annotations
