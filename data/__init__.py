@@ -6,7 +6,17 @@ from regsearch.data.frames import from_arrays, from_frame
 from regsearch.data.memory import fits_in_memory
 from regsearch.data.recording import Recording
 from regsearch.data.roles import Roles
-from regsearch.data.seal import Development, FoldRows, Preparation, Rows, Scale, SealedTest, seal, seal_targets
+from regsearch.data.seal import (
+    Development,
+    FoldRows,
+    Preparation,
+    Rows,
+    Scale,
+    SealedTest,
+    require_usable,
+    seal,
+    seal_targets,
+)
 from regsearch.data.sources import (
     MEMORY,
     Source,
@@ -49,6 +59,7 @@ __all__ = [
     "is_recording",
     "load",
     "load_targets",
+    "require_usable",
     "seal",
     "seal_targets",
     "shape",

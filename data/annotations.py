@@ -37,6 +37,11 @@ class Annotations:
     covariates: NDArray[np.float64] | None = None
     folds: Labels | None = None
 
+    def equals(self, other: Annotations) -> bool:
+        """Return whether the same is known of the rows."""
+        mine, theirs = dict(self._given()), dict(other._given())
+        return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
     def at(self, rows: NDArray[np.integer]) -> Self:
         """Return the annotations of some rows."""
         return replace(self, **{name: values[rows] for name, values in self._given()})

@@ -145,6 +145,13 @@ class Recording:
             for target, y in targets.items()
         )
 
+    def differs_in_target_alone(self, other: Recording) -> bool:
+        """Return whether another recording has the same features, and the same is known of its rows."""
+        values = self.X is other.X or (
+            isinstance(self.X, np.ndarray) and isinstance(other.X, np.ndarray) and np.array_equal(self.X, other.X)
+        )
+        return values and self.feature_names == other.feature_names and self.annotations.equals(other.annotations)
+
     def features_among(self, wanted: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
         """Return the names of the features that are chosen by name; all of them if nothing is.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -158,6 +158,34 @@ def seal(recording: Recording, split: Split, preparation: Preparation = AS_IS) -
     return made
 
 
+def require_usable(recording: Recording, split: Split) -> None:
+    """Check that a recording can be cut by a split, without copying any row.
+
+    Raises
+    ------
+    DataError
+        If the split does not fit the recording, the target is constant in one of its parts, or there are as many
+        covariates as rows to fit on.
+    """
+    split.check(len(recording.y))
+    fitted = [*(fold.train for fold in split.folds), split.model]
+    for blocks in (*fitted, *(fold.validation for fold in split.folds), *([split.test] if split.test else [])):
+        if np.ptp(recording.y[rows_of(blocks)]) == 0:
+            words = in_words(blocks)
+            raise DataError(
+                f"{recording.source}: {recording.target} is constant in rows "
+                f"{words if len(words) < _SHOWN else f'{words[:_SHOWN]}…'}, where R² would mean nothing; choose other "
+                "rows in [data.split]"
+            )
+    covariates = recording.annotations.covariates
+    fewest = min(len(rows_of(blocks)) for blocks in fitted)
+    if covariates is not None and covariates.shape[1] + 1 >= fewest:
+        raise DataError(
+            f"{recording.source}: expected at least two more rows to fit on than covariates, found {fewest} rows for "
+            f"{covariates.shape[1]} covariates; give fewer covariates, or more rows"
+        )
+
+
 def seal_targets(
     recordings: Sequence[Recording], split: Split, preparation: Preparation = AS_IS
 ) -> list[tuple[Development, SealedTest]]:
@@ -175,22 +203,21 @@ def seal_targets(
     Raises
     ------
     DataError
-        If the split does not fit the recordings, a target is constant in one of its parts, there are as many
-        covariates as rows to fit on, or the files of the recordings have changed since they were read through.
+        As `require_usable` does, or if the files of the recordings have changed since they were read through.
     """
+    for recording in recordings:
+        require_usable(recording, split)
     first = recordings[0]
-    split.check(len(first.y))
     past = Past.of(len(first.y), preparation.lags, first.annotations.groups)
     parts = {blocks: rows_of(blocks) for fold in split.folds for blocks in (fold.train, fold.validation)}
     parts[split.model] = rows_of(split.model)
     features = _features(first, past, parts)
     test = {split.test: rows_of(split.test)} if split.test else {}
     tested = _features(first, past, test)
-    _require_room(first, [*(fold.train for fold in split.folds), split.model], parts)
     made = []
     for recording in recordings:
-        taken = {blocks: _rows(recording, blocks, parts[blocks], features[blocks]) for blocks in parts}
-        sealed = [_rows(recording, blocks, test[blocks], tested[blocks]) for blocks in test]
+        taken = {blocks: _rows(recording, parts[blocks], features[blocks]) for blocks in parts}
+        sealed = [_rows(recording, test[blocks], tested[blocks]) for blocks in test]
         in_order = () if preparation.independent else filter(None, [sorted_note(recording.y, recording.target)])
         development = Development(
             tuple(FoldRows(taken[fold.train], taken[fold.validation]) for fold in split.folds),
@@ -221,23 +248,6 @@ def _features(recording: Recording, past: Past, parts: Parts) -> dict[tuple[Bloc
     return {blocks: Lagged(held, table.places(past.sources(rows))) for blocks, rows in parts.items()}
 
 
-def _rows(recording: Recording, blocks: tuple[Block, ...], rows: Index, X: Columnwise) -> Rows:
-    y, known = recording.y[rows], recording.annotations.at(rows)
-    if y.min() == y.max():
-        words = in_words(blocks)
-        raise DataError(
-            f"{recording.source}: {recording.target} is constant in rows "
-            f"{words if len(words) < _SHOWN else f'{words[:_SHOWN]}…'}, where R² would mean nothing; choose other rows "
-            "in [data.split]"
-        )
-    return Rows(X, y, rows, known.groups, known.weights, known.covariates)
-
-
-def _require_room(recording: Recording, fitted: Iterable[tuple[Block, ...]], parts: Parts) -> None:
-    covariates = recording.annotations.covariates
-    fewest = min(len(parts[blocks]) for blocks in fitted)
-    if covariates is not None and covariates.shape[1] + 1 >= fewest:
-        raise DataError(
-            f"{recording.source}: expected at least two more rows to fit on than covariates, found {fewest} rows for "
-            f"{covariates.shape[1]} covariates; give fewer covariates, or more rows"
-        )
+def _rows(recording: Recording, rows: Index, X: Columnwise) -> Rows:
+    known = recording.annotations.at(rows)
+    return Rows(X, recording.y[rows], rows, known.groups, known.weights, known.covariates)

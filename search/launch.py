@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from optuna.storages import BaseStorage
 
 from regsearch.data import Development, Recording, SealedTest
-from regsearch.errors import ConfigError, PromotionRefusedError
+from regsearch.errors import ConfigError, DataError, PromotionRefusedError
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
@@ -33,7 +33,7 @@ from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
-from regsearch.search.rows import Given, cut, read_rows, recordings_of
+from regsearch.search.rows import Given, cut, read_rows, recordings_of, require_cuttable
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
@@ -141,8 +141,8 @@ def run_targets(
     config : SearchConfig
         With several targets.
     data : sequence of Recording or None
-        The recording of each target, with the same features, to be searched instead of the configuration's source; see
-        `regsearch.from_frame`.
+        The recording of each target, by its name and in any order, with the same features and rows, to be searched
+        instead of the configuration's source; see `regsearch.from_frame`.
     tracking_uri, storage, workers, cluster, promote, progress
         As `run_search` has them.
 
@@ -162,6 +162,8 @@ def run_targets(
     call = _Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
     if config.is_nested:
         raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
+    if data is not None:
+        data = _of_targets(config, data)
     configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
     requests: dict[int, str | None] = {}
     results: dict[int, SearchResult] = {}
@@ -189,6 +191,31 @@ def run_targets(
     return tuple(results[place] for place in range(len(configs)))
 
 
+def _of_targets(config: SearchConfig, data: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Return the recording of each target, in the configuration's order, after checking that they belong together."""
+    given = (data,) if isinstance(data, Recording) else tuple(data)
+    for one in given:
+        config.given(one)
+    targets = config.data.roles.targets
+    if len(targets) == len(given) == 1:
+        return given
+    by_target = {one.target: one for one in given}
+    if len(given) != len(targets) or by_target.keys() != {*targets}:
+        expected, found = (", ".join(map(repr, names)) for names in (targets, [one.target for one in given]))
+        do = "make them together by from_frame(frame, [target, …])"
+        raise DataError(
+            f"data: expected one recording for each of the targets {expected}, found {found or 'none'}; {do}"
+        )
+    first, *others = (by_target[target] for target in targets)
+    for other in others:
+        if not first.differs_in_target_alone(other):
+            raise DataError(
+                f"data: expected recordings that differ in their target alone, found other features or rows beside "
+                f"{other.target!r} than beside {first.target!r}; search them one after the other by run_search"
+            )
+    return (first, *others)
+
+
 @contextmanager
 def _of_target(
     submit: Callable[[OfTarget], Future[list[Solved | Failure]]], target: int, task: Task
@@ -201,6 +228,8 @@ def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, pr
     (recording,) = recordings = call.recordings(config, data)
     parts, on_all = config.for_parts(nested_parts(config, len(recording.y), recording.annotations))
     ids = [one.search_id(recording.sha256) for one in (*parts, on_all)]
+    for one in (*parts, on_all):  # before the test rows of any are opened
+        require_cuttable(one, recording)
     if config.null:
         _require_null(on_all, cut(on_all, recordings)[0][0])
     tested = []

@@ -357,6 +357,9 @@ class _Table:
             raise DataError(f"y: expected values that vary, found {y[every][0]:g} in every row; there is no R² of that")
         if len(splits) == 1 and np.ptp(y[splits[0][1]]) == 0:
             raise DataError("cv: expected validation rows whose target varies, found that y does not vary there")
+        if all(np.ptp(y[train]) == 0 for train, _ in splits):
+            do = "give splits that mix the rows, such as KFold(5, shuffle=True)"
+            raise DataError(f"cv: expected a split whose training rows differ in y, found none; {do}")
         folds = tuple(FoldRows(self._rows(y, train), self._rows(y, validation)) for train, validation in splits)
         split = Split((), (), (), {})
         return Development(folds, self._rows(y, every), "", split, "memory", "y", preparation=self.preparation)

@@ -71,6 +71,11 @@ def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Dev
     return data.seal_targets(recordings, split, config.data.preparation)
 
 
+def require_cuttable(config: SearchConfig, recording: Recording) -> None:
+    """Raise what `cut` would raise, without copying any row."""
+    data.require_usable(recording, split_of(config, len(recording.y), recording.annotations))
+
+
 def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
     """Return the target of another recording, by the name that it has in a configuration, shape (n_rows,).
 

@@ -80,6 +80,17 @@ class _Counted(Progress):
         self._count()
 
 
+def _fault_of(y: NDArray[np.float64], train: Indices, validation: Indices) -> str:
+    """Return why no search with runs takes a split, or nothing if one does."""
+    if len(validation) < 2:
+        return "one validation row"
+    for name, rows in (("training", train), ("validation", validation)):
+        if np.ptp(y[rows]) == 0:
+            return f"{name} rows of one value"
+    both = np.intersect1d(train, validation).size
+    return f"{both} row(s) in both" if both else ""
+
+
 def search(
     config: SearchConfig, rows: Recording, splits: Splits, *, workers: int, count: Callable[[], object]
 ) -> list[Tried]:
@@ -100,12 +111,18 @@ def search(
     Raises
     ------
     ConfigError
-        If there is a single split.
+        If there is a single split, or runs cannot record one of them.
     RegsearchError
         As `run_search` does.
     """
     if len(splits) < 2:
         raise ConfigError("tracking: expected at least 2 splits, found 1; give cv more, or leave tracking out")
+    for number, (train, validation) in enumerate(splits):
+        if fault := _fault_of(rows.y, train, validation):
+            raise ConfigError(
+                "tracking: expected splits of two validation rows or more, of a target that varies in both parts, with "
+                f"no row in both, found {fault} in split {number}; change cv, or leave tracking out"
+            )
     folds: dict[str, Any] = {"column": "cv"}  # far shorter than every fold row by row
     if rows.annotations.folds is None:
         folds = {"given": [{"train": train, "validation": validation} for train, validation in splits]}

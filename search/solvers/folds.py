@@ -16,6 +16,9 @@ from regsearch.search.solvers.path import RegularizationPath
 
 Vector = NDArray[np.float64]
 
+_PARTS_PER_SET = 2
+"""As many parts as blocks with an embargo have; where folds are drawn anew, hardly two rows are in the same sets."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
@@ -81,8 +84,10 @@ class _SharedMoments:
         members = np.array([np.isin(self._widest.index, rows.index, assume_unique=True) for rows in sets])
         self._parts, self._part_of = np.unique(members, axis=1, return_inverse=True)
         contained = all(np.count_nonzero(of) == len(rows.index) for of, rows in zip(members, sets, strict=True))
-        size = 8 * (self._widest.X.shape[1] + 1) ** 2 * (self._parts.shape[1] + 1)
-        self.helps = len(sets) > 1 and contained and fits_in_memory(size)
+        n_parts = self._parts.shape[1]
+        are_few = n_parts <= _PARTS_PER_SET * len(sets)
+        size = 8 * (self._widest.X.shape[1] + 1) ** 2 * (n_parts + 1)
+        self.helps = len(sets) > 1 and are_few and contained and fits_in_memory(size)
 
     def of(self, number: int) -> Moments:
         """Return the moments of a set, by its place among all."""

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import pytest
 from sklearn.linear_model import ElasticNet
 from sklearn.metrics import r2_score
 
-from regsearch import SearchConfig, data, load_champion, run_search
-from regsearch.errors import PromotionRefusedError, SearchBusyError, SearchStoppedError, TrialError
+from regsearch import SearchConfig, data, from_frame, load_champion, run_search, run_targets
+from regsearch.errors import DataError, PromotionRefusedError, SearchBusyError, SearchStoppedError, TrialError
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
@@ -284,3 +285,51 @@ def test_a_lack_of_memory_says_what_to_do(small_config, monkeypatch):
     monkeypatch.setattr("regsearch.search.solving.evaluate.Evaluator", hungry)
     with pytest.raises(SearchStoppedError, match=r"there is too little memory: .* the same command resumes"):
         run_search(small_config, progress=False)
+
+
+TARGETS = """
+name = "two"
+data.target = ["speed", "pupil"]
+families.ridge.alpha = [1.0]
+"""
+
+
+def of_two_targets(n_rows=60, targets=("speed", "pupil")):
+    frame = pd.DataFrame(np.random.default_rng(0).standard_normal((n_rows, 5)), columns=[*"abc", *targets])
+    return from_frame(frame, list(targets))
+
+
+@pytest.mark.slow
+def test_recordings_are_searched_for_their_own_targets_in_whatever_order_they_are_given(workspace):
+    recordings = of_two_targets()
+    results = run_targets(SearchConfig.from_toml(TARGETS), data=recordings[::-1], promote=False, progress=False)
+    assert [result.config.data.target for result in results] == ["speed", "pupil"]
+    assert [result.config.name for result in results] == ["two-speed", "two-pupil"]
+    config = SearchConfig.from_toml(TARGETS)
+    in_order = run_targets(config, data=recordings, promote=False, progress=False)
+    assert [result.search_id for result in in_order] == [result.search_id for result in results]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            of_two_targets()[:1],
+            "for each of the targets 'speed', 'pupil', found 'speed'; make them together by from_fr",
+        ),
+        (of_two_targets()[0], "for each of the targets 'speed', 'pupil', found 'speed'"),
+        ((), "found none"),
+        (of_two_targets() + of_two_targets()[:1], "found 'speed', 'pupil', 'speed'"),
+        (
+            of_two_targets(targets=("zzz", "pupil")),
+            "expected the target 'speed' or 'pupil', found a recording of 'zzz'",
+        ),
+        (
+            (of_two_targets()[0], of_two_targets(50)[1]),
+            "found other features or rows beside 'pupil' than beside 'speed'",
+        ),
+    ],
+)
+def test_recordings_that_are_not_those_of_the_targets_are_refused(data, says):
+    with pytest.raises(DataError, match=re.escape(says)):
+        run_targets(SearchConfig.from_toml(TARGETS), data=data, promote=False, progress=False)

@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 
 from regsearch import SearchConfig, from_frame, run_search, run_targets
-from regsearch.errors import ConfigError
+from regsearch.errors import ConfigError, DataError
 from regsearch.search.nested import Nested, Part
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
@@ -105,6 +105,14 @@ def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched)
     assert again.new_trials == 0
     assert again.nested == result.nested
     assert len(store.client.search_model_versions("name='nested'")) == 1
+
+
+def test_a_part_that_cannot_be_searched_is_refused_before_the_test_rows_of_another_are_opened(workspace):
+    table = frame()
+    table.loc[table["session"] == "three", "speed"] = 2.0
+    with pytest.raises(DataError, match="speed is constant in rows"):
+        run_search(SearchConfig.from_toml(CONFIG), data=from_frame(table, "speed", groups="session"), progress=False)
+    assert [one.name for one in open_store().client.search_experiments()] == ["Default"]
 
 
 def test_several_targets_are_not_nested():

@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     LeaveOneOut,
     PredefinedSplit,
     ShuffleSplit,
+    TimeSeriesSplit,
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
@@ -371,6 +372,38 @@ def test_numbers_of_numpy_are_numbers():
     )
     assert len(model.fit(X, y).cv_results_["params"]) == 2
     assert only(lasso={"of": "max", "points": np.int64(2)}).fit(X, y).n_splits_ == 5
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        [(range(30), range(30, 60))],
+        TimeSeriesSplit(2, max_train_size=15),
+        [(range(20), range(20, 30)), (range(10, 30), range(10))],
+    ],
+)
+def test_training_rows_of_one_value_are_refused_as_a_matter_of_the_splits(cv):
+    X, y = table()
+    says = "cv: expected a split whose training rows differ in y, found none; give splits that mix the rows"
+    with pytest.raises(DataError, match=says):
+        only(lasso=[0.1]).set_params(cv=cv).fit(X, np.where(np.arange(60) < 45, 2.0, y))
+
+
+@pytest.mark.parametrize(
+    ("cv", "found"),
+    [
+        (LeaveOneOut(), "found one validation row in split 0"),
+        (3, "found validation rows of one value in split 0"),
+        ([(range(40), range(30, 60)), (range(30, 60), range(30))], r"found 10 row\(s\) in both in split 0"),
+    ],
+)
+def test_splits_that_runs_cannot_record_are_refused_as_what_they_are(cv, found, workspace):
+    X, y = table()
+    y = np.where(np.arange(60) < 40, 2.0, y) if cv == 3 else y
+    search = only(lasso=[0.1]).set_params(cv=cv)
+    search.fit(X, y)
+    with pytest.raises(ConfigError, match=rf"tracking: expected .*, {found}; change cv, or leave tracking out"):
+        search.set_params(tracking="mine").fit(X, y)
 
 
 def test_data_that_cannot_be_searched_are_refused_in_one_line():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from regsearch.data.table import Table
 from regsearch.search.penalty import Penalty
+from regsearch.search.solvers import folds
 from regsearch.search.solvers import moments as module
 from regsearch.search.solvers.design import normalise
 from regsearch.search.solvers.folds import TrainingRows, paths_for
@@ -185,3 +186,20 @@ def test_moments_are_read_in_blocks(monkeypatch):
     cut = moments(X, y, np.arange(500), centre=np.zeros(6))
     np.testing.assert_allclose(cut.cross, whole.cross, atol=1e-11)
     np.testing.assert_allclose(cut.mean, whole.mean, atol=1e-14)
+
+
+def test_sums_are_shared_by_folds_and_not_by_splits_that_have_hardly_two_rows_in_common(monkeypatch):
+    summed = []
+    counted = module.moments
+    monkeypatch.setattr(folds, "moments", lambda *given, **known: summed.append(1) or counted(*given, **known))
+    X, y = table("normal", 120, 4, seed=0)
+    rng = np.random.default_rng(0)
+    drawn = [np.sort(rng.permutation(120)[:60]) for _ in range(10)]
+    splits = [TrainingRows(X[index], y[index], index) for index in (*drawn, np.arange(120))]
+    for sets, n_sums in ((training_sets(X, y, 5, embargo=2), 9), (splits, 0)):
+        summed.clear()
+        for path, rows in zip(paths_for(sets), sets, strict=True):
+            (fit,) = path.solve([Penalty(0.01, 0.0)])
+            (alone,) = FromRows(rows.X, rows.y).solve([Penalty(0.01, 0.0)])
+            np.testing.assert_allclose(fit.coef, alone.coef, rtol=1e-9, atol=1e-12)
+        assert len(summed) == n_sums
