@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations
+from regsearch.data.plausibility import require_dense
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import excluding, line, refusal, short, some, them
 from regsearch.data.roles import Roles
@@ -172,12 +173,14 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     import pandas as pd
 
     _require_known(known, Known.__annotations__)
+    for what, values in {"X": X, "y": y, **known}.items():
+        require_dense(values, what)
     X, y = _as_pandas(X), _column(_as_pandas(y))
     if np.ndim(y) > 1:
         do = "call from_arrays for each column, and run_targets for all of these recordings"
         raise _refusal("one target, one number per row", f"y of shape {np.shape(y)}", do)
     known = cast(Known, {name: _as_pandas(values) for name, values in known.items()})
-    target = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
+    target = str(y.name) if isinstance(y, pd.Series) and y.name not in (None, "") else "y"  # "" is polars' for none
     for name, values in {"y": y, **known}.items():
         if (
             isinstance(X, pd.DataFrame)

@@ -95,6 +95,34 @@ def require_unmasked(values: Any, what: str) -> None:
         )
 
 
+def require_dense(values: Any, what: str) -> None:
+    """Raise `DataError` if values come as a sparse matrix."""
+    if hasattr(values, "toarray"):
+        raise DataError(f"{what}: expected a dense array, found a sparse one; give {what}.toarray()")
+
+
+def real_numbers(values: Any, what: str) -> NDArray[Any]:
+    """Return an array-like as an array of real numbers, in the type that it has.
+
+    Raises
+    ------
+    DataError
+        If it is sparse, a value is masked, or it holds anything but real numbers.
+    """
+    require_dense(values, what)
+    require_unmasked(values, what)
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind in "OUS":
+            found = found.astype(np.float64)
+    except (TypeError, ValueError):
+        do = "drop or convert what is none"
+        raise DataError(f"{what}: expected a number in every place, found others or nothing; {do}") from None
+    if found.dtype.kind not in "biuf":
+        raise DataError(f"{what}: expected real numbers, found values of type {found.dtype}; convert them first")
+    return found
+
+
 def require_weighable(weights: NDArray[np.float64], what: str) -> None:
     """Raise `DataError` if a weight above zero is so large or small that weighted squares leave double precision."""
     wrong = weights[(weights > _LARGEST) | ((weights > 0) & (weights < _SMALLEST))]

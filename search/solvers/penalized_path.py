@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data import Scale, fits_in_memory
-from regsearch.data.plausibility import Ranges, require_unmasked, require_weighable
+from regsearch.data.plausibility import Ranges, real_numbers, require_weighable
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.path import RegularizationPath
@@ -74,7 +75,7 @@ def penalized_path(
     Raises
     ------
     DataError
-        If the shapes do not fit together, a value is masked or not finite, or squares leave double precision.
+        If the shapes do not fit together, a value is missing or no finite number, or squares leave double precision.
     ConfigError
         If a strength, the scale or the tolerance is not one of those above.
 
@@ -89,7 +90,7 @@ def penalized_path(
     """
     if scale not in get_args(Scale):
         raise ConfigError(f"scale: expected one of {', '.join(get_args(Scale))}, found {scale!r}")
-    if not 0 < tolerance < 1:
+    if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
         raise ConfigError(f"tolerance: expected a number between 0 and 1, found {tolerance!r}")
     penalties = _penalties(l1, l2)
     values, target, weights = _rows(X, y, sample_weight)
@@ -110,7 +111,10 @@ def penalized_path(
 
 
 def _penalties(l1: ArrayLike, l2: ArrayLike) -> list[Penalty]:
-    given = [np.asarray(strength, dtype=np.float64) for strength in (l1, l2)]
+    try:
+        given = [real_numbers(strength, name).astype(np.float64) for name, strength in (("l1", l1), ("l2", l2))]
+    except DataError as error:
+        raise ConfigError(str(error)) from None
     try:
         pairs = np.broadcast(*given)
     except ValueError as error:
@@ -131,9 +135,7 @@ def _rows(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[np.floating], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return the rows that count, their target and their weights; without `sample_weight` all count the same."""
-    for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-        require_unmasked(given, name)
-    values, target = np.asarray(X), np.asarray(y, dtype=np.float64)
+    values, target = real_numbers(X, "X"), real_numbers(y, "y").astype(np.float64)
     if values.dtype != np.float32:
         values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape:
@@ -147,7 +149,7 @@ def _rows(
     Ranges.of(target).require_squares("y")
     if sample_weight is None:
         return values, target, None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = real_numbers(sample_weight, "sample_weight").astype(np.float64)
     if weights.shape != (n_rows,):
         raise DataError(
             f"sample_weight: expected one number for each of the {n_rows} rows of X, found shape {weights.shape}"

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xarray as xr
+from scipy.sparse import csr_array
 
 from regsearch import data
 from regsearch.data import Recording, from_arrays, from_frame
@@ -48,7 +49,14 @@ def test_arrays_have_no_names_and_frames_and_series_do():
     assert (bare.feature_names, bare.target) == ((), "y")
     named = from_arrays(X, y)
     assert (named.feature_names, named.target) == (("a", "b"), "speed")
+    assert from_arrays(X, pl.Series(y)).target == "speed"
+    assert from_arrays(X, pl.Series(y.to_numpy())).target == "y"  # polars has an empty name where there is none
     assert bare.sha256 == named.sha256 == Recording.checked(X.to_numpy(), y.to_numpy(), source="here").sha256
+
+
+def test_a_sparse_matrix_is_refused():
+    with pytest.raises(DataError, match=r"X: expected a dense array, found a sparse one; give X.toarray\(\)"):
+        from_arrays(csr_array(FRAME[["a", "b"]].to_numpy()), FRAME["speed"])
 
 
 @pytest.mark.parametrize("make", [lambda frame: frame, lambda frame: frame.to_numpy()])

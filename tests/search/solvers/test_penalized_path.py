@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet, Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -103,6 +105,15 @@ X, Y = table()
         ({"sample_weight": np.ones(3)}, r"sample_weight: .* found shape \(3,\)"),
         ({"sample_weight": np.zeros(30)}, "sample_weight: .* every weight is zero"),
         ({"sample_weight": -np.ones(30)}, "sample_weight: .* found -1"),
+        ({"X": csr_array(X)}, r"X: expected a dense array, found a sparse one; give X.toarray\(\)"),
+        ({"X": X + 1j}, "X: expected real numbers, found values of type complex128"),
+        ({"y": Y.astype("datetime64[s]")}, "y: expected real numbers, found values of type datetime64"),
+        ({"y": pd.Series([pd.NA, *range(29)], dtype="object")}, "y: expected a number in every place"),
+        ({"y": pd.Series([pd.NA, *range(29)], dtype="Int64")}, "y: expected finite numbers, found 1"),
+        ({"sample_weight": ["a"] * 30}, "sample_weight: expected a number in every place, found others or nothing"),
+        ({"l1": "a"}, "l1: expected a number in every place"),
+        ({"l2": np.ma.masked_equal([0.1, 0.2], 0.1)}, "l2: expected no masked values"),
+        ({"tolerance": "a"}, "tolerance: expected a number between 0 and 1, found 'a'"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(given, said):
