@@ -76,11 +76,22 @@ class Matrix:
         return gram_of_features(self.columns)
 
     @cached_property
+    def row_gram(self) -> Vector:
+        """Lower triangle of ``A A'``, shape (n_rows, n_rows), until it is decomposed."""
+        return gram_of_rows(self.columns)
+
+    @property
+    def is_decomposed(self) -> bool:
+        """Whether `spectrum` is at hand."""
+        return "spectrum" in self.__dict__
+
+    @cached_property
     def spectrum(self) -> Spectrum:
         """Eigendecomposition of the smaller Gram matrix."""
         n_features, n_rows = self.columns.shape
         of_rows = n_rows <= n_features
-        gram = gram_of_rows(self.columns) if of_rows else self.gram.copy(order="F")
+        gram = self.row_gram if of_rows else self.gram.copy(order="F")
+        self.__dict__.pop("row_gram", None)
         values, vectors = linalg.eigh(gram, lower=True, overwrite_a=True, check_finite=False, driver="evd")
         return Spectrum(np.maximum(values, 0.0), vectors, of_rows)
 

@@ -33,6 +33,33 @@ def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features
     np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-8)
 
 
+@settings(deadline=None)
+@given(st.integers(4, 30), st.integers(0, 2), st.booleans(), st.integers(0, 2**31), st.booleans())
+def test_least_squares_on_independent_rows_are_the_same_with_and_without_a_decomposition(
+    n_rows, n_covariates, weighted, seed, in_memory
+):
+    rng = np.random.default_rng(seed)
+    known = {
+        "weights": rng.uniform(0.2, 5, n_rows) if weighted else None,
+        "covariates": rng.standard_normal((n_rows, n_covariates)) if n_covariates else None,
+    }
+    X, y = rng.standard_normal((n_rows, 3 * n_rows)), rng.standard_normal(n_rows)
+    design, decomposed = (normalise(X, y, in_memory=in_memory, **known) for _ in range(2))
+    found = RidgeSolver(design).solve(0.0)
+    assert not design.matrix.is_decomposed
+    assert decomposed.matrix.spectrum.of_rows
+    np.testing.assert_allclose(found, RidgeSolver(decomposed).solve(0.0), atol=1e-9)
+
+
+def test_rows_that_are_there_twice_are_decomposed():
+    rng = np.random.default_rng(0)
+    X, y = np.tile(rng.standard_normal((6, 30)), (2, 1)), rng.standard_normal(12)
+    design = normalise(X, y)
+    expected = linalg.lstsq(np.asarray(design.columns).T, design.target)[0]
+    np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-10)
+    assert design.matrix.is_decomposed
+
+
 def test_duplicate_and_constant_columns_share_and_vanish():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20, 30))
