@@ -25,6 +25,7 @@ _SEARCH_SECONDS = 6.0  # of each search: its own figures, its promotion or test
 _READ_SECONDS = 2e-8  # per value of the recording
 _GRAM_SECONDS = 8.8e-12  # per n·p·k: 0.42 s
 _EIGEN_SECONDS = 1.9e-10  # per k³: 1.5 s
+_FACTOR_SECONDS = 2e-11  # per k³, where only the unregularised model of wide data needs the Gram matrix
 _PASS_SECONDS = 2.7e-10  # per n·p: 6.4 ms
 _STREAMED_PASS_SECONDS = 7e-10  # the same where the columns are made on demand
 _PASSES: Mapping[Family, int] = {"none": 5, "ridge": 5, "lasso": 10, "elasticnet": 10}
@@ -84,7 +85,8 @@ def estimate(
         peak_bytes += _STREAMED_BYTES * n_rows * n_features
     for n in fitted_rows:
         k = min(n, n_features)
-        seconds += _GRAM_SECONDS * n * n_features * k + _EIGEN_SECONDS * k**3
+        is_decomposed = trials.get("ridge") or n > n_features
+        seconds += _GRAM_SECONDS * n * n_features * k + (_EIGEN_SECONDS if is_decomposed else _FACTOR_SECONDS) * k**3
         for family, count in trials.items():
             newton = _NEWTON_SECONDS * k**2 if family in ("lasso", "elasticnet") else 0.0
             apart = count / (1 + count / _CLOSE_STRENGTHS) if family == "lasso" else count
