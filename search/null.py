@@ -21,7 +21,15 @@ from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
 from regsearch.search.chance.room import Room, require_length, require_room
-from regsearch.search.chance.statistic import NullTask, groups_of, narrowed, narrowed_development, real_target, rows_of
+from regsearch.search.chance.statistic import (
+    NullTask,
+    covariate_fit,
+    groups_of,
+    narrowed,
+    narrowed_development,
+    real_target,
+    rows_of,
+)
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
 from regsearch.search.null_config import Kind, NullConfig
@@ -196,9 +204,10 @@ def null_targets(
         "validation": [fold.validation.index for fold in development.folds],
         **({"test": [test.index]} if test else {}),
     }
-    room = Room(rows, groups_of(development, test), parts, development.split.shown.get("left_out", ""))
+    fit, left_out = covariate_fit(development, test), development.split.shown.get("left_out", "")
+    room = Room(rows, groups_of(development, test), parts, left_out, has_covariates=fit is not None)
     require_room(config, settings, room)
-    targets = _made(config, settings, room, y)
+    targets = _made(config, settings, room, y) if fit is None else _made(config, settings, room, y - fit).beside(fit)
     kept = rows[targets.places]
     for part, several in parts.items():
         for index in several:

@@ -17,6 +17,7 @@ from regsearch.search.chance.distribution import rounded
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
+from regsearch.search.solvers.normalisation import Covariates
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
 from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of, r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
@@ -201,6 +202,24 @@ def real_target(development: Development, test: Rows | None = None) -> Vector:
     """Return the real target at the rows of `rows_of`."""
     every, first = _first_of_each(development, test)
     return np.concatenate([rows.y for rows in every])[first]
+
+
+def covariate_fit(development: Development, test: Rows | None = None) -> Vector | None:
+    """Return what the covariates explain of the real target at the rows of `rows_of`; ``None`` without covariates.
+
+    It is the fit of least squares, with an intercept, and weighted as the rows are.
+    """
+    every, first = _first_of_each(development, test)
+    parts = [rows.covariates for rows in every if rows.covariates is not None]
+    if not parts:
+        return None
+    values, y = np.concatenate(parts)[first], np.concatenate([rows.y for rows in every])[first]
+    weighted = [rows.weights for rows in every if rows.weights is not None]
+    weights = np.concatenate(weighted)[first] if weighted else np.ones(len(y))
+    covariates, mean = Covariates.of(values, weights), np.average(y, weights=weights)
+    coef = covariates.inverse @ (covariates.basis.T @ (np.sqrt(weights) * (y - mean)))
+    fit: Vector = mean + (values - covariates.mean) @ coef
+    return fit
 
 
 def groups_of(development: Development, test: Rows | None = None) -> NDArray[np.str_] | None:
