@@ -143,7 +143,8 @@ def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float6
     if min(n_rows, n_features) > _MOST_ROWS:
         chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
-        design = normalise(part, model.y[chosen], scale=scale)
+        weights, covariates = (None if one is None else one[chosen] for one in (model.weights, model.covariates))
+        design = normalise(part, model.y[chosen], scale=scale, weights=weights, covariates=covariates)
         n_rows = _MOST_ROWS
     gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.matrix.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)

@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,8 +7,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from regsearch import SearchConfig, run_search
-from regsearch.data import Recording, Split, seal
+from regsearch.data import Annotations, Preparation, Recording, Split, seal
 from regsearch.errors import ConfigError
+from regsearch.search import strengths
 from regsearch.search.families import ends_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 
@@ -53,6 +56,20 @@ def test_the_maxima_are_where_nothing_is_left_in_whatever_units(shape, x_unit, y
     left = [np.mean(eigenvalues / (eigenvalues + alpha)) for alpha in (maxima.l2_max, maxima.l2_max * maxima.l2_low)]
     assert left == pytest.approx([0.01, 0.99], abs=2e-3)
     assert maxima.l1_low == (0.01 if len(model.y) < A.shape[1] else 1e-4)
+
+
+@pytest.mark.parametrize("name", ["weights", "covariates"])
+def test_the_maxima_of_most_rows_are_about_those_of_all_with_weights_and_with_covariates(name, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 150))
+    known = {"weights": np.where(np.arange(120) % 10, 0.01, 100.0), "covariates": rng.standard_normal((120, 20))}[name]
+    if name == "covariates":
+        X = 0.05 * X + known @ rng.standard_normal((20, 150))
+    recording = Recording.checked(X, X[:, 0], source="r", annotations=Annotations(**{name: known}))
+    rows = seal(recording, Split.holdout([(0, 100)], (100, 110), (110, 120)), Preparation(scale="none"))[0]
+    exact = maxima_of(rows)
+    monkeypatch.setattr(strengths, "_MOST_ROWS", 99)
+    assert astuple(maxima_of(rows)) == pytest.approx(astuple(exact), rel=0.1)
 
 
 def test_relative_strengths_become_absolute_ones_and_absolute_ones_stay():
