@@ -92,10 +92,11 @@ def null_distribution(
     ----------
     search_id : str
     n : int or None
-        Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
+        Number of null targets (default: all impostors that are given here; else that of ``[null]`` in the search's
+        configuration; else 100, or all impostors).
     kind : {"shift", "session", "impostor", "permutation"} or None
-        Where null targets come from (default: that of ``[null]``; else impostors if there are any, permutations of
-        independent rows, and shifts).
+        Where null targets come from (default: impostors if they are given here; else that of ``[null]``; else impostors
+        if there are any, permutations of independent rows, and shifts).
     step : int or None
         Rows between one shift and the next (default: 1).
     impostors : sequence of str
@@ -228,6 +229,8 @@ def _settings(
     values = (config.null or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
         values["impostors"] = ()
+    if impostors:  # what the configuration says is of its own null targets
+        values |= {"kind": kind, "n": n}
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
     try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from regsearch import data
 from regsearch.data import Annotations, Split
+from regsearch.data.sources import roles_in
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.chance.targets import Indices, exchangeable, reach_of, segments
@@ -92,7 +93,7 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
                     "impostors, found covariates; take another kind"
                 )
             for source in settings.impostors[: settings.n_of(kind)]:
-                shape = data.shape(source, config.data.roles)
+                shape = data.shape(source, roles_in(source, config.data.roles))
                 if shape:
                     require_length(source, shape[0], room.rows)
 
