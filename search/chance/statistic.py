@@ -14,7 +14,7 @@ from regsearch.data.blocks import blocks
 from regsearch.data.lagged import Lagged
 from regsearch.errors import EngineLostError
 from regsearch.search.chance.distribution import rounded
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import AtMost, SearchConfig
 from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
 from regsearch.search.solvers.normalisation import Covariates
@@ -147,13 +147,30 @@ class Statistic:
                 )
                 metrics["r2_validation_se"] = error
             trials.append(Trial(one.family, place, one.parameters, one.penalty, metrics, ""))
-        chosen = winner(
-            trials, self._config.tolerance, self._config.select, lambda trial: np.array(losses[trial.number])
-        )
+        rule = self._config.select
+        certified = [trial for trial in trials if trial.duality_gap <= self._config.tolerance]
+        if isinstance(rule, AtMost) and certified and all(trial.n_nonzero > rule.at_most for trial in certified):
+            return self._score_without_features(y, paths, model)
+        chosen = winner(trials, self._config.tolerance, rule, lambda trial: np.array(losses[trial.number]))
         if self._task.test is None:
             return chosen.r2_validation
         test = self._task.test
         return r2_score(y[self._at(test)], predict_all(test, own)[:, chosen.number], test.weights)
+
+    def _score_without_features(
+        self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath
+    ) -> float:
+        """Return the score of the models in which no feature has a weight."""
+        test = self._task.test
+        found = [
+            path.coefficients([Penalty(2 * path.largest_l1 or 1.0, 0.0)])
+            for path in (paths if test is None else [model])
+        ]
+        if test is not None:
+            return r2_score(y[self._at(test)], predict_all(test, found[0])[:, 0], test.weights)
+        folds = self._folds(y)
+        predicted = [predict_all(fold.validation, of)[:, 0] for fold, of in zip(folds, found, strict=True)]
+        return validation_score(folds, predicted, self._task.task.score)
 
     def _maxima(self, model: RegularizationPath) -> Maxima | None:
         maxima = self._task.maxima
