@@ -103,6 +103,18 @@ def contents(source: str, roles: Roles | str = "y") -> tuple[Entry, ...]:
     return source_of(source, roles).contents()
 
 
+def roles_in(source: str, roles: Roles) -> Roles:
+    """Return roles in a recording of which only the target is needed: it may lack all else but features.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or its header cannot be read.
+    """
+    entries = contents(source, roles)
+    return roles.among([entry.name for entry in entries], [entry.role for entry in entries])
+
+
 def fingerprint(source: str, roles: Roles | str = "y") -> str | None:
     """Return a text that changes when the source's values do, found without reading them all.
 

@@ -21,7 +21,15 @@ from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
 from regsearch.search.chance.room import Room, require_length, require_room
-from regsearch.search.chance.statistic import NullTask, groups_of, narrowed, narrowed_development, real_target, rows_of
+from regsearch.search.chance.statistic import (
+    NullTask,
+    covariate_fit,
+    groups_of,
+    narrowed,
+    narrowed_development,
+    real_target,
+    rows_of,
+)
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
 from regsearch.search.null_config import Kind, NullConfig
@@ -84,10 +92,11 @@ def null_distribution(
     ----------
     search_id : str
     n : int or None
-        Number of null targets (default: that of ``[null]`` in the search's configuration, else 100, or all impostors).
+        Number of null targets (default: all impostors that are given here; else that of ``[null]`` in the search's
+        configuration; else 100, or all impostors).
     kind : {"shift", "session", "impostor", "permutation"} or None
-        Where null targets come from (default: that of ``[null]``; else impostors if there are any, permutations of
-        independent rows, and shifts).
+        Where null targets come from (default: impostors if they are given here; else that of ``[null]``; else impostors
+        if there are any, permutations of independent rows, and shifts).
     step : int or None
         Rows between one shift and the next (default: 1).
     impostors : sequence of str
@@ -196,9 +205,10 @@ def null_targets(
         "validation": [fold.validation.index for fold in development.folds],
         **({"test": [test.index]} if test else {}),
     }
-    room = Room(rows, groups_of(development, test), parts, development.split.shown.get("left_out", ""))
+    fit, left_out = covariate_fit(development, test), development.split.shown.get("left_out", "")
+    room = Room(rows, groups_of(development, test), parts, left_out, has_covariates=fit is not None)
     require_room(config, settings, room)
-    targets = _made(config, settings, room, y)
+    targets = _made(config, settings, room, y) if fit is None else _made(config, settings, room, y - fit).beside(fit)
     kept = rows[targets.places]
     for part, several in parts.items():
         for index in several:
@@ -219,6 +229,8 @@ def _settings(
     values = (config.null or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
         values["impostors"] = ()
+    if impostors:  # what the configuration says is of its own null targets
+        values |= {"kind": kind, "n": n}
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
     try:

@@ -27,6 +27,7 @@ from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.evaluate import Evaluator, Task
 from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.strengths import maxima_of_targets
 from regsearch.search.trial import Trial
 from regsearch.search.untracked import Tried, place_of_the_winner, search
 
@@ -430,13 +431,17 @@ def _untracked(
 ) -> list[list[Tried]]:
     """Search each target; in one process, all share what depends on the features alone."""
     tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    maxima = maxima_of_targets(developments) if config.families.is_relative else [None] * len(tasks)
     if workers > 1:
-        return [search(config, task, processes(workers), count) for task, count in zip(tasks, counts, strict=True)]
+        return [
+            search(config, task, of_target, processes(workers), count)
+            for task, of_target, count in zip(tasks, maxima, counts, strict=True)
+        ]
     first = Evaluator(tasks[0])
     evaluators = chain([first], map(first.of, tasks[1:]))
     return [
-        search(config, replace(task, evaluator=evaluator), thread, count)
-        for task, evaluator, count in zip(tasks, evaluators, counts, strict=True)
+        search(config, replace(task, evaluator=evaluator), of_target, thread, count)
+        for task, evaluator, of_target, count in zip(tasks, evaluators, maxima, counts, strict=True)
     ]
 
 

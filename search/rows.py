@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest
+from regsearch.data.sources import roles_in
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig, named_features
 from regsearch.search.cutting import require_ranges, split_of
@@ -84,7 +85,7 @@ def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
     data.DataError
         If there is no such recording, or it has no such target.
     """
-    return data.load(source, config.data.roles, progress=False).y
+    return data.load(source, roles_in(source, config.data.roles), progress=False).y
 
 
 def test_key(development: Development) -> str:

@@ -11,7 +11,7 @@ Elements of Statistical Learning", section 3.4.1); the smallest useful strength 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -74,18 +74,26 @@ class Maxima:
 
 def maxima_of(development: Development) -> Maxima:
     """Return the maxima of the rows that a trial's own model is fitted on."""
-    model = development.model
+    return maxima_of_targets([development])[0]
+
+
+def maxima_of_targets(developments: Sequence[Development]) -> list[Maxima]:
+    """Return the maxima of each of several targets of the same rows; what depends on features alone is computed once.
+
+    Parameters
+    ----------
+    developments : sequence of Development
+        At least one; they differ in their targets alone.
+    """
+    model, scale = developments[0].model, developments[0].preparation.scale
     n_rows, n_features = model.X.shape
-    scale = development.preparation.scale
     design = design_of(model, scale)
-    l1_max = design.largest_l1 or 1.0  # 1 if no column says anything of the target
     high, low = (end / design.unit**2 for end in _ridge_ends(_eigenvalues(model, design, scale)))
-    return Maxima(
-        _rounded_up(l1_max),
-        _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL,
-        _rounded_up(high),
-        _rounded_up(max(low / high, _L2_LOWEST)),
-    )
+    l1_low = _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL
+    l2_max, l2_low = _rounded_up(high), _rounded_up(max(low / high, _L2_LOWEST))
+    of_targets = design.with_targets(np.column_stack([one.model.y for one in developments]))
+    largest = [one.largest_l1 or 1.0 for one in of_targets]  # 1 if no column says anything of the target
+    return [Maxima(_rounded_up(l1_max), l1_low, l2_max, l2_low) for l1_max in largest]
 
 
 def absolute(config: SearchConfig, maxima: Maxima | None) -> SearchConfig:
@@ -143,7 +151,8 @@ def _eigenvalues(model: Rows, design: Design, scale: Scale) -> NDArray[np.float6
     if min(n_rows, n_features) > _MOST_ROWS:
         chosen = np.linspace(0, n_rows - 1, _MOST_ROWS).astype(np.intp)
         part = np.vstack([model.X[row : row + 1, :] for row in chosen.tolist()])
-        design = normalise(part, model.y[chosen], scale=scale)
+        weights, covariates = (None if one is None else one[chosen] for one in (model.weights, model.covariates))
+        design = normalise(part, model.y[chosen], scale=scale, weights=weights, covariates=covariates)
         n_rows = _MOST_ROWS
     gram: NDArray[np.float64] = gram_of_rows(design.columns) if n_rows <= n_features else design.matrix.gram
     values = np.asarray(eigvalsh(gram, lower=True, check_finite=False), dtype=np.float64)

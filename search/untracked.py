@@ -16,7 +16,7 @@ from regsearch.search.proposals.studies import open_studies
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.loop import drive
 from regsearch.search.solving.workload import Engine
-from regsearch.search.strengths import absolute, maxima_of
+from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Proposal, Trial
 from regsearch.search.winner import winner
 
@@ -42,7 +42,11 @@ class Tried:
 
 
 def search(
-    config: SearchConfig, task: Task, engine: Engine, count: Callable[[Tried], object] = lambda _: None
+    config: SearchConfig,
+    task: Task,
+    maxima: Maxima | None,
+    engine: Engine,
+    count: Callable[[Tried], object] = lambda _: None,
 ) -> list[Tried]:
     """Try what a configuration proposes on some rows.
 
@@ -54,6 +58,8 @@ def search(
     config : SearchConfig
         Its data section is not read.
     task : Task
+    maxima : Maxima or None
+        What relative strengths refer to; may be ``None`` if no strength is relative.
     engine : Engine
     count : callable
         Called with each trial once it is done.
@@ -71,9 +77,8 @@ def search(
         If a trial raised.
     """
     require_sampler(config)
-    measured = maxima_of(task.development) if config.families.is_relative else None
     total_weight = task.development.model.total_weight
-    studies = open_studies(absolute(config, measured), "", InMemoryStorage(), total_weight)
+    studies = open_studies(absolute(config, maxima), "", InMemoryStorage(), total_weight)
     studies = [study for study in studies if study.family != "none"]
     found: dict[tuple[str, int], Tried] = {}
 

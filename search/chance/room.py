@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from regsearch import data
 from regsearch.data import Annotations, Split
+from regsearch.data.sources import roles_in
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.chance.targets import Indices, exchangeable, reach_of, segments
@@ -31,12 +32,14 @@ class Room:
         Places in the recording of the rows that a score needs, by what they are for.
     left_out : str
         Which rows of the recording are left out, and why; empty if none are.
+    has_covariates : bool
     """
 
     rows: Indices
     groups: NDArray[np.str_] | None
     parts: Mapping[str, list[Indices]]
     left_out: str = ""
+    has_covariates: bool = False
 
     @classmethod
     def of(cls, split: Split, known: Annotations) -> Room:
@@ -47,7 +50,8 @@ class Room:
         }
         rows = np.unique(np.concatenate([*parts["training"], *parts["validation"], rows_of(split.model)]))
         groups = None if known.groups is None else known.groups[rows]
-        return cls(rows, groups, parts, split.shown.get("left_out", ""))
+        left_out, has_covariates = split.shown.get("left_out", ""), known.covariates is not None
+        return cls(rows, groups, parts, left_out, has_covariates)
 
     @property
     def is_test(self) -> NDArray[np.bool_]:
@@ -66,7 +70,8 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
     Raises
     ------
     ConfigError
-        If there are no groups to exchange targets of, or fewer arrangements of them than null targets.
+        If there are no groups to exchange targets of, or fewer arrangements of them than null targets; or covariates,
+        which predict the target and not the impostors.
     DataError
         If shifts reach too far, groups differ in length, or an impostor is missing or too short.
     """
@@ -82,8 +87,13 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
                 )
             exchangeable(room.labels, settings.n_of(kind), room.is_test.tolist())
         case "impostor":
+            if room.has_covariates:
+                raise ConfigError(
+                    "null: kind = impostor compares searches without covariates, which predict the target and not the "
+                    "impostors, found covariates; take another kind"
+                )
             for source in settings.impostors[: settings.n_of(kind)]:
-                shape = data.shape(source, config.data.roles)
+                shape = data.shape(source, roles_in(source, config.data.roles))
                 if shape:
                     require_length(source, shape[0], room.rows)
 

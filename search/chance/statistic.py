@@ -14,9 +14,10 @@ from regsearch.data.blocks import blocks
 from regsearch.data.lagged import Lagged
 from regsearch.errors import EngineLostError
 from regsearch.search.chance.distribution import rounded
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import AtMost, SearchConfig
 from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
+from regsearch.search.solvers.normalisation import Covariates
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
 from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of, r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
@@ -146,13 +147,30 @@ class Statistic:
                 )
                 metrics["r2_validation_se"] = error
             trials.append(Trial(one.family, place, one.parameters, one.penalty, metrics, ""))
-        chosen = winner(
-            trials, self._config.tolerance, self._config.select, lambda trial: np.array(losses[trial.number])
-        )
+        rule = self._config.select
+        certified = [trial for trial in trials if trial.duality_gap <= self._config.tolerance]
+        if isinstance(rule, AtMost) and certified and all(trial.n_nonzero > rule.at_most for trial in certified):
+            return self._score_without_features(y, paths, model)
+        chosen = winner(trials, self._config.tolerance, rule, lambda trial: np.array(losses[trial.number]))
         if self._task.test is None:
             return chosen.r2_validation
         test = self._task.test
         return r2_score(y[self._at(test)], predict_all(test, own)[:, chosen.number], test.weights)
+
+    def _score_without_features(
+        self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath
+    ) -> float:
+        """Return the score of the models in which no feature has a weight."""
+        test = self._task.test
+        found = [
+            path.coefficients([Penalty(2 * path.largest_l1 or 1.0, 0.0)])
+            for path in (paths if test is None else [model])
+        ]
+        if test is not None:
+            return r2_score(y[self._at(test)], predict_all(test, found[0])[:, 0], test.weights)
+        folds = self._folds(y)
+        predicted = [predict_all(fold.validation, of)[:, 0] for fold, of in zip(folds, found, strict=True)]
+        return validation_score(folds, predicted, self._task.task.score)
 
     def _maxima(self, model: RegularizationPath) -> Maxima | None:
         maxima = self._task.maxima
@@ -201,6 +219,24 @@ def real_target(development: Development, test: Rows | None = None) -> Vector:
     """Return the real target at the rows of `rows_of`."""
     every, first = _first_of_each(development, test)
     return np.concatenate([rows.y for rows in every])[first]
+
+
+def covariate_fit(development: Development, test: Rows | None = None) -> Vector | None:
+    """Return what the covariates explain of the real target at the rows of `rows_of`; ``None`` without covariates.
+
+    It is the fit of least squares, with an intercept, and weighted as the rows are.
+    """
+    every, first = _first_of_each(development, test)
+    parts = [rows.covariates for rows in every if rows.covariates is not None]
+    if not parts:
+        return None
+    values, y = np.concatenate(parts)[first], np.concatenate([rows.y for rows in every])[first]
+    weighted = [rows.weights for rows in every if rows.weights is not None]
+    weights = np.concatenate(weighted)[first] if weighted else np.ones(len(y))
+    covariates, mean = Covariates.of(values, weights), np.average(y, weights=weights)
+    coef = covariates.inverse @ (covariates.basis.T @ (np.sqrt(weights) * (y - mean)))
+    fit: Vector = mean + (values - covariates.mean) @ coef
+    return fit
 
 
 def groups_of(development: Development, test: Rows | None = None) -> NDArray[np.str_] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -41,6 +41,19 @@ class Targets:
     places: Indices
     values: Vector
     names: tuple[str, ...]
+
+    def beside(self, fit: Vector) -> Targets:
+        """Return targets of what is left of a fit as targets that have the fit, which stays at its rows.
+
+        The relation of the target to covariates is then the same in every null target (Freedman & Lane 1983, "A
+        nonstochastic interpretation of reported significance levels", J. Bus. Econ. Stat. 1).
+
+        Parameters
+        ----------
+        fit : ndarray of float64, shape (n_rows,)
+            At all rows that were given.
+        """
+        return replace(self, values=self.values + fit[self.places, None])
 
     def require_scores(self, at: Indices, part: str) -> None:
         """Raise `DataError` if R² would mean nothing at some of the rows for any of the targets.

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from regsearch import ConfigError, DataError, SearchConfig, null_distribution, promote, run_search
@@ -79,6 +80,25 @@ def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, 
     else:
         assert code == 2
         assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
+
+
+def test_impostors_that_are_given_need_only_a_target_whatever_the_search_has_and_was_configured_to_compare(
+    small_config, recording, workspace
+):
+    columns = {f"unit {number}": recording.X[:, number] for number in range(3)} | {"y": recording.y}
+    columns |= {"day": np.repeat(list("abcd"), len(recording.y) // 4), "weight": 1.0, "note": "text"}
+    pd.DataFrame(columns).to_csv(workspace / "table.csv", index=False)
+    values = {"source": "table.csv", "groups": "day", "weights": "weight", "features": ["unit*", "no*"]}
+    values |= {"exclude": ["note"], "split": {"validation": {"groups": 2}}}
+    families = {"lasso": {"alpha": [0.001]}}
+    config = {"name": "table", "data": values, "families": families, "null": {"kind": "shift", "n": 2, "level": 0.5}}
+    search = run_search(SearchConfig.from_values(config, "test"), promote=False, progress=False)
+    assert search.null.kind == "shift"
+    np.savez(workspace / "plain.npz", X=recording.X, y=np.random.default_rng(0).standard_normal(len(recording.y)))
+    files = ["plain.npz", "table.csv", "plain.npz"]
+    found = null_distribution(search.search_id, impostors=files, progress=False)
+    assert (found.kind, found.n, found.null[1]) == ("impostor", 3, found.score)
+    assert found.null[0] == found.null[2] < found.score
 
 
 class StoppedError(Exception):

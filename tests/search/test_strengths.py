@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,10 +7,11 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from regsearch import SearchConfig, run_search
-from regsearch.data import Recording, Split, seal
+from regsearch.data import Annotations, Preparation, Recording, Split, seal, seal_targets
 from regsearch.errors import ConfigError
+from regsearch.search import strengths
 from regsearch.search.families import ends_of
-from regsearch.search.strengths import Maxima, absolute, maxima_of
+from regsearch.search.strengths import Maxima, absolute, maxima_of, maxima_of_targets
 
 RELATIVE = """
 name = "relative"
@@ -53,6 +56,37 @@ def test_the_maxima_are_where_nothing_is_left_in_whatever_units(shape, x_unit, y
     left = [np.mean(eigenvalues / (eigenvalues + alpha)) for alpha in (maxima.l2_max, maxima.l2_max * maxima.l2_low)]
     assert left == pytest.approx([0.01, 0.99], abs=2e-3)
     assert maxima.l1_low == (0.01 if len(model.y) < A.shape[1] else 1e-4)
+
+
+@pytest.mark.parametrize("name", ["weights", "covariates"])
+def test_the_maxima_of_most_rows_are_about_those_of_all_with_weights_and_with_covariates(name, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 150))
+    known = {"weights": np.where(np.arange(120) % 10, 0.01, 100.0), "covariates": rng.standard_normal((120, 20))}[name]
+    if name == "covariates":
+        X = 0.05 * X + known @ rng.standard_normal((20, 150))
+    recording = Recording.checked(X, X[:, 0], source="r", annotations=Annotations(**{name: known}))
+    rows = seal(recording, Split.holdout([(0, 100)], (100, 110), (110, 120)), Preparation(scale="none"))[0]
+    exact = maxima_of(rows)
+    monkeypatch.setattr(strengths, "_MOST_ROWS", 99)
+    assert astuple(maxima_of(rows)) == pytest.approx(astuple(exact), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (90, 20)])
+def test_targets_have_their_own_l1_maximum_and_share_what_depends_on_the_features(shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    n_rows, weights = shape[0], rng.uniform(0.5, 2, shape[0])
+    targets = {str(number): rng.standard_normal(n_rows) for number in range(3)}
+    known = Annotations(weights=weights, covariates=rng.standard_normal((n_rows, 2)))
+    recordings = Recording.several(rng.standard_normal(shape), targets, source="r", annotations=known)
+    split = Split.holdout([(0, n_rows - 20)], (n_rows - 20, n_rows - 10), (n_rows - 10, n_rows))
+    developments = [development for development, _ in seal_targets(recordings, split)]
+    alone = [maxima_of(one) for one in developments]
+    decomposed, eigvalsh = [], strengths.eigvalsh
+    monkeypatch.setattr(strengths, "eigvalsh", lambda *given, **how: decomposed.append(1) or eigvalsh(*given, **how))
+    assert maxima_of_targets(developments) == alone
+    assert len(decomposed) == 1
+    assert len({one.l1_max for one in alone}) == 3
 
 
 def test_relative_strengths_become_absolute_ones_and_absolute_ones_stay():

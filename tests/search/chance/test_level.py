@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from regsearch.data import Recording, Split, seal
+from regsearch.data import Annotations, Recording, Split, seal
 from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.chance.statistic import NullTask, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
+from regsearch.search.null import null_targets
+from regsearch.search.null_config import NullConfig
 from regsearch.search.solving.evaluate import Task
 
 CONFIG = SearchConfig.from_toml("""
@@ -71,3 +73,26 @@ def test_a_real_effect_has_the_smallest_p(kind):
     X = slow_signals(rng, N_FEATURES)
     y = X @ rng.standard_normal(N_FEATURES) + 0.2 * rng.standard_normal(N_ROWS)
     assert p_of(kind, X, y, rng) == pytest.approx(0.05)
+
+
+def p_beside_light(kind, seed, effect=0.0):
+    """Return the p of features that are noise but for an effect, of a target that a covariate predicts."""
+    rng = np.random.default_rng(seed)
+    X, light, weights = rng.standard_normal((120, 5)), rng.standard_normal((120, 1)), rng.uniform(0.5, 2, 120)
+    y = 3 * light[:, 0] + effect * X[:, 0] + rng.standard_normal(120)
+    recording = Recording.checked(X, y, source="light", annotations=Annotations(weights=weights, covariates=light))
+    development, _ = seal(recording, Split.blocked([(0, 118)], 2, 0, (118, 120)))
+    targets, rows = null_targets(CONFIG, NullConfig(kind=kind, n=38 if kind == "shift" else 19), development)
+    np.testing.assert_allclose(targets.values[:, 0], y[rows])
+    development = narrowed_development(development, rows)
+    real, *null = NullTask(Task(development, CONFIG.tolerance), CONFIG).solver()(targets.values)
+    return NullDistribution("", kind, real, tuple(null), real, "").p
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["shift", "permutation"])
+def test_covariates_that_predict_the_target_do_not_make_the_features_better_than_chance(kind):
+    found = np.array([p_beside_light(kind, seed) for seed in range(40)])
+    assert np.mean(found <= 0.05 + 1e-12) <= 0.15  # more than six of 40 would come in one of 300 such tests
+    assert np.mean(found <= 0.5) >= 0.2
+    assert p_beside_light(kind, 0, effect=1.0) == pytest.approx(0.05)

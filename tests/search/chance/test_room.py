@@ -14,12 +14,12 @@ from regsearch.search.null_config import NullConfig
 CONFIG = SearchConfig.from_values({"name": "x", "families": {"lasso": {"alpha": [0.1]}}}, "test")
 
 
-def room_of(n_rows, gaps=(), groups=None):
+def room_of(n_rows, gaps=(), **known):
     """Return the room of a holdout with a third of the rows to validate on, and gaps between rows."""
     rows = np.setdiff1d(np.arange(n_rows), gaps)
     train, validation = rows[rows < 2 * n_rows // 3], rows[rows >= 2 * n_rows // 3]
     split = Split.of([(train, validation)], train, np.empty(0, dtype=np.intp))
-    return Room.of(split, Annotations(groups=groups))
+    return Room.of(split, Annotations(**known))
 
 
 @pytest.mark.parametrize("step", [1, 3])
@@ -60,3 +60,10 @@ def test_groups_and_impostors_are_looked_at_before_any_value(tmp_path):
         require_room(CONFIG, NullConfig(impostors=(str(tmp_path / "short.npz"),)), room_of(60))
     with pytest.raises(DataError, match=r"absent\.npz"):
         require_room(CONFIG, NullConfig(impostors=(str(tmp_path / "absent.npz"),)), room_of(60))
+
+
+def test_impostors_are_refused_beside_covariates(tmp_path):
+    np.savez(tmp_path / "other.npz", X=np.eye(60, 2), y=np.arange(60.0))
+    room = room_of(60, covariates=np.arange(60.0)[:, None])
+    with pytest.raises(ConfigError, match="found covariates; take another kind"):
+        require_room(CONFIG, NullConfig(impostors=(str(tmp_path / "other.npz"),)), room)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
-from regsearch.data import Recording, Split, seal
+from regsearch.data import Annotations, Recording, Split, seal
 from regsearch.search.chance.statistic import NullTask, candidates, narrowed_development, real_target, rows_of
 from regsearch.search.config import SearchConfig
 from regsearch.search.solving.evaluate import Evaluator, Task
@@ -106,6 +106,30 @@ def test_the_choice_is_that_of_a_search_on_the_same_grid(split, select):
     )
     (score,) = NullTask(Task(rows, wanted.tolerance), wanted).solver()(real_target(rows)[:, None])
     assert score == pytest.approx(chosen.r2_validation, abs=1e-8)
+
+
+@pytest.mark.parametrize("split", [HOLDOUT, FOLDS], ids=["holdout", "folds"])
+def test_a_target_for_which_no_candidate_is_sparse_enough_has_the_score_of_no_features(split):
+    rng = np.random.default_rng(0)
+    X, light = rng.standard_normal((120, 40)), rng.standard_normal((120, 1))
+    y = 10 * X[:, 0] + 3 * light[:, 0]
+    recording = Recording.checked(X, y, source="test", annotations=Annotations(covariates=light))
+    rows, _ = seal(recording, split)
+    wanted = SearchConfig.from_values(
+        {"name": "x", "select": {"at_most": 3}, "tolerance": 1e-10, "families": {"lasso": {"alpha": [0.005]}}}, "test"
+    )
+    places = rows_of(rows)
+    null = 3 * light[places, 0] + rng.standard_normal(len(places))
+    real, found = NullTask(Task(rows, wanted.tolerance), wanted).solver()(np.column_stack([y[places], null]))
+    assert real > 0.99
+    errors = deviations = 0.0
+    for fold in rows.folds:
+        train, validation = (null[np.searchsorted(places, part.index)] for part in (fold.train, fold.validation))
+        predicted = LinearRegression().fit(fold.train.covariates, train).predict(fold.validation.covariates)
+        centre = validation.mean() if len(rows.folds) == 1 else train.mean()
+        errors += np.sum((validation - predicted) ** 2)
+        deviations += np.sum((validation - centre) ** 2)
+    assert found == pytest.approx(1 - errors / deviations, abs=1e-8)
 
 
 def test_scores_do_not_depend_on_which_targets_are_scored_together():
