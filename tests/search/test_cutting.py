@@ -74,6 +74,19 @@ def test_rows_that_are_left_out_are_the_rest():
     np.testing.assert_array_equal(rows_of(test.test), [10, 11, *range(20, N_ROWS)])
 
 
+@given(st.integers(14, 2_000))
+def test_by_default_every_row_is_used_once_in_time_order(n_rows):
+    made = cut(n_rows=n_rows)
+    (train,), (validation,), (test,) = made.folds[0].train, made.folds[0].validation, made.test
+    assert (train, validation, test) == ((0, validation[0]), (round(0.7 * n_rows), test[0]), (test[0], n_rows))
+    assert test[0] == round(0.85 * n_rows)
+
+
+def test_a_handful_of_rows_is_too_few_for_the_default():
+    with pytest.raises(DataError, match="13 rows are too few"):
+        cut(n_rows=13)
+
+
 def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leaves_each_other_out():
     made = cut(known=Annotations(groups=GROUPS))
     assert set(GROUPS[rows_of(made.test)]) == {"s4"}
