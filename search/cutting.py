@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import heapreplace
+from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regsearch.data import Annotations, Split
 from regsearch.data.lagged import Past
@@ -99,15 +103,19 @@ class Recorded:
 
     def groups_of(self, rows: Index) -> list[str]:
         """Return the groups of some rows, in the order in which they first appear."""
-        return list(dict.fromkeys(self.known.groups[rows].tolist())) if self.known.groups is not None else []
+        return list(self._sizes(rows))
+
+    def _sizes(self, rows: Index) -> Counter[str]:
+        """Return how many of some rows each group has, in the order in which the groups first appear."""
+        return Counter(self.known.groups[rows].tolist() if self.known.groups is not None else ())
 
     def in_groups(self, names: Sequence[str]) -> Index:
         """Return the rows of some groups."""
         assert self.known.groups is not None, "`_require_known` has checked it"  # noqa: S101
-        found = self.groups_of(self.rows)
+        found = self._sizes(self.rows)
         missing = [name for name in names if name not in found]
         if missing:
-            listed = ", ".join(map(repr, found[:_LONGEST]))
+            listed = ", ".join(map(repr, list(found)[:_LONGEST]))
             raise DataError(
                 f"split: expected rows of the group {missing[0]!r}, found groups {listed}; name some of these"
             )
@@ -120,13 +128,10 @@ class Recorded:
 
     def share_of_groups(self, fraction: float, *, last: bool) -> Index:
         """Return whole groups, the last or the first ones of the order, that make up a share of the rows."""
-        names = self.groups_of(self.order)
-        chosen: list[str] = []
-        for name in reversed(names) if last else names:
-            if chosen and len(self.in_groups(chosen)) >= fraction * len(self.rows):
-                break
-            chosen.append(name)
-        return self.in_groups(chosen)
+        sizes = list(self._sizes(self.order).items())[:: -1 if last else 1]
+        before = accumulate((size for _, size in sizes), initial=0)
+        wanted = fraction * len(self.rows)
+        return self.in_groups([name for (name, _), n_rows in zip(sizes, before, strict=False) if n_rows < wanted])
 
     @property
     def has_whole_groups(self) -> bool:
@@ -148,22 +153,21 @@ class Recorded:
         return self.apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
 
     def _folds_of_groups(self, wanted: GroupsConfig) -> Folds:
-        names = self.groups_of(self.order)
-        number = len(names) if wanted.groups == "each" else int(wanted.groups)  # type: ignore[arg-type]
-        if not 2 <= number <= len(names):
+        sizes = self._sizes(self.order)
+        number = len(sizes) if wanted.groups == "each" else int(wanted.groups)  # type: ignore[arg-type]
+        if not 2 <= number <= len(sizes):
             raise DataError(
-                f"split: expected at least {max(2, number)} groups to deal to folds, found {len(names)}; "
+                f"split: expected at least {max(2, number)} groups to deal to folds, found {len(sizes)}; "
                 "give fewer folds, or other rows to them"
             )
-        dealt: list[list[str]] = [[] for _ in range(number)]
-        sizes = {name: len(self.in_groups([name])) for name in names}
-        filled = [0] * number
-        largest_first = names if wanted.groups == "each" else sorted(names, key=lambda name: -sizes[name])
-        for name in largest_first:
-            at = int(np.argmin(filled))
-            dealt[at].append(name)
-            filled[at] += sizes[name]
-        return self._folds_by([self.in_groups(part) for part in dealt])
+        filled = [(0, fold) for fold in range(number)]
+        fold_of: dict[str, int] = {}
+        for name, size in sizes.items() if wanted.groups == "each" else sizes.most_common():
+            n_rows, fold_of[name] = filled[0]
+            heapreplace(filled, (n_rows + size, fold_of[name]))
+        assert self.known.groups is not None, "there are at least two"  # noqa: S101
+        folds = np.array([fold_of[name] for name in self.known.groups[self.rows].tolist()])
+        return self._folds_by(folds, range(number))
 
     def folds_as_supplied(self) -> Folds:
         """Return the folds that a column names."""
@@ -174,10 +178,10 @@ class Recorded:
             raise DataError(
                 f"split: expected a column of at least two folds, found {names[0]!r} alone; name another column"
             )
-        return self._folds_by([self.rows[labels == name] for name in names])
+        return self._folds_by(labels, names)
 
-    def _folds_by(self, parts: Sequence[Index]) -> Folds:
-        return self.apart([(self.rows, part) for part in parts])
+    def _folds_by(self, labels: NDArray[np.generic], names: Iterable[object]) -> Folds:
+        return self.apart([(self.rows, self.rows[labels == name]) for name in names])
 
     def apart(self, folds: Folds) -> Folds:
         """Leave out the training rows that are validation rows or, by their lags, see some."""

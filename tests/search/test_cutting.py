@@ -1,4 +1,5 @@
 import re
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -94,6 +95,15 @@ def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leave
     many = cut(known=Annotations(groups=np.repeat(np.arange(20).astype(str), 2)), n_rows=40)
     assert set(rows_of(many.test)) == set(range(34, 40))
     assert len(many.folds) == 5
+
+
+def test_many_groups_are_dealt_at_once():
+    patients = np.repeat([f"patient {number}" for number in range(4000)], 2)
+    started = perf_counter()
+    made = cut(known=Annotations(groups=patients), n_rows=len(patients))
+    assert perf_counter() - started < 2
+    np.testing.assert_array_equal(rows_of(made.test), np.arange(6800, 8000))
+    assert [len(part) for _, part in rows(made)] == [1360] * 5
 
 
 def test_the_default_of_a_recording_with_folds_validates_by_them():
