@@ -115,16 +115,14 @@ class Recorded:
         found = self._sizes(self.rows)
         missing = [name for name in names if name not in found]
         if missing:
-            listed = ", ".join(map(repr, list(found)[:_LONGEST]))
-            raise DataError(
-                f"split: expected rows of the group {missing[0]!r}, found groups {listed}; name some of these"
-            )
+            listed = f"groups {', '.join(map(repr, list(found)[:_LONGEST]))}" if found else "no rows left"
+            raise DataError(f"split: expected rows of the group {missing[0]!r}, found {listed}; name other groups")
         return self.rows[np.isin(self.known.groups[self.rows], names)]
 
     def between(self, first: float, last: float) -> Index:
-        """Return the rows between two shares of the order."""
-        n_rows = len(self.order)
-        return np.sort(self.order[round(first * n_rows) : round(last * n_rows)])
+        """Return the rows between two shares of the order; one below 0 is its start, and one above 1 its end."""
+        first, last = (round(min(max(share, 0.0), 1.0) * len(self.order)) for share in (first, last))
+        return np.sort(self.order[first:last])
 
     def share_of_groups(self, fraction: float, *, last: bool) -> Index:
         """Return whole groups, the last or the first ones of the order, that make up a share of the rows."""
@@ -219,6 +217,11 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     if wanted is None:
         wanted = _default(recorded)
     test = _test(recorded, wanted)
+    if not test.size and wanted.test != "none" and not (wanted.is_in_turn and wanted.part is None):
+        raise DataError(
+            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
+            'test = "none"'
+        )
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
@@ -319,7 +322,7 @@ def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
     if fraction is None:
         return _rows(recorded, wanted.test)
     left = replace(recorded, rows=np.setdiff1d(recorded.rows, _named(recorded, wanted)))
-    return _share(left, _of_left(recorded, left, fraction))
+    return _share(recorded, left, fraction)
 
 
 def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
@@ -328,16 +331,10 @@ def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
     train = _trained(recorded, recorded, wanted.train)
     left = recorded.without(train, embargo)
     if isinstance(wanted.validation, FractionConfig):
-        share = _of_left(recorded, left, wanted.validation.fraction)
-        rest = left.without(_share(left, share, last=False)).rows
+        compared = _share(recorded, left, wanted.validation.fraction, last=False)
     else:
-        rest = left.without(_named(recorded, wanted)).rows
-    if not rest.size:
-        raise DataError(
-            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
-            'test = "none"'
-        )
-    return rest
+        compared = _named(recorded, wanted)
+    return left.without(compared).rows
 
 
 def _fraction_of_test(wanted: SplitConfig) -> float | None:
@@ -346,16 +343,12 @@ def _fraction_of_test(wanted: SplitConfig) -> float | None:
     return wanted.test.fraction if isinstance(wanted.test, FractionConfig) else None
 
 
-def _of_left(recorded: Recorded, left: Recorded, fraction: float) -> float:
-    """Return a share of all rows as a share of those that are left."""
-    return fraction * len(recorded.rows) / max(1, len(left.rows))
-
-
-def _share(left: Recorded, fraction: float, *, last: bool = True) -> Index:
-    """Return a share of the rows that are left, from their end or from their start."""
+def _share(recorded: Recorded, left: Recorded, fraction: float, *, last: bool = True) -> Index:
+    """Return a share of all rows, from the end or the start of those that are left; all of these if they are fewer."""
+    of_left = fraction * len(recorded.rows) / max(1, len(left.rows))
     if left.has_whole_groups:
-        return left.share_of_groups(fraction, last=last)
-    return left.between(1 - fraction, 1) if last else left.between(0, fraction)
+        return left.share_of_groups(of_left, last=last)
+    return left.between(1 - of_left, 1) if last else left.between(0, of_left)
 
 
 _NOTHING = np.empty(0, dtype=np.intp)
@@ -426,7 +419,7 @@ def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
         return _rows(rest, wanted.validation)
     fraction, tested = wanted.validation.fraction, _fraction_of_test(wanted)
     if tested is None or wanted.train is not None or rest.has_whole_groups:
-        return _share(rest, min(1.0, _of_left(recorded, rest, fraction)))
+        return _share(recorded, rest, fraction)
     rows = recorded.between(round(1 - tested - fraction, 12), 1 - tested)
     return rows[np.isin(rows, rest.rows)]
 
@@ -434,7 +427,7 @@ def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
 def _trained(recorded: Recorded, left: Recorded, wanted: object) -> Index:
     if not isinstance(wanted, FractionConfig):
         return _rows(left, wanted)
-    return _share(left, min(1.0, _of_left(recorded, left, wanted.fraction)), last=False)
+    return _share(recorded, left, wanted.fraction, last=False)
 
 
 def _folds_in_words(wanted: FoldsConfig | GroupsConfig, number: int, rows: Recorded) -> str:

@@ -88,6 +88,20 @@ def test_a_handful_of_rows_is_too_few_for_the_default():
         cut(n_rows=13)
 
 
+@pytest.mark.parametrize(
+    ("split", "test"),
+    [
+        ({"train": [0, 70], "validation": [70, 90], "test": {"fraction": 0.15}}, (90, 100)),
+        ({"train": [20, 90], "validation": [90, 100], "test": {"fraction": 0.3}}, (0, 20)),
+        ({"train": [0, 70], "validation": [70, 90], "test": {"fraction": 0.05}}, (95, 100)),
+    ],
+)
+def test_a_share_of_more_rows_than_are_left_takes_all_that_are_left(split, test):
+    made = cut(split, n_rows=100)
+    assert made.test == (test,)
+    assert made.folds[0].validation == (tuple(split["validation"]),)
+
+
 def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leaves_each_other_out():
     made = cut(known=Annotations(groups=GROUPS))
     assert set(GROUPS[rows_of(made.test)]) == {"s4"}
@@ -240,6 +254,9 @@ def test_the_plan_says_rows_groups_and_what_is_left_out():
         ),
         ({"train": [0, 9], "validation": [9, 13], "test": [13, 40]}, {}, "reach past the recording's 29 rows"),
         ({"train": {"fraction": 0.5}, "validation": {"fraction": 0.5}}, {}, "expected rows for a test beside train"),
+        ({"train": [0, 13], "validation": [13, 29], "test": {"fraction": 0.2}}, {}, "expected rows for a test beside"),
+        ({"validation": [0, 26], **SHARING}, {}, "no training rows are left"),
+        ({"validation": {"fraction": 0.9}, **SHARING}, {}, "no training rows are left"),
         ({"validation": {"folds": 2, "embargo": 1}}, {"rows": "independent"}, 'no embargo beside rows = "independent"'),
         (
             {"validation": {"given": [{"train": [0, 9], "validation": [8, 13]}] * 2}, "test": "none", **SHARING},
