@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from regsearch.data import Annotations, Split
 from regsearch.data.lagged import Past
 from regsearch.data.split import (
+    Block,
     Index,
     as_blocks,
     blocked_folds,
@@ -32,7 +33,6 @@ from regsearch.search.data_config import (
     FoldsConfig,
     FractionConfig,
     GivenConfig,
-    GivenFold,
     GroupsConfig,
     SplitConfig,
     ranges,
@@ -290,13 +290,26 @@ def _default(recorded: Recorded) -> SplitConfig:
 
 def require_ranges(wanted: SplitConfig, n_rows: int) -> None:
     """Raise `DataError` if ranges are not ranges, overlap, or reach past the recording; before any array is made."""
-    given = [(name, ranges(rows)) for name in _PARTS if isinstance(rows := getattr(wanted, name), tuple)]
-    require_disjoint(*given)
-    for name, rows in given:
-        if n_rows and max(stop for _, stop in rows) > n_rows:
-            raise DataError(
-                f"split: {name} rows {in_words(rows)} reach past the recording's {n_rows} rows; change [data.split]"
-            )
+    for parts in _in_ranges(wanted):
+        require_disjoint(*parts)
+        for name, rows in parts:
+            start, stop = max(rows, key=lambda block: block[1])
+            if n_rows and stop > n_rows:
+                raise DataError(
+                    f"split: {name} rows [{start}, {stop}) reach past the recording's {n_rows} rows; "
+                    "change [data.split]"
+                )
+
+
+def _in_ranges(wanted: SplitConfig) -> list[list[tuple[str, tuple[Block, ...]]]]:
+    """Return the parts that are given as ranges, and those of each fold, which may be in other folds too."""
+    parts = {name: rows for name in _PARTS if isinstance(rows := getattr(wanted, name), tuple)}
+    folds = wanted.validation.given if isinstance(wanted.validation, GivenConfig) else ()
+    every = [parts] + [
+        {f"fold {number}: train": fold.train, f"fold {number}: validation": fold.validation}
+        for number, fold in enumerate(folds)
+    ]
+    return [[(name, ranges(rows)) for name, rows in one.items()] for one in every]
 
 
 _PARTS = ("train", "validation", "test")
@@ -389,7 +402,7 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = rows.apart([_given(rows, fold) for fold in validation.given])
+        folds = rows.apart([(_rows(rows, fold.train), _rows(rows, fold.validation)) for fold in validation.given])
         said = f"{len(folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
         folds = rows.folds_as_supplied()
@@ -400,17 +413,6 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         said = _folds_in_words(validation, len(folds), rows)
     shown = {"train": left, "validation": said, "test": test}
     return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
-
-
-def _given(left: Recorded, fold: GivenFold) -> tuple[Index, Index]:
-    train, validation = _rows(left, fold.train), _rows(left, fold.validation)
-    both = np.intersect1d(train, validation)
-    if both.size:
-        raise DataError(
-            f"split: expected folds whose training and validation rows differ, found row {both[0]} in both and "
-            f"{both.size} such in all; a row of a fold may serve one purpose only"
-        )
-    return train, validation
 
 
 def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:

@@ -258,17 +258,28 @@ def test_the_plan_says_rows_groups_and_what_is_left_out():
         ({"validation": [0, 26], **SHARING}, {}, "no training rows are left"),
         ({"validation": {"fraction": 0.9}, **SHARING}, {}, "no training rows are left"),
         ({"validation": {"folds": 2, "embargo": 1}}, {"rows": "independent"}, 'no embargo beside rows = "independent"'),
-        (
-            {"validation": {"given": [{"train": [0, 9], "validation": [8, 13]}] * 2}, "test": "none", **SHARING},
-            {},
-            "found row 8 in both and 1 such in all",
-        ),
     ],
 )
 def test_rows_that_cannot_be_cut_are_refused_in_one_line(split, data, says):
     with pytest.raises(DataError, match=re.escape(says)) as caught:
         cut(split, Annotations(groups=GROUPS), **data)
     assert str(caught.value).startswith("split: ")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "says"),
+    [
+        ([0, 9], [8, 13], "fold 1: train rows [0, 9) and fold 1: validation rows [8, 13) overlap"),
+        ([[0, 20], [5, 10]], [20, 25], "fold 1: train rows [0, 20) and fold 1: train rows [5, 10) overlap"),
+        ([0, 20], [[25, 29], [22, 21]], "fold 1: validation rows must be [start, stop) with 0 <= start < stop, found"),
+        ([-10, 20], [20, 25], "fold 1: train rows must be [start, stop) with 0 <= start < stop, found [-10, 20)"),
+        ([0, 20], [[20, 22], [24, 10**13]], "fold 1: validation rows [24, 10000000000000) reach past the recording"),
+    ],
+)
+def test_folds_as_given_are_checked_as_other_ranges_are(train, validation, says):
+    folds = [{"train": [0, 9], "validation": [9, 18]}, {"train": train, "validation": validation}]
+    with pytest.raises(DataError, match=re.escape(f"split: {says}")):
+        cut({"validation": {"given": folds}, "test": "none"})
 
 
 @pytest.mark.parametrize("name", ["groups", "weights", "covariates"])
