@@ -34,6 +34,7 @@ from regsearch.search.data_config import (
     FractionConfig,
     GivenConfig,
     GroupsConfig,
+    Masked,
     SplitConfig,
     ranges,
 )
@@ -298,6 +299,11 @@ def require_ranges(wanted: SplitConfig, n_rows: int) -> None:
                 raise DataError(
                     f"split: {name} rows [{start}, {stop}) reach past the recording's {n_rows} rows; "
                     "change [data.split]"
+                )
+            if n_rows and isinstance(rows, Masked) and rows.n_rows != n_rows:
+                raise DataError(
+                    f"split: expected a mask of the recording's {n_rows} rows as {name} rows, found one of "
+                    f"{rows.n_rows}; give a value for each row"
                 )
 
 

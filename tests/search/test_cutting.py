@@ -282,6 +282,22 @@ def test_folds_as_given_are_checked_as_other_ranges_are(train, validation, says)
         cut({"validation": {"given": folds}, "test": "none"})
 
 
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        ({"validation": {"folds": 2}, "test": np.arange(20) < 5}, "29 rows as test rows, found one of 20"),
+        (
+            {"validation": {"given": [{"train": np.arange(40) < 9, "validation": [9, 18]}] * 2}},
+            "29 rows as fold 0: train rows, found one of 40",
+        ),
+    ],
+)
+def test_a_mask_of_other_rows_is_refused_also_after_other_changes(split, says):
+    config = SearchConfig.load("own-data").updated(split=split).updated(name="other")
+    with pytest.raises(DataError, match=f"expected a mask of the recording's {says}; give a value for each row"):
+        split_of(config, N_ROWS, Annotations())
+
+
 @pytest.mark.parametrize("name", ["groups", "weights", "covariates"])
 def test_a_recording_without_what_the_configuration_names_is_refused(name):
     with pytest.raises(DataError, match=f"expected a recording with {name}, found none; set data.{name}"):
