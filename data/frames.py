@@ -313,7 +313,7 @@ def _labels(values: Any, what: str) -> NDArray[np.str_] | None:
         do = "give an array, or the name of a column with from_frame"
         raise _refusal(f"one label for each row as {what}", repr(values), do)
     given = np.asarray(values, dtype=object).reshape(-1)
-    if pd.isna(values).any() or pd.isna(given).any():
+    if np.any(np.asarray(pd.isna(values))) or pd.isna(given).any():
         raise _refusal(f"a label in every row of {what}", "a missing one", "name the group of each row")
     try:
         as_array = np.asarray(values).reshape(-1)

@@ -109,22 +109,6 @@ class Split:
         }
         return cls.of(blocked_folds(every, folds, embargo), every, rows_of([test]), shown)
 
-    @classmethod
-    def by_fractions(cls, n_rows: int) -> Split:
-        """Return the default holdout: the first 70 % of the rows train, the next 15 % validate, the last 15 % test.
-
-        Raises
-        ------
-        DataError
-            If there are fewer than 14 rows, so that a part would have fewer than the two that a score needs.
-        """
-        if n_rows < 14:
-            raise DataError(
-                f"split: {n_rows} rows are too few to cut into train, validation and test; give at least 14"
-            )
-        first, second = round(0.7 * n_rows), round(0.85 * n_rows)
-        return cls.holdout([(0, first)], (first, second), (second, n_rows))
-
     def check(self, n_rows: int) -> None:
         """Raise `DataError` if a block ends after row `n_rows`, or a part has a single row, which has no score."""
         parts = [(part, rows) for fold in self.folds for part, rows in _parts_of(fold)]
@@ -164,9 +148,7 @@ def blocked_folds(rows: Index, folds: int, embargo: int = 0) -> list[tuple[Index
         raise DataError(f"split: {len(rows)} rows are too few for {folds} folds; each needs at least 2")
     made = []
     for part in np.array_split(rows, folds):
-        near = np.zeros(len(rows), dtype=bool)
-        for start, stop in as_blocks(part):
-            near |= (rows >= start - embargo) & (rows < stop + embargo)
+        near = distances(rows, part) <= embargo
         if near.sum() > len(rows) - 2:
             raise DataError(f"split: an embargo of {embargo} leaves a fold without training rows; lower it")
         made.append((rows[~near], part))

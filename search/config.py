@@ -302,7 +302,7 @@ class SearchConfig(Section):
         for key in data:
             if key not in known:
                 raise ConfigError(f"updated: unknown key {key!r}; {_nearest(key, known)}")
-        values = self.model_dump(exclude_none=True)
+        values = self._values()
         given = {"name": name, "seed": seed, "select": _rule(select) if isinstance(select, str) else select}
         values |= {key: value for key, value in given.items() if value is not None}
         values["data"] |= {key: value for key, value in data.items() if value is not None}
@@ -340,10 +340,17 @@ class SearchConfig(Section):
         ConfigError
             If the keys do not make a family.
         """
-        values = self.model_dump(exclude_none=True)
+        values = self._values()
         changed = {**values["families"].get(family, {}), **keys}
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
         return self.from_values(values, family)
+
+    def _values(self) -> dict[str, Any]:
+        """Return the values of all keys, and the split as it is, since its masks know their length."""
+        values = self.model_dump(exclude_none=True)
+        if self.data.split is not None:
+            values["data"]["split"] = self.data.split
+        return values
 
     def _folded(self, folds: int, *, by_groups: bool) -> dict[str, Any]:
         """Return the split with folds over its training and validation rows."""

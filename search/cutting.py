@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import heapreplace
+from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regsearch.data import Annotations, Split
 from regsearch.data.lagged import Past
 from regsearch.data.split import (
+    Block,
     Index,
     as_blocks,
     blocked_folds,
@@ -28,8 +33,8 @@ from regsearch.search.data_config import (
     FoldsConfig,
     FractionConfig,
     GivenConfig,
-    GivenFold,
     GroupsConfig,
+    Masked,
     SplitConfig,
     ranges,
 )
@@ -99,34 +104,33 @@ class Recorded:
 
     def groups_of(self, rows: Index) -> list[str]:
         """Return the groups of some rows, in the order in which they first appear."""
-        return list(dict.fromkeys(self.known.groups[rows].tolist())) if self.known.groups is not None else []
+        return list(self._sizes(rows))
+
+    def _sizes(self, rows: Index) -> Counter[str]:
+        """Return how many of some rows each group has, in the order in which the groups first appear."""
+        return Counter(self.known.groups[rows].tolist() if self.known.groups is not None else ())
 
     def in_groups(self, names: Sequence[str]) -> Index:
         """Return the rows of some groups."""
         assert self.known.groups is not None, "`_require_known` has checked it"  # noqa: S101
-        found = self.groups_of(self.rows)
+        found = self._sizes(self.rows)
         missing = [name for name in names if name not in found]
         if missing:
-            listed = ", ".join(map(repr, found[:_LONGEST]))
-            raise DataError(
-                f"split: expected rows of the group {missing[0]!r}, found groups {listed}; name some of these"
-            )
+            listed = f"groups {', '.join(map(repr, list(found)[:_LONGEST]))}" if found else "no rows left"
+            raise DataError(f"split: expected rows of the group {missing[0]!r}, found {listed}; name other groups")
         return self.rows[np.isin(self.known.groups[self.rows], names)]
 
     def between(self, first: float, last: float) -> Index:
-        """Return the rows between two shares of the order."""
-        n_rows = len(self.order)
-        return np.sort(self.order[round(first * n_rows) : round(last * n_rows)])
+        """Return the rows between two shares of the order; one below 0 is its start, and one above 1 its end."""
+        first, last = (round(min(max(share, 0.0), 1.0) * len(self.order)) for share in (first, last))
+        return np.sort(self.order[first:last])
 
     def share_of_groups(self, fraction: float, *, last: bool) -> Index:
         """Return whole groups, the last or the first ones of the order, that make up a share of the rows."""
-        names = self.groups_of(self.order)
-        chosen: list[str] = []
-        for name in reversed(names) if last else names:
-            if chosen and len(self.in_groups(chosen)) >= fraction * len(self.rows):
-                break
-            chosen.append(name)
-        return self.in_groups(chosen)
+        sizes = list(self._sizes(self.order).items())[:: -1 if last else 1]
+        before = accumulate((size for _, size in sizes), initial=0)
+        wanted = fraction * len(self.rows)
+        return self.in_groups([name for (name, _), n_rows in zip(sizes, before, strict=False) if n_rows < wanted])
 
     @property
     def has_whole_groups(self) -> bool:
@@ -148,22 +152,21 @@ class Recorded:
         return self.apart([(np.sort(self.order[train]), np.sort(self.order[part])) for train, part in parts])
 
     def _folds_of_groups(self, wanted: GroupsConfig) -> Folds:
-        names = self.groups_of(self.order)
-        number = len(names) if wanted.groups == "each" else int(wanted.groups)  # type: ignore[arg-type]
-        if not 2 <= number <= len(names):
+        sizes = self._sizes(self.order)
+        number = len(sizes) if wanted.groups == "each" else int(wanted.groups)  # type: ignore[arg-type]
+        if not 2 <= number <= len(sizes):
             raise DataError(
-                f"split: expected at least {max(2, number)} groups to deal to folds, found {len(names)}; "
+                f"split: expected at least {max(2, number)} groups to deal to folds, found {len(sizes)}; "
                 "give fewer folds, or other rows to them"
             )
-        dealt: list[list[str]] = [[] for _ in range(number)]
-        sizes = {name: len(self.in_groups([name])) for name in names}
-        filled = [0] * number
-        largest_first = names if wanted.groups == "each" else sorted(names, key=lambda name: -sizes[name])
-        for name in largest_first:
-            at = int(np.argmin(filled))
-            dealt[at].append(name)
-            filled[at] += sizes[name]
-        return self._folds_by([self.in_groups(part) for part in dealt])
+        filled = [(0, fold) for fold in range(number)]
+        fold_of: dict[str, int] = {}
+        for name, size in sizes.items() if wanted.groups == "each" else sizes.most_common():
+            n_rows, fold_of[name] = filled[0]
+            heapreplace(filled, (n_rows + size, fold_of[name]))
+        assert self.known.groups is not None, "there are at least two"  # noqa: S101
+        folds = np.array([fold_of[name] for name in self.known.groups[self.rows].tolist()])
+        return self._folds_by(folds, range(number))
 
     def folds_as_supplied(self) -> Folds:
         """Return the folds that a column names."""
@@ -174,10 +177,10 @@ class Recorded:
             raise DataError(
                 f"split: expected a column of at least two folds, found {names[0]!r} alone; name another column"
             )
-        return self._folds_by([self.rows[labels == name] for name in names])
+        return self._folds_by(labels, names)
 
-    def _folds_by(self, parts: Sequence[Index]) -> Folds:
-        return self.apart([(self.rows, part) for part in parts])
+    def _folds_by(self, labels: NDArray[np.generic], names: Iterable[object]) -> Folds:
+        return self.apart([(self.rows, self.rows[labels == name]) for name in names])
 
     def apart(self, folds: Folds) -> Folds:
         """Leave out the training rows that are validation rows or, by their lags, see some."""
@@ -215,6 +218,11 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
     if wanted is None:
         wanted = _default(recorded)
     test = _test(recorded, wanted)
+    if not test.size and wanted.test != "none" and not (wanted.is_in_turn and wanted.part is None):
+        raise DataError(
+            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
+            'test = "none"'
+        )
     embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
@@ -283,13 +291,31 @@ def _default(recorded: Recorded) -> SplitConfig:
 
 def require_ranges(wanted: SplitConfig, n_rows: int) -> None:
     """Raise `DataError` if ranges are not ranges, overlap, or reach past the recording; before any array is made."""
-    given = [(name, ranges(rows)) for name in _PARTS if isinstance(rows := getattr(wanted, name), tuple)]
-    require_disjoint(*given)
-    for name, rows in given:
-        if n_rows and max(stop for _, stop in rows) > n_rows:
-            raise DataError(
-                f"split: {name} rows {in_words(rows)} reach past the recording's {n_rows} rows; change [data.split]"
-            )
+    for parts in _in_ranges(wanted):
+        require_disjoint(*parts)
+        for name, rows in parts:
+            start, stop = max(rows, key=lambda block: block[1])
+            if n_rows and stop > n_rows:
+                raise DataError(
+                    f"split: {name} rows [{start}, {stop}) reach past the recording's {n_rows} rows; "
+                    "change [data.split]"
+                )
+            if n_rows and isinstance(rows, Masked) and rows.n_rows != n_rows:
+                raise DataError(
+                    f"split: expected a mask of the recording's {n_rows} rows as {name} rows, found one of "
+                    f"{rows.n_rows}; give a value for each row"
+                )
+
+
+def _in_ranges(wanted: SplitConfig) -> list[list[tuple[str, tuple[Block, ...]]]]:
+    """Return the parts that are given as ranges, and those of each fold, which may be in other folds too."""
+    parts = {name: rows for name in _PARTS if isinstance(rows := getattr(wanted, name), tuple)}
+    folds = wanted.validation.given if isinstance(wanted.validation, GivenConfig) else ()
+    every = [parts] + [
+        {f"fold {number}: train": fold.train, f"fold {number}: validation": fold.validation}
+        for number, fold in enumerate(folds)
+    ]
+    return [[(name, ranges(rows)) for name, rows in one.items()] for one in every]
 
 
 _PARTS = ("train", "validation", "test")
@@ -315,7 +341,7 @@ def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
     if fraction is None:
         return _rows(recorded, wanted.test)
     left = replace(recorded, rows=np.setdiff1d(recorded.rows, _named(recorded, wanted)))
-    return _share(left, _of_left(recorded, left, fraction))
+    return _share(recorded, left, fraction)
 
 
 def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
@@ -324,16 +350,10 @@ def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
     train = _trained(recorded, recorded, wanted.train)
     left = recorded.without(train, embargo)
     if isinstance(wanted.validation, FractionConfig):
-        share = _of_left(recorded, left, wanted.validation.fraction)
-        rest = left.without(_share(left, share, last=False)).rows
+        compared = _share(recorded, left, wanted.validation.fraction, last=False)
     else:
-        rest = left.without(_named(recorded, wanted)).rows
-    if not rest.size:
-        raise DataError(
-            "split: expected rows for a test beside train and validation, found none left; leave some, or set "
-            'test = "none"'
-        )
-    return rest
+        compared = _named(recorded, wanted)
+    return left.without(compared).rows
 
 
 def _fraction_of_test(wanted: SplitConfig) -> float | None:
@@ -342,16 +362,12 @@ def _fraction_of_test(wanted: SplitConfig) -> float | None:
     return wanted.test.fraction if isinstance(wanted.test, FractionConfig) else None
 
 
-def _of_left(recorded: Recorded, left: Recorded, fraction: float) -> float:
-    """Return a share of all rows as a share of those that are left."""
-    return fraction * len(recorded.rows) / max(1, len(left.rows))
-
-
-def _share(left: Recorded, fraction: float, *, last: bool = True) -> Index:
-    """Return a share of the rows that are left, from their end or from their start."""
+def _share(recorded: Recorded, left: Recorded, fraction: float, *, last: bool = True) -> Index:
+    """Return a share of all rows, from the end or the start of those that are left; all of these if they are fewer."""
+    of_left = fraction * len(recorded.rows) / max(1, len(left.rows))
     if left.has_whole_groups:
-        return left.share_of_groups(fraction, last=last)
-    return left.between(1 - fraction, 1) if last else left.between(0, fraction)
+        return left.share_of_groups(of_left, last=last)
+    return left.between(1 - of_left, 1) if last else left.between(0, of_left)
 
 
 _NOTHING = np.empty(0, dtype=np.intp)
@@ -392,7 +408,7 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = rows.apart([_given(rows, fold) for fold in validation.given])
+        folds = rows.apart([(_rows(rows, fold.train), _rows(rows, fold.validation)) for fold in validation.given])
         said = f"{len(folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
         folds = rows.folds_as_supplied()
@@ -405,24 +421,13 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
     return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
 
 
-def _given(left: Recorded, fold: GivenFold) -> tuple[Index, Index]:
-    train, validation = _rows(left, fold.train), _rows(left, fold.validation)
-    both = np.intersect1d(train, validation)
-    if both.size:
-        raise DataError(
-            f"split: expected folds whose training and validation rows differ, found row {both[0]} in both and "
-            f"{both.size} such in all; a row of a fold may serve one purpose only"
-        )
-    return train, validation
-
-
 def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
     """Return the validation rows of a holdout; a fraction is one of all rows, next to those of the test."""
     if not isinstance(wanted.validation, FractionConfig):
         return _rows(rest, wanted.validation)
     fraction, tested = wanted.validation.fraction, _fraction_of_test(wanted)
     if tested is None or wanted.train is not None or rest.has_whole_groups:
-        return _share(rest, min(1.0, _of_left(recorded, rest, fraction)))
+        return _share(recorded, rest, fraction)
     rows = recorded.between(round(1 - tested - fraction, 12), 1 - tested)
     return rows[np.isin(rows, rest.rows)]
 
@@ -430,7 +435,7 @@ def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:
 def _trained(recorded: Recorded, left: Recorded, wanted: object) -> Index:
     if not isinstance(wanted, FractionConfig):
         return _rows(left, wanted)
-    return _share(left, min(1.0, _of_left(recorded, left, wanted.fraction)), last=False)
+    return _share(recorded, left, wanted.fraction, last=False)
 
 
 def _folds_in_words(wanted: FoldsConfig | GroupsConfig, number: int, rows: Recorded) -> str:

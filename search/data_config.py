@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
@@ -15,6 +23,26 @@ from regsearch.data.split import as_blocks
 from regsearch.search.families import Section
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
+
+
+class Masked(tuple[tuple[int, int], ...]):
+    """Ranges of the rows of a mask, which knows how many rows it has; equal to these ranges without a mask."""
+
+    n_rows: int
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[int, int]], n_rows: int) -> Self:
+        """Return the ranges of a mask of `n_rows` rows."""
+        made = cls(blocks)
+        made.n_rows = n_rows
+        return made
+
+
+def _checked(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Return rows as ranges; those of a mask keep its length."""
+    given = _as_ranges(value)
+    rows = check(given)
+    return Masked.of(rows, given.n_rows) if isinstance(given, Masked) else rows
 
 
 def _as_ranges(value: Any) -> Any:
@@ -29,7 +57,7 @@ def _as_ranges(value: Any) -> Any:
     blocks = as_blocks(np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.intp)))
     if not blocks:
         raise ValueError("expected some rows, found an array that names none")
-    return blocks
+    return Masked.of(blocks, len(rows)) if rows.dtype == bool else blocks
 
 
 def _is_several(value: Any) -> bool:
@@ -39,7 +67,7 @@ def _is_several(value: Any) -> bool:
 _Ranges = Annotated[
     Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
     Discriminator(lambda value: "several" if _is_several(value) else "one"),
-    BeforeValidator(_as_ranges),
+    WrapValidator(_checked),
 ]
 
 _Group = Annotated[

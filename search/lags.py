@@ -111,7 +111,9 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             return made
         groups = None if self.groups is None else X[self.groups].to_numpy().astype(np.str_)
         blocks = [features[rows] for rows in nearest_sources(len(features), self.lags, groups)]
-        covariates = X[list(self.covariates)].to_numpy(np.float64)
+        covariates = check_array(
+            X[list(self.covariates)], dtype=np.float64, ensure_min_features=0, input_name="covariates"
+        )
         return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
@@ -171,6 +172,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         """
         for name, one in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             require_unmasked(one, name)
+        if issparse(y):
+            raise DataError("y: expected a dense array, found a sparse one; give y.toarray()")
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
@@ -407,6 +410,10 @@ def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> It
 
 def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
     given = np.asarray(part)
+    if given.dtype == bool and given.shape != (n_rows,):
+        raise DataError(
+            f"{where}: expected a mask of {n_rows} rows, found one of shape {given.shape}; give a value for each row"
+        )
     index = np.flatnonzero(given) if given.dtype == bool else np.sort(given.astype(np.intp))
     if len(index) and (index[0] < 0 or index[-1] >= n_rows):
         raise DataError(f"{where}: expected rows from 0 to {n_rows - 1}, found {index[0]} to {index[-1]}")

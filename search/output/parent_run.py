@@ -40,7 +40,8 @@ def summarise(search: Search) -> None:
     run, winner = search.run, search.winner
     development = search.development
     lags, names = development.preparation.lags, development.feature_names
-    features = [name.removesuffix(f" @ lag {lags[0]}") for name in names[: len(names) // len(lags)]]
+    lagged = "" if lags == (0,) else f" @ lag {lags[0]}"
+    features = [name.removesuffix(lagged) for name in names[: len(names) // len(lags)]]
     weights = search.weights.table(features, lags, development.covariate_names)
     predicted = Predicted.of(search).table(search.target)
     tables = {"trials.csv": table(search.trials), "weights.csv": weights, PREDICTIONS: predicted}

@@ -191,6 +191,8 @@ def test_arrays_and_series_say_what_is_known_of_rows():
     same = from_frame(SESSIONS, "speed", features="unit_*", groups="session", weights="w", covariates="light")
     assert known.sha256 == same.sha256
     assert known.covariate_names == same.covariate_names == ("light",)
+    tables = from_arrays(X, y, groups=SESSIONS[["session"]], folds=SESSIONS[["session"]])
+    assert tables.annotations.groups.tolist() == tables.annotations.folds.tolist() == ["a", "a", "b", "b"]
     strings = from_arrays(X, y, groups=SESSIONS["session"].to_numpy(np.dtypes.StringDType()))
     assert strings.annotations.groups.tolist() == ["a", "a", "b", "b"]
     assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256

@@ -1,3 +1,5 @@
+from time import perf_counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
 from regsearch.data import Split
+from regsearch.data.split import blocked_folds
 from regsearch.errors import DataError
 
 block = st.tuples(st.integers(-5, 60), st.integers(-5, 60))
@@ -46,19 +49,6 @@ def test_rows_past_the_end_or_alone_are_refused():
         Split.holdout([(0, 5)], (5, 8), (8, 9)).check(11)
 
 
-@given(st.integers(14, 10_000))
-def test_fractions_use_every_row_once_in_time_order(n_rows):
-    split = Split.by_fractions(n_rows)
-    split.check(n_rows)
-    (train,), (validation,), (test,) = split.folds[0].train, split.folds[0].validation, split.test
-    assert (train[0], train[1], validation[1], test[1]) == (0, validation[0], test[0], n_rows)
-
-
-def test_a_handful_of_rows_is_too_few_for_fractions():
-    with pytest.raises(DataError, match="13 rows are too few"):
-        Split.by_fractions(13)
-
-
 def rows(blocks):
     return np.concatenate([np.arange(*block) for block in blocks])
 
@@ -86,6 +76,14 @@ def test_an_embargo_keeps_training_rows_away_from_validation_rows(folds, embargo
         assert distance.min() > embargo
         others = np.setdiff1d(rows(split.model), np.concatenate([train, validation]))
         assert all(np.abs(row - validation).min() <= embargo for row in others)
+
+
+def test_folds_of_rows_with_many_gaps_are_made_at_once():
+    every_other = np.arange(0, 400_000, 2)
+    started = perf_counter()
+    folds = blocked_folds(every_other, 5, embargo=3)
+    assert perf_counter() - started < 2
+    assert [len(train) for train, _ in folds] == [159_999, *[159_998] * 3, 159_999]
 
 
 @pytest.mark.parametrize(

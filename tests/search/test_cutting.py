@@ -1,4 +1,5 @@
 import re
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -74,6 +75,33 @@ def test_rows_that_are_left_out_are_the_rest():
     np.testing.assert_array_equal(rows_of(test.test), [10, 11, *range(20, N_ROWS)])
 
 
+@given(st.integers(14, 2_000))
+def test_by_default_every_row_is_used_once_in_time_order(n_rows):
+    made = cut(n_rows=n_rows)
+    (train,), (validation,), (test,) = made.folds[0].train, made.folds[0].validation, made.test
+    assert (train, validation, test) == ((0, validation[0]), (round(0.7 * n_rows), test[0]), (test[0], n_rows))
+    assert test[0] == round(0.85 * n_rows)
+
+
+def test_a_handful_of_rows_is_too_few_for_the_default():
+    with pytest.raises(DataError, match="13 rows are too few"):
+        cut(n_rows=13)
+
+
+@pytest.mark.parametrize(
+    ("split", "test"),
+    [
+        ({"train": [0, 70], "validation": [70, 90], "test": {"fraction": 0.15}}, (90, 100)),
+        ({"train": [20, 90], "validation": [90, 100], "test": {"fraction": 0.3}}, (0, 20)),
+        ({"train": [0, 70], "validation": [70, 90], "test": {"fraction": 0.05}}, (95, 100)),
+    ],
+)
+def test_a_share_of_more_rows_than_are_left_takes_all_that_are_left(split, test):
+    made = cut(split, n_rows=100)
+    assert made.test == (test,)
+    assert made.folds[0].validation == (tuple(split["validation"]),)
+
+
 def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leaves_each_other_out():
     made = cut(known=Annotations(groups=GROUPS))
     assert set(GROUPS[rows_of(made.test)]) == {"s4"}
@@ -81,6 +109,15 @@ def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leave
     many = cut(known=Annotations(groups=np.repeat(np.arange(20).astype(str), 2)), n_rows=40)
     assert set(rows_of(many.test)) == set(range(34, 40))
     assert len(many.folds) == 5
+
+
+def test_many_groups_are_dealt_at_once():
+    patients = np.repeat([f"patient {number}" for number in range(4000)], 2)
+    started = perf_counter()
+    made = cut(known=Annotations(groups=patients), n_rows=len(patients))
+    assert perf_counter() - started < 2
+    np.testing.assert_array_equal(rows_of(made.test), np.arange(6800, 8000))
+    assert [len(part) for _, part in rows(made)] == [1360] * 5
 
 
 def test_the_default_of_a_recording_with_folds_validates_by_them():
@@ -217,18 +254,48 @@ def test_the_plan_says_rows_groups_and_what_is_left_out():
         ),
         ({"train": [0, 9], "validation": [9, 13], "test": [13, 40]}, {}, "reach past the recording's 29 rows"),
         ({"train": {"fraction": 0.5}, "validation": {"fraction": 0.5}}, {}, "expected rows for a test beside train"),
+        ({"train": [0, 13], "validation": [13, 29], "test": {"fraction": 0.2}}, {}, "expected rows for a test beside"),
+        ({"validation": [0, 26], **SHARING}, {}, "no training rows are left"),
+        ({"validation": {"fraction": 0.9}, **SHARING}, {}, "no training rows are left"),
         ({"validation": {"folds": 2, "embargo": 1}}, {"rows": "independent"}, 'no embargo beside rows = "independent"'),
-        (
-            {"validation": {"given": [{"train": [0, 9], "validation": [8, 13]}] * 2}, "test": "none", **SHARING},
-            {},
-            "found row 8 in both and 1 such in all",
-        ),
     ],
 )
 def test_rows_that_cannot_be_cut_are_refused_in_one_line(split, data, says):
     with pytest.raises(DataError, match=re.escape(says)) as caught:
         cut(split, Annotations(groups=GROUPS), **data)
     assert str(caught.value).startswith("split: ")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "says"),
+    [
+        ([0, 9], [8, 13], "fold 1: train rows [0, 9) and fold 1: validation rows [8, 13) overlap"),
+        ([[0, 20], [5, 10]], [20, 25], "fold 1: train rows [0, 20) and fold 1: train rows [5, 10) overlap"),
+        ([0, 20], [[25, 29], [22, 21]], "fold 1: validation rows must be [start, stop) with 0 <= start < stop, found"),
+        ([-10, 20], [20, 25], "fold 1: train rows must be [start, stop) with 0 <= start < stop, found [-10, 20)"),
+        ([0, 20], [[20, 22], [24, 10**13]], "fold 1: validation rows [24, 10000000000000) reach past the recording"),
+    ],
+)
+def test_folds_as_given_are_checked_as_other_ranges_are(train, validation, says):
+    folds = [{"train": [0, 9], "validation": [9, 18]}, {"train": train, "validation": validation}]
+    with pytest.raises(DataError, match=re.escape(f"split: {says}")):
+        cut({"validation": {"given": folds}, "test": "none"})
+
+
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        ({"validation": {"folds": 2}, "test": np.arange(20) < 5}, "29 rows as test rows, found one of 20"),
+        (
+            {"validation": {"given": [{"train": np.arange(40) < 9, "validation": [9, 18]}] * 2}},
+            "29 rows as fold 0: train rows, found one of 40",
+        ),
+    ],
+)
+def test_a_mask_of_other_rows_is_refused_also_after_other_changes(split, says):
+    config = SearchConfig.load("own-data").updated(split=split).updated(name="other")
+    with pytest.raises(DataError, match=f"expected a mask of the recording's {says}; give a value for each row"):
+        split_of(config, N_ROWS, Annotations())
 
 
 @pytest.mark.parametrize("name", ["groups", "weights", "covariates"])

@@ -72,6 +72,14 @@ def test_what_does_not_fit_is_refused(step, says):
         step.fit(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}))
 
 
+def test_a_value_that_is_not_finite_is_refused_in_every_column():
+    sound = pd.DataFrame({"a": [1.0, 2.0], "light": [5.0, 6.0]})
+    step = Lags((0, 1), covariates=["light"]).fit(sound)
+    for name, said in (("a", "Input X contains NaN"), ("light", "Input covariates contains NaN")):
+        with pytest.raises(ValueError, match=said):
+            step.transform(sound.assign(**{name: [1.0, np.nan]}))
+
+
 def test_an_array_without_names_has_no_groups():
     with pytest.raises(ValueError, match="found ndarray without names; give a DataFrame"):
         Lags(groups="session").fit(np.ones((3, 2)))

@@ -11,6 +11,7 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import parse
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
@@ -353,6 +354,7 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"lasso": True, "n_trials": 0}, "PenaltySearchCV: families.lasso.trials: .*found 0"),
         ({"random_state": -1}, "PenaltySearchCV: seed: .*found -1"),
         ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
+        ({"cv": [(np.arange(50) < 20, [25, 26])]}, r"cv: split 0: expected a mask of 60 rows, found one of"),
         ({"cv": [([0, 1, 1], [2])]}, "cv: split 0: expected each row once, found row 1 again"),
         ({"cv": []}, "cv: expected pairs of training and validation rows, found none; give one or more; an iterator"),
         ({"cv": [([0], [2])]}, "cv: split 0: expected at least 2 rows to train on and 1 to validate on, found 1 and 1"),
@@ -419,6 +421,8 @@ def test_data_that_cannot_be_searched_are_refused_in_one_line():
         only(lasso=[0.1]).fit(X, y, sample_weight=np.full(60, 1e-200))
     with pytest.raises(DataError, match="X: expected no masked values, found 1, the first in row 0"):
         only(lasso=[0.1]).fit(np.ma.masked_equal(X, X[0, 0]), y)
+    with pytest.raises(DataError, match="y: expected a dense array, found a sparse one"):
+        only(lasso=[0.1]).fit(X, csr_array(y[:, None]))
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
 

@@ -10,7 +10,7 @@ from regsearch.search.weights import read_weights
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
-NAMES = [f"unit {number}, left" for number in range(5)]
+NAMES = ["unit 0, left", "unit 1, left", "unit 2", "unit 3 @ lag 0", "unit 4"]
 
 
 @pytest.fixture
