@@ -50,7 +50,7 @@ from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima
-from regsearch.tracking import openings
+from regsearch.tracking import openings, registry
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
@@ -104,8 +104,8 @@ def null_distribution(
     level : float or None
         Largest p that counts as significant; too small an `n` for it is refused (default: 0.05).
     test : bool
-        Score the chosen models on the test rows, which must have been opened for the search's winner; it counts as
-        another use of them.
+        Score the chosen models on the test rows, which must have been opened for the search's winner; each kind counts
+        as another use of them.
     data : Recording, str or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri, storage : str or None
@@ -135,7 +135,7 @@ def null_distribution(
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
-        tested = _opened(search, sealed) if test else None
+        tested = _opened(search, sealed, settings) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
 
 
@@ -246,17 +246,19 @@ def _settings(
     return settings
 
 
-def _opened(search: Search, sealed: SealedTest) -> Rows:
-    """Return the test rows, once it is noted that they are used for this, too."""
-    store, key = search.run.store, test_key(search.development)
-    if not search.development.split.test:
+def _opened(search: Search, sealed: SealedTest, settings: NullConfig) -> Rows:
+    """Return the test rows, once it is noted that they are used for this winner and kind of null targets, too."""
+    store, key, known = search.run.store, test_key(search.development), known_as(search)
+    if not key:
         raise ConfigError(f"--test: search {search.run.search_id} has no test rows; leave the option out")
-    if known_as(search) not in openings.opened(store, key):
-        raise ConfigError(
-            f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
-            f"`regsearch promote {search.run.search_id}` opens them"
-        )
-    openings.note_opening(search.run, search.config.name, key, search.run.run_id)
+    kind = settings.kind_for(is_independent=search.development.preparation.independent)
+    with registry.alone(store):
+        if known not in openings.opened(store, key):
+            raise ConfigError(
+                f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
+                f"`regsearch promote {search.run.search_id}` opens them"
+            )
+        openings.note_opening(search.run, search.config.name, key, f"{known}/null/{kind}")
     return sealed.open()
 
 

@@ -72,7 +72,8 @@ def _against_champion(search: Search, champion: ModelVersion | None) -> list[str
     target = search.development.target
     if champion.tags.get("target", target) != target:
         return [f"{model} predicts {champion.tags['target']!r}, not {target!r}; give this search a --name of its own"]
-    if champion.tags.get("test_key") != test_key(search.development):
+    rows = {"data_sha256": search.development.data_sha256, "test_key": test_key(search.development)}
+    if any(champion.tags.get(tag) != value for tag, value in rows.items()):
         return [f"{model} is of other data or another split, so the scores do not compare"]
     theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation
     if ours > theirs:

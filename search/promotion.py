@@ -74,6 +74,8 @@ def promote(
         If the data cannot be read.
     PromotionRefusedError
         If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
+    SearchStoppedError
+        If the winner's weights are gone or damaged; the same `run_search` solves its trial again.
     """
     store = existing_store(tracking_uri, storage)
     close_orphans(store)

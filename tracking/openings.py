@@ -48,7 +48,7 @@ def opened(store: Store, test_key: str) -> tuple[str, ...]:
 
 
 def note_opening(search: SearchRun, model: str, test_key: str, run_id: str) -> None:
-    """Note that test rows are about to be opened for a winner; to be called before they are.
+    """Note that test rows are about to be opened for a winner; to be called before they are, while `registry.alone`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def note_opening(search: SearchRun, model: str, test_key: str, run_id: str) -> N
     test_key : str
         Identity of the test rows.
     run_id : str
-        Id of the winner's run.
+        Id of the winner's run, or the name of another use.
     """
     store, tag, known = search.store, _tag(test_key), _named(search.store, run_id)
     registry.ensure_model(store, model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,8 @@ _PROMOTED_AT = "promoted_at"
 _ROLLED_BACK_AT = "rolled_back_at"
 _MOVE = re.compile(r"champion_(\d{4,})")
 """Key of a note of a move; other tags that begin alike are somebody else's."""
+_BACK = "rolled back from "
+"""How the note of a rollback goes on after the version."""
 _MOVING = "regsearch.moving_champion"
 """Tag of a model while its alias is moved: the number of the note, and for a rollback the version to return to."""
 SHA256 = "model_sha256"
@@ -165,12 +167,12 @@ def crown(store: Store, name: str, version: str) -> str | None:
     place, and the same call again completes it.
     """
     current = champion(store, name)
+    store.client.delete_model_version_tag(name, version, _ROLLED_BACK_AT)
     if current is not None and str(current.version) == version:
         return current.tags.get(_REPLACED) or None
     replaced = str(current.version) if current is not None else ""
     store.client.set_model_version_tag(name, version, _REPLACED, replaced)
     store.client.set_model_version_tag(name, version, _PROMOTED_AT, _now())
-    store.client.delete_model_version_tag(name, version, _ROLLED_BACK_AT)
     _move(store, name, current, version, f"replacing {replaced}" if replaced else "the first")
     return replaced or None
 
@@ -178,7 +180,8 @@ def crown(store: Store, name: str, version: str) -> str | None:
 def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -> str:
     """Give the alias back to the version that the champion replaced, and return it; to be called while `alone`.
 
-    A call that was interrupted is completed by the next one, which goes no further.
+    Repeated calls lead to the first champion.  A call that was interrupted is completed by the next one, which goes no
+    further.
 
     Parameters
     ----------
@@ -195,18 +198,21 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
     current = champion(store, name)
     if current is None:
         raise RegistryError(f"{name}: there is no champion to roll back; `regsearch promote` makes one")
-    if _interrupted(store, name)[1] == str(current.version):  # the alias has moved, and only the end was not reached
+    now = str(current.version)
+    if _interrupted(store, name)[1] == now:  # the alias has moved, and only the end was not reached
         store.client.delete_registered_model_tag(name, _MOVING)
-        return str(current.version)
-    replaced = current.tags.get(_REPLACED)
+        return now
+    *_, before, replaced, _ = ["", "", *_line(_carried_out(store, name, now).values(), now)]
     if not replaced:
-        raise RegistryError(f"{name}: champion version {current.version} replaced none; promote another search instead")
+        raise RegistryError(f"{name}: champion version {now} replaced none; promote another search instead")
     previous = next((version for version in versions(store, name) if str(version.version) == replaced), None)
     if previous is None:
         raise RegistryError(f"{name}: version {replaced}, which the champion replaced, is deleted; promote a search")
     check(previous)
-    store.client.set_model_version_tag(name, str(current.version), _ROLLED_BACK_AT, _now())
-    _move(store, name, current, replaced, f"rolled back from {current.version}", back_to=replaced)
+    store.client.set_model_version_tag(name, now, _ROLLED_BACK_AT, _now())
+    store.client.delete_model_version_tag(name, replaced, _ROLLED_BACK_AT)
+    store.client.set_model_version_tag(name, replaced, _REPLACED, before)
+    _move(store, name, current, replaced, f"{_BACK}{now}", back_to=replaced)
     return replaced
 
 
@@ -251,11 +257,8 @@ def _move(store: Store, name: str, current: ModelVersion | None, version: str, n
 
     The note of a move that was never carried out is replaced.  A move by other means than regsearch is noted, too.
     """
-    noted = _moves(store, name)
     now = str(current.version) if current is not None else ""
-    begun, _ = _interrupted(store, name)
-    if begun in noted and _version_of(noted[begun]) != now:
-        del noted[begun]
+    noted = _carried_out(store, name, now)
     number = max(noted, default=0) + 1
     if now and noted and _version_of(noted[max(noted)]) != now:
         found = f"version {now}, moved by other means than regsearch, found {_now()}"
@@ -272,6 +275,23 @@ def _moves(store: Store, name: str) -> dict[int, str]:
     tags = store.client.get_registered_model(name).tags
     noted = {int(match[1]): value for key, value in tags.items() if (match := _MOVE.fullmatch(key))}
     return {number: noted[number] for number in sorted(noted) if _version_of(noted[number])}
+
+
+def _carried_out(store: Store, name: str, now: str) -> dict[int, str]:
+    """Return the notes of the moves without that of a move that was interrupted before the alias moved."""
+    noted, (begun, _) = _moves(store, name), _interrupted(store, name)
+    return {number: note for number, note in noted.items() if number != begun or _version_of(note) == now}
+
+
+def _line(notes: Iterable[str], now: str) -> list[str]:
+    """Return the versions that rolling back again and again leads through: the champion last, the first one first."""
+    line: list[str] = []
+    for note in notes:
+        if f", {_BACK}" in note:
+            line = line[:-1]
+        if line[-1:] != [_version_of(note)]:
+            line.append(_version_of(note))
+    return line if line[-1:] == [now] else [*line, now]
 
 
 def _version_of(note: str) -> str:

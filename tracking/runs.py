@@ -359,20 +359,26 @@ class SearchRun:
         Raises
         ------
         SearchStoppedError
-            If a trial's weights are not those that were logged.  Its run is marked as failed, so that the same search
-            solves it again.
+            If a trial's weights are gone, or not those that were logged.  Its run is marked as failed, so that the same
+            search solves it again.
         """
         run = self._listed.get(run_id) or self.store.client.get_run(run_id)
         local = local_folder(str(run.info.artifact_uri))
-        if local:
-            content = (local / name).read_bytes()
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        try:
+            if local:
+                content = (local / name).read_bytes()
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    content = Path(self.store.client.download_artifacts(run_id, name, folder)).read_bytes()
+        except (OSError, MlflowException):
+            if name != WEIGHTS or self.store.holds(run_id, name):
+                raise
+            content = b""
         if name == WEIGHTS and not _is_as_logged(run, content):
             self._end(run_id, "FAILED")
+            state = "damaged" if content else "gone"
             raise SearchStoppedError(
-                f"{WEIGHTS} of run {run_id} is damaged; the same `regsearch run` solves that trial again"
+                f"{WEIGHTS} of run {run_id} is {state}; the same `regsearch run` solves that trial again"
             )
         return content
 

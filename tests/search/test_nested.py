@@ -115,6 +115,20 @@ def test_a_part_that_cannot_be_searched_is_refused_before_the_test_rows_of_anoth
     assert [one.name for one in open_store().client.search_experiments()] == ["Default"]
 
 
+@pytest.mark.slow
+def test_another_rule_opens_the_parts_of_its_new_winners_again_and_that_is_counted(workspace):
+    recording = from_frame(frame(), "speed", groups="session")
+    best, sparse = (
+        run_search(
+            SearchConfig.from_toml(f"select = '{select}'\n{CONFIG}"), data=recording, progress=False
+        ).nested.parts
+        for select in ("best", "one-se")
+    )
+    assert [part.search_id for part in sparse] == [part.search_id for part in best]
+    assert [part.openings for part in sparse] == [1 + (a.winner != b.winner) for a, b in zip(best, sparse, strict=True)]
+    assert 2 in [part.openings for part in sparse]
+
+
 def test_several_targets_are_not_nested():
     recordings = from_frame(frame().assign(pupil=np.arange(90.0)), ["speed", "pupil"], groups="session")
     config = SearchConfig.from_toml(CONFIG)

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from regsearch import ConfigError, DataError, SearchConfig, null_distribution, promote, run_search
+from regsearch.errors import HeldError
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
+from regsearch.tracking import openings
 from regsearch.tracking.store import open_store
 
 
@@ -137,16 +139,30 @@ def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_o
 
 
 @pytest.mark.slow
-def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(independent):
-    result = independent
+def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(independent, monkeypatch):
+    result, note = independent, openings.note_opening
+
+    def note_alone(search, *noted):
+        with pytest.raises(HeldError), search.store.locks.hold("registry", patience=0):
+            pass
+        note(search, *noted)
+
+    monkeypatch.setattr(openings, "note_opening", note_alone)
     found = null_distribution(result.search_id, kind="permutation", n=20, test=True, progress=False)
     assert found.is_test
     assert found.score > max(found.null)
     assert found.search_score == pytest.approx(result.promotion.r2_test)
     run = run_of(result)
-    assert len(run.data.tags["test_opened_for"].split(",")) == 2
     assert run.data.metrics["null_test_p"] == found.p
     assert "null_p" not in run.data.metrics
+    key = run.data.tags["test_key"]
+    winner, used = openings.opened(open_store(), key)
+    assert used == f"{winner}/null/permutation"
+    null_distribution(result.search_id, kind="permutation", n=22, test=True, progress=False)
+    assert openings.opened(open_store(), key) == (winner, used)
+    np.savez("other.npz", X=np.eye(160, 2), y=np.random.default_rng(0).standard_normal(160))
+    null_distribution(result.search_id, impostors=["other.npz"], level=0.5, test=True, progress=False)
+    assert openings.opened(open_store(), key) == (winner, used, f"{winner}/null/impostor")
 
 
 @pytest.mark.slow

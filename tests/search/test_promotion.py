@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, from_arrays, run_search, run_targets
-from regsearch.errors import PromotionRefusedError, SearchNotFoundError
+from regsearch.errors import PromotionRefusedError, SearchNotFoundError, SearchStoppedError
 from regsearch.search.promotion import promote
 from regsearch.search.redrawing import redraw
 from regsearch.tracking import registry
@@ -137,6 +137,34 @@ def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_c
     with pytest.raises(PromotionRefusedError, match="changed after it was logged"):
         promote(searched.search_id)
     assert registry.names(open_store()) == []
+
+
+@pytest.mark.slow
+def test_a_winner_whose_weights_are_gone_is_promoted_once_its_trial_was_solved_again(small_config, searched):
+    (weights,) = Path("mlruns").rglob(f"{searched.winner.run_id}/artifacts/weights.npz")
+    weights.unlink()
+    with pytest.raises(SearchStoppedError, match=r"is gone; the same `regsearch run` solves that trial again"):
+        promote(searched.search_id)
+    again = run_search(small_config, promote=False, progress=False)
+    assert (again.search_id, again.winner.parameters) == (searched.search_id, searched.winner.parameters)
+    assert promote(searched.search_id).r2_validation == pytest.approx(searched.winner.r2_validation)
+
+
+@pytest.mark.slow
+def test_a_champion_without_test_rows_is_not_replaced_by_one_of_other_data_without_saying_so(workspace):
+    config = SearchConfig.from_toml("""
+        name = "untested"
+        data.split = { validation = { fraction = 0.3 }, test = "none" }
+        families.ridge.alpha = [0.1]
+    """)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3))
+    worse, better = (from_arrays(X, X[:, 0] + noise * rng.standard_normal(60)) for noise in (0.5, 0.1))
+    assert run_search(config, data=worse, progress=False).promotion.version == "1"
+    refused = run_search(config, data=better, progress=False)
+    assert refused.promotion is None
+    assert any("other data or another split" in note and "--force" in note for note in refused.notes)
+    assert promote(refused.search_id, data=better, force=True).replaced == "1"
 
 
 @pytest.mark.slow

@@ -285,6 +285,41 @@ def test_a_rollback_that_was_killed_and_is_repeated_goes_back_one_step(moment, s
     assert registry.rollback(store, "m", lambda version: None) == three[0]
 
 
+def test_rolling_back_again_and_again_leads_to_the_first_champion_which_is_not_marked(store, three):
+    one, two, three = three
+
+    def back():
+        return registry.rollback(store, "m", lambda version: None)
+
+    registry.crown(store, "m", one)
+    assert [back() for _ in range(3)] == [three, two, one]
+    with pytest.raises(RegistryError, match=f"champion version {one} replaced none"):
+        back()
+    history = registry.history(store, "m")
+    assert [bool(version["rolled_back_at"]) for version in history] == [False, True, True]
+    assert [version["replaced"] for version in history] == ["", one, two]
+    registry.crown(store, "m", two)
+    assert not registry.was_rolled_back(registry.champion(store, "m"))
+    assert back() == one
+
+
+def test_a_champion_that_is_crowned_again_is_no_longer_marked_as_rolled_back(store, three):
+    store.client.set_model_version_tag("m", three[2], "rolled_back_at", "yesterday")
+    registry.crown(store, "m", three[2])
+    assert not registry.was_rolled_back(registry.champion(store, "m"))
+
+
+def test_a_promotion_that_was_killed_before_the_alias_moved_is_no_step_of_a_rollback(store, three, monkeypatch):
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.client._client, "set_registered_model_alias", killed)
+        with pytest.raises(Killed):
+            registry.crown(store, "m", three[0])
+    assert registry.rollback(store, "m", lambda version: None) == three[1]
+
+
 def test_an_alias_that_was_moved_by_hand_is_noted_and_overwrites_nothing(store, three):
     before = registry.moves(store, "m")
     store.client.set_registered_model_alias("m", "champion", three[0])
