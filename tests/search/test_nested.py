@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 
-from regsearch import SearchConfig, from_frame, run_search, run_targets
+from regsearch import SearchConfig, from_frame, promote, run_search, run_targets
 from regsearch.errors import ConfigError
 from regsearch.search.nested import Nested, Part
 from regsearch.tracking.runs import SearchRun
@@ -105,6 +105,17 @@ def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched)
     assert again.new_trials == 0
     assert again.nested == result.nested
     assert len(store.client.search_model_versions("name='nested'")) == 1
+
+
+@pytest.mark.slow
+def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(workspace):
+    data, config = from_frame(frame(), "speed", groups="session"), SearchConfig.from_toml(CONFIG)
+    first = run_search(config, data=data, progress=False)
+    other = run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
+    assert (other.search_id, other.winner) == (first.search_id, first.winner)  # even if the same trial wins
+    note = SearchRun.find(open_store(), other.search_id).run.data.tags["mlflow.note.content"]
+    assert "It was never tested" in note
+    assert promote(other.search_id, data=data).nested == ""
 
 
 def test_several_targets_are_not_nested():
