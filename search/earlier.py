@@ -55,11 +55,12 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         if champion is None or champion.run_id != best.run_id or not registry.is_intact(store, champion):
             return None
         promotion = Promotion.of(champion, best.name, store.shown)
-    null = concluded(run, best)
+    finished = Finished(run, config, chosen)
+    null = concluded(finished, config.null)
     if config.null and null is None:
         return None
     said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
-    return SearchResult.of(Finished(run, config, chosen), 0, promotion, notes=said, null=null)
+    return SearchResult.of(finished, 0, promotion, notes=said, null=null)
 
 
 @dataclass(frozen=True)

@@ -377,9 +377,10 @@ class _Begun:
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
-        is_new = SearchRun.find(store, search_id) is None
-        if is_new and (lies := elsewhere(store, search_id)):
+        known = SearchRun.find(store, search_id)
+        if known is None and (lies := elsewhere(store, search_id)):
             shown.say(f"this starts search {search_id} anew: {lies}")
+        is_new = known is None or not known.has_begun
         measured = maxima_of(development) if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start

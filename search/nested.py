@@ -82,11 +82,12 @@ class Nested:
 def conclude(search: Search, nested: Nested) -> None:
     """Write the scores of all parts into the run of the search on all rows: a table, a figure, metrics and a tag."""
     run, said = search.run, str(nested)
-    if run.run.data.tags.get(RESULT) == said and run.store.holds(run.run_id, TABLE):
+    if search.said_of_choice(RESULT) == said and run.store.holds(run.run_id, TABLE):
         return
     run.write({TABLE: _csv(nested.parts), **drawn({"nested": lambda: _figure(search, nested)})})
     run.annotate(
-        metrics={"nested_r2_test": nested.r2_test, "nested_r2_test_se": nested.r2_test_se}, tags={RESULT: said}
+        metrics={"nested_r2_test": nested.r2_test, "nested_r2_test_se": nested.r2_test_se},
+        tags=search.tags_of_choice(RESULT, said),
     )
 
 

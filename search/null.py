@@ -176,8 +176,8 @@ def compare(
     scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
     scores.complete(task, targets.values, engine, held, shown)
     found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
-    if concluded(run, search.winner, is_test=is_test) != found:
-        conclude(search, found)
+    if concluded(search, is_test=is_test) != found:
+        conclude(search, found, settings)
     return found
 
 

@@ -68,6 +68,11 @@ class NullConfig(Section):
         """Return the number of null targets, or what is taken if it was left out."""
         return self.n or (len(self.impostors) if kind == "impostor" else _N)
 
+    def complete(self, *, is_independent: bool) -> Self:
+        """Return the section with what is taken where the kind or the number was left out."""
+        kind = self.kind_for(is_independent=is_independent)
+        return self.model_copy(update={"kind": kind, "n": self.n_of(kind)})
+
     def require_usable(self, *, is_independent: bool) -> None:
         """Raise `ValueError` if no recording could be compared like this.
 

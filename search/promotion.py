@@ -139,7 +139,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     a time.  The next promotion completes one that was interrupted.
     """
     run, config, development, winner = search.run, search.config, search.development, search.winner
-    store, nested = run.store, run.run.data.tags.get(RESULT, "")
+    store, nested = run.store, search.said_of_choice(RESULT)
     with registry.alone(store) as held:
         opened = openings.opened(store, test_key(development)) if test_key(development) else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
@@ -180,7 +180,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "test_evaluations": str(count),
                 **({"nested": nested} if nested else {}),
             },
-            description=mlflow_text.with_chance(card, mlflow_text.chance(run.run.data.tags)),
+            description=mlflow_text.with_chance(card, mlflow_text.chance(search)),
             about=mlflow_text.model_card(search),
         )
         if registry.was_rolled_back(version) and not force:

@@ -59,6 +59,20 @@ class Finished:
         """The winner's weights, as its run holds them; they are read once."""
         return read_weights(self.run, self.winner.run_id)
 
+    @property
+    def chosen(self) -> str:
+        """The winner and the rule that chose it, in words."""
+        return f"{self.winner.run_id} by {self.config.select}"
+
+    def tags_of_choice(self, tag: str, text: str) -> dict[str, str]:
+        """Return the tags that say something which holds for this winner and rule alone, for `said_of_choice`."""
+        return {tag: text, f"{tag}_of": self.chosen}
+
+    def said_of_choice(self, tag: str) -> str:
+        """Return what a tag of the run says; empty if it says nothing, or of another winner or rule."""
+        tags = self.run.run.data.tags
+        return tags.get(tag, "") if tags.get(f"{tag}_of") == self.chosen else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Search(Finished):

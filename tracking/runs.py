@@ -140,25 +140,31 @@ class SearchRun:
         """Start a search: make its run in an experiment, or reopen the run that is there."""
         experiment_id = store.experiment(experiment, record.about, view_tags(record.views))
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **origin()}
+        locked_in = "\n".join(store.locks.places)
         found = _parents(store, [experiment_id], record.search_id)
         if found:
-            store.client.set_tag(found[0].info.run_id, LOCKED_IN, "\n".join(store.locks.places))
-            store.client.update_run(found[0].info.run_id, status="RUNNING")
-            return cls(store, experiment_id, found[0].info.run_id, tags)
-        run = store.client.create_run(
-            experiment_id,
-            run_name=record.name,
-            tags={
-                **tags,
-                **checkout(),
-                "role": "search",
-                LOCKED_IN: "\n".join(store.locks.places),
-                MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
-            },
-        )
+            run = found[0]
+            store.client.set_tag(run.info.run_id, LOCKED_IN, locked_in)
+            store.client.update_run(run.info.run_id, status="RUNNING")
+        else:
+            run = store.client.create_run(
+                experiment_id,
+                run_name=record.name,
+                tags={
+                    **tags,
+                    **checkout(),
+                    "role": "search",
+                    LOCKED_IN: locked_in,
+                    MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
+                },
+            )
         search = cls(store, experiment_id, run.info.run_id, tags)
-        params = cut_all(record.params, limits.PARAM)
-        store.client.log_batch(search.run_id, params=[Param(key, value) for key, value in params.items()])
+        if not run.data.params:
+            search._begin(record)
+        return search
+
+    def _begin(self, record: SearchRecord) -> None:
+        """Log the search's data, and then its parameters, all at once; see `has_begun`."""
         dataset = Dataset(
             name=cut(record.source, limits.DATASET_NAME),
             digest=record.data_sha256[:36],
@@ -166,8 +172,9 @@ class SearchRun:
             source=cut(record.source, limits.DATASET_SOURCE),
             profile=f'{{"development_rows": {record.shape[0]}, "features": {record.shape[1]}}}',
         )
-        store.client.log_inputs(search.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
-        return search
+        self.store.client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
+        params = cut_all(record.params, limits.PARAM)
+        self.store.client.log_batch(self.run_id, params=[Param(key, value) for key, value in params.items()])
 
     @classmethod
     def find(cls, store: Store, search_id: str) -> SearchRun | None:
@@ -228,6 +235,11 @@ class SearchRun:
     def search_id(self) -> str:
         """Id of the search."""
         return self._tags["search_id"]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the search's parameters are logged; it may have been killed before, when its run was just made."""
+        return bool(self.run.data.params)
 
     @property
     def score(self) -> Literal["pooled", "mean"]:

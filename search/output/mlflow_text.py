@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from regsearch.data import MEMORY, Development, Scale
@@ -185,9 +185,9 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
     )
 
 
-def chance(tags: Mapping[str, str]) -> str:
-    """Return what a search's null distributions came to, from the tags of its run; empty without any."""
-    results = [tags[name] for name in ("null_result", "null_test_result") if name in tags]
+def chance(search: Search) -> str:
+    """Return what the null distributions of a search's choice came to; empty without any."""
+    results = [said for tag in ("null_result", "null_test_result") if (said := search.said_of_choice(tag))]
     return f"{_CHANCE}{'. '.join(results)}." if results else ""
 
 
@@ -245,8 +245,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
 
 
 def _never_tested(search: Search) -> str:
-    nested = search.run.run.data.tags.get("nested")
-    if nested:
+    if nested := search.said_of_choice("nested"):
         return (
             f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
             f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, 'nested.csv'))}."

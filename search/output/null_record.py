@@ -11,12 +11,13 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.search.chance.distribution import NullDistribution
-from regsearch.search.null_config import Kind
+from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.search_figures import drawn
-from regsearch.search.result import Search
+from regsearch.search.result import Finished, Search
 from regsearch.search.trial import Trial
 from regsearch.tracking import figures, registry
+from regsearch.tracking.limits import TAG, cut
 from regsearch.tracking.runs import SearchRun
 
 _HEADINGS = ("target", "score", "key")
@@ -45,7 +46,7 @@ def write_scores(
     run.write({path: text.getvalue().encode()})
 
 
-def conclude(search: Search, found: NullDistribution) -> None:
+def conclude(search: Search, found: NullDistribution, settings: NullConfig) -> None:
     """Write the figure, metrics and tags to sort by, and a line into the descriptions of the search and its model."""
     run, prefix = search.run, _prefix(is_test=found.is_test)
     draw = partial(figures.null_scores, found.null, found.score, mlflow_text.chance_title(found), found.rows)
@@ -57,26 +58,44 @@ def conclude(search: Search, found: NullDistribution) -> None:
             f"{prefix}_n": float(found.n),
             f"{prefix}_score": found.score,
         },
-        tags={f"{prefix}_kind": found.kind, f"{prefix}_result": str(found)},
+        tags={
+            f"{prefix}_kind": found.kind,
+            f"{prefix}_settings": _asked(settings, search),
+            **search.tags_of_choice(f"{prefix}_result", str(found)),
+        },
     )
-    tags = run.run.data.tags
-    line = mlflow_text.chance(tags)
-    run.annotate(tags={MLFLOW_RUN_NOTE: mlflow_text.with_chance(tags.get(MLFLOW_RUN_NOTE, ""), line)})
+    line = mlflow_text.chance(search)
+    note = run.run.data.tags.get(MLFLOW_RUN_NOTE, "")
+    run.annotate(tags={MLFLOW_RUN_NOTE: mlflow_text.with_chance(note, line)})
     registry.redescribe(run.store, search.winner.run_id, lambda text: mlflow_text.with_chance(text, line))
 
 
-def concluded(run: SearchRun, winner: Trial, *, is_test: bool = False) -> NullDistribution | None:
-    """Return the null distribution that a search's run holds; ``None`` without a finished one."""
-    parent, prefix = run.run, _prefix(is_test=is_test)
-    kind = _kind(parent, prefix)
-    if kind is None:
+def concluded(
+    search: Finished, settings: NullConfig | None = None, *, is_test: bool = False
+) -> NullDistribution | None:
+    """Return the null distribution that a search's run holds of its choice; ``None`` without a finished one.
+
+    Parameters
+    ----------
+    search : Finished
+    settings : NullConfig or None
+        Return only a distribution that was made by these.
+    is_test : bool
+    """
+    run, prefix = search.run, _prefix(is_test=is_test)
+    parent = run.run
+    kind, said = _kind(parent, prefix), search.said_of_choice(f"{prefix}_result")
+    if kind is None or not said:
+        return None
+    if settings and parent.data.tags.get(f"{prefix}_settings") != _asked(settings, search):
         return None
     path = path_of(kind, is_test=is_test)
     rows = _rows(run, path) if run.store.holds(run.run_id, path) else []
     if len(rows) != 1 + parent.data.metrics.get(f"{prefix}_n", -1):
         return None
     names, scores = [row["target"] for row in rows], [float(row["score"]) for row in rows]
-    return distribution_of(run, kind, names, scores, winner, is_test=is_test)
+    found = distribution_of(run, kind, names, scores, search.winner, is_test=is_test)
+    return found if str(found) == said else None  # by another rule, scores can have been written and not concluded
 
 
 def distribution_of(
@@ -86,6 +105,12 @@ def distribution_of(
     best = max(range(1, len(scores)), key=lambda place: scores[place])
     own = run.run.data.metrics.get("best_r2_test", -1.0) if is_test else winner.r2_validation
     return NullDistribution(run.search_id, kind, scores[0], tuple(scores[1:]), own, names[best], is_test)
+
+
+def _asked(settings: NullConfig, search: Finished) -> str:
+    """Return what decides the null targets, as the tag of their result keeps it."""
+    complete = settings.complete(is_independent=search.config.data.preparation.independent)
+    return cut(complete.model_dump_json(exclude={"level"}), TAG)
 
 
 def _kind(parent: Run, prefix: str) -> Kind | None:

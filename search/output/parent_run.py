@@ -21,7 +21,7 @@ PREDICTIONS = "predictions.csv"
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 _PREDICTED, _TESTED = ", with the predictions", ", with the test rows"
 STORY_OF = "story_of"
-"""Tag of a search's run: which trials, winner and version its description tells of; empty while the search runs."""
+"""Tag of a search's run: which trials, winner, rule and version its description tells of; empty while it runs."""
 
 
 def is_summarised(search: Search) -> bool:
@@ -84,7 +84,7 @@ def is_drawn_tested(search: Search) -> bool:
 
 
 def describe(search: Search, tested: mlflow_text.Tested | None = None, version: str = "") -> None:
-    """Write the description, unless it already tells of these trials, this winner and this version.
+    """Write the description, unless it already tells of these trials, this winner by this rule, and this version.
 
     If the test rows have not been opened for the winner, its predictions are drawn without them.
 
@@ -96,13 +96,13 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
     version : str
         Version of the registered model that the winner became, or empty.
     """
-    told_of = f"{_state(search)}, version {version or 'none'}"
-    tags = search.run.run.data.tags
-    if tags.get(STORY_OF) == told_of:
+    rule = "" if search.config.select == "best" else f" by {search.config.select}"
+    told_of = f"{_state(search)}{rule}, version {version or 'none'}"
+    if search.run.run.data.tags.get(STORY_OF) == told_of:
         return
     if tested is None:
         _draw_untested(search)
-    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(tags))
+    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(search))
     search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 

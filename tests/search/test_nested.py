@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 
-from regsearch import SearchConfig, from_frame, run_search, run_targets
+from regsearch import SearchConfig, from_frame, promote, run_search, run_targets
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.nested import Nested, Part
 from regsearch.tracking.runs import SearchRun
@@ -127,6 +127,17 @@ def test_another_rule_opens_the_parts_of_its_new_winners_again_and_that_is_count
     assert [part.search_id for part in sparse] == [part.search_id for part in best]
     assert [part.openings for part in sparse] == [1 + (a.winner != b.winner) for a, b in zip(best, sparse, strict=True)]
     assert 2 in [part.openings for part in sparse]
+
+
+@pytest.mark.slow
+def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(workspace):
+    data, config = from_frame(frame(), "speed", groups="session"), SearchConfig.from_toml(CONFIG)
+    first = run_search(config, data=data, progress=False)
+    other = run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
+    assert (other.search_id, other.winner) == (first.search_id, first.winner)  # even if the same trial wins
+    note = SearchRun.find(open_store(), other.search_id).run.data.tags["mlflow.note.content"]
+    assert "It was never tested" in note
+    assert promote(other.search_id, data=data).nested == ""
 
 
 def test_several_targets_are_not_nested():

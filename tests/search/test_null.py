@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import time
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regsearch import ConfigError, DataError, SearchConfig, null_distribution, promote, run_search
+from regsearch import ConfigError, DataError, SearchConfig, from_arrays, null_distribution, promote, run_search
 from regsearch.errors import HeldError
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
@@ -229,6 +230,61 @@ def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
     assert run_search(asked, progress=False).null == result.null
     with pytest.raises(ConfigError, match="null"):
         SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "impostor"\n')
+
+
+FEW = {"at_most": 1}
+
+
+@pytest.fixture
+def search_few(workspace):
+    """Return a quick search by a rule, with or without null targets."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    recording = from_arrays(X, X[:, 0] + X[:, 1] + 0.3 * rng.standard_normal(60))
+    text = 'name = "few"\ndata = { source = "memory", rows = "independent" }\n'
+    text += '[families.lasso]\nalpha = { points = 4, of = "max" }\n'
+
+    def search(select="best", null=""):
+        config = SearchConfig.from_toml(text + null).updated(select=select)
+        return run_search(config, data=recording, promote=False, progress=False)
+
+    return search, partial(null_distribution, data=recording, progress=False)
+
+
+@pytest.mark.slow
+def test_a_result_is_neither_told_nor_recalled_for_another_rule_or_other_settings(search_few):
+    search, compare = search_few
+    first = search()
+    compare(first.search_id, n=19)
+    assert "**Better than chance?**" in run_of(first).data.tags["mlflow.note.content"]
+    assert search().null.n == 19
+
+    for _ in range(2):  # the second is recalled
+        other = search(FEW)
+        assert (other.search_id, other.null) == (first.search_id, None)
+        assert other.winner != first.winner
+    assert "Better than chance?" not in run_of(other).data.tags["mlflow.note.content"]
+
+    asked = "[null]\nn = 19\n"
+    assert search(null=asked).null.n == 19
+    compare(first.search_id, n=20)
+    assert search(null=asked).null.n == 19
+
+
+@pytest.mark.slow
+def test_scores_that_another_rule_left_before_it_was_stopped_are_not_the_result(search_few, monkeypatch):
+    search, _ = search_few
+    asked = "[null]\nn = 19\n"
+    first = search(null=asked)
+
+    def stopped(*_):
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "conclude", stopped)
+        with pytest.raises(StoppedError):
+            search(FEW, asked)
+    assert search(null=asked).null == first.null
 
 
 @pytest.mark.slow

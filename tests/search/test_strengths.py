@@ -1,12 +1,14 @@
 from dataclasses import astuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow import MlflowClient
 from sklearn.linear_model import Lasso
 
-from regsearch import SearchConfig, run_search
+from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.data import Annotations, Preparation, Recording, Split, seal, seal_targets
 from regsearch.errors import ConfigError
 from regsearch.search import strengths
@@ -126,6 +128,29 @@ def test_both_forms_of_a_strength_are_logged_and_a_resumed_search_keeps_its_maxi
             assert 0.001 <= trial.metrics["alpha_of_max"] <= 0.5
         if trial.family == "elasticnet":
             assert trial.metrics["l1_alpha_of_max"] * first.winner.penalty.l1 >= 0
+
+
+@pytest.mark.slow
+def test_a_search_of_folds_that_was_killed_when_its_run_was_made_comes_to_what_it_does_undisturbed(
+    workspace, monkeypatch
+):
+    X = np.random.default_rng(0).standard_normal((60, 5))
+    data = from_arrays(X, X[:, 0] + X[::-1, 1])
+    split = {"validation": {"folds": 3}, "test": "none"}
+    config = SearchConfig.from_toml('name = "a"\n[families.lasso]\nalpha = { points = 3, of = "max" }\n')
+    config = config.updated(split=split)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(config, data=data, promote=False, progress=False)
+    resumed = run_search(config, data=data, promote=False, progress=False)
+    undisturbed = run_search(config.updated(name="b"), data=data, promote=False, progress=False)
+    columns = ["alpha", "r2_validation"]
+    pd.testing.assert_frame_equal(resumed.trials[columns], undisturbed.trials[columns])
 
 
 def test_data_of_ones_own_are_searched_by_relative_strengths_and_a_presets_own_recording_by_its_own():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
@@ -57,6 +58,25 @@ def test_starting_again_reopens_the_same_run(store, run):
     assert again.run.info.status == "RUNNING"
     assert SearchRun.find(store, "abc123").run_id == run.run_id
     assert SearchRun.find(store, "other") is None
+
+
+@pytest.mark.parametrize("last", [MlflowClient.create_run, MlflowClient.log_inputs])
+def test_a_search_that_was_killed_before_its_parameters_were_logged_has_them_from_its_next_start(
+    store, last, monkeypatch
+):
+    def killed(*arguments, **options):
+        last(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, last.__name__, killed)
+        with pytest.raises(KeyboardInterrupt):
+            SearchRun.start(store, "small", SEARCH)
+    left = SearchRun.find(store, "abc123")
+    assert not left.has_begun
+    run = SearchRun.start(store, "small", SEARCH)
+    assert (run.run_id, run.has_begun, run.run.data.params) == (left.run_id, True, {"seed": "3"})
+    assert len(run.run.inputs.dataset_inputs) == 1
 
 
 def test_a_search_ends_as_what_happened_to_it(run):
