@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow.exceptions import MlflowException
@@ -13,14 +14,13 @@ from regsearch.data import Recording
 from regsearch.errors import ConfigError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
-from regsearch.search.notes import invitation, notes
 from regsearch.search.output.null_record import concluded
 from regsearch.search.result import Finished, Promotion, SearchResult
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import Store
 
-_TAG = "request"
+_TAG, _NOTES = "request", "notes"
 _SHOWN = 2
 
 
@@ -35,9 +35,9 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 
 
-def remember(run: SearchRun, request: str) -> None:
-    """Note on a search's run that it has carried out a request."""
-    run.annotate(tags={_TAG: request})
+def remember(run: SearchRun, request: str, said: Sequence[str]) -> None:
+    """Note on a search's run that it has carried out a request, and what a person should know of the result."""
+    run.annotate(tags={_TAG: request, _NOTES: "\n".join(said)})
 
 
 def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
@@ -59,7 +59,7 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
     null = concluded(finished, config.null)
     if config.null and null is None:
         return None
-    said = [*notes(chosen.trials, chosen.winner, chosen.absolute), *([] if promote else [invitation(run.search_id)])]
+    said = run.run.data.tags.get(_NOTES, "").splitlines()
     return SearchResult.of(finished, 0, promotion, notes=said, null=null)
 
 

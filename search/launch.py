@@ -429,7 +429,7 @@ class _Begun:
         held = self.held[run.search_id]
         null = compare(search, config.null, self.engine, held, shown=self.shown) if config.null else None
         if request and (promotion or not promote):
-            remember(run, request)
+            remember(run, request, said)
         return SearchResult.of(search, new_trials, promotion, notes=said, null=null)
 
 

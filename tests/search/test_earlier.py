@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from regsearch import SearchConfig, run_search
+from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.search.earlier import predecessor
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
@@ -63,6 +63,17 @@ def test_another_search_is_announced_and_tagged(small_config, result, recording,
     ]
     run = SearchRun.find(open_store(), other.search_id).run
     assert run.data.tags["differs_from"] == result.search_id
+
+
+@pytest.mark.slow
+def test_a_recalled_result_has_the_notes_of_the_first_one_those_on_its_data_among_them(workspace):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    X[:, 2] = np.arange(60)
+    data = from_arrays(X, np.sort(X[:, 0]), covariates=X[:, 1])
+    config = SearchConfig.from_toml('name = "notes"\n[families.lasso]\nalpha = [0.1, 1.0]\n')
+    first, recalled = (run_search(config, data=data, promote=False, progress=False) for _ in range(2))
+    assert any("sorted by y" in note for note in first.notes)
+    assert recalled.notes == first.notes
 
 
 @pytest.mark.slow
