@@ -175,11 +175,11 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     _require_known(known, Known.__annotations__)
     for what, values in {"X": X, "y": y, **known}.items():
         require_dense(values, what)
-    X, y = _as_pandas(X), _column(_as_pandas(y))
+    X, y = as_pandas(X), _column(as_pandas(y))
     if np.ndim(y) > 1:
         do = "call from_arrays for each column, and run_targets for all of these recordings"
         raise _refusal("one target, one number per row", f"y of shape {np.shape(y)}", do)
-    known = cast(Known, {name: _as_pandas(values) for name, values in known.items()})
+    known = cast(Known, {name: as_pandas(values) for name, values in known.items()})
     target = str(y.name) if isinstance(y, pd.Series) and y.name not in (None, "") else "y"  # "" is polars' for none
     for name, values in {"y": y, **known}.items():
         if (
@@ -222,10 +222,10 @@ def _recordings(
             column_types=types,
             notes=_index_notes(X),
             annotations=Annotations(
-                groups=_labels(known.get("groups"), "groups"),
+                groups=labels_of(known.get("groups"), "groups"),
                 weights=None if weights is None else _numbers(_column(weights), "weights")[0].astype(np.float64),
                 covariates=_table(covariates),
-                folds=_labels(known.get("folds"), "folds"),
+                folds=labels_of(known.get("folds"), "folds"),
             ),
             covariate_names=_covariate_names(covariates),
         )
@@ -237,14 +237,14 @@ def _table_of(frame: Any) -> pd.DataFrame:
     """Return a table of any library as one of pandas."""
     import pandas as pd
 
-    table = _as_pandas(frame)
+    table = as_pandas(frame)
     if not isinstance(table, pd.DataFrame):
         do = "collect a lazy one first, or give arrays to from_arrays"
         raise _refusal("a table of pandas or polars", f"an object of type {type(frame).__name__}", do)
     return table
 
 
-def _as_pandas(values: Any) -> Any:
+def as_pandas(values: Any) -> Any:
     """Return a table or a series of another library as pandas has it, with columns named by text; else the same."""
     import pandas as pd
 
@@ -304,7 +304,8 @@ def _covariate_names(covariates: Any) -> tuple[str, ...]:
     return tuple(f"covariate {number}" for number in range(shape[1] if len(shape) == 2 else 1))
 
 
-def _labels(values: Any, what: str) -> NDArray[np.str_] | None:
+def labels_of(values: Any, what: str) -> NDArray[np.str_] | None:
+    """Return the label of each row as text; raise `DataError` where one is missing or two are the same as text."""
     import pandas as pd
 
     if values is None:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
+from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
 from regsearch.errors import DataError
 
@@ -73,7 +74,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             If there is no lag, or one that is no whole number or too large, or a column is not there.
         """
         self._require_lags()
-        validate_data(self, self._without_others(X))
+        validate_data(self, self._without_others(as_pandas(X)))
         return self
 
     def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64] | pd.DataFrame:
@@ -87,18 +88,20 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Returns
         -------
         ndarray of float64 or DataFrame, shape (n_rows, n_lags * n_features + n_covariates)
-            A table for a table.
+            A table of pandas for a table of pandas, polars or Arrow.
 
         Raises
         ------
         DataError
-            If there is no lag, or one that is no whole number or too large, or a column is not there.
+            If there is no lag, or one that is no whole number or too large, a column is not there, or a row has no
+            group.
         ValueError
             If a value is not finite, as scikit-learn has it.
         """
         import pandas as pd
 
         self._require_lags()
+        X = as_pandas(X)
         own = self._without_others(X)
         if hasattr(self, "n_features_in_"):
             features = validate_data(self, own, reset=False, dtype=np.float64)
@@ -109,10 +112,10 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                 [features[rows] for rows in nearest_sources(len(features), self.lags)]
             )
             return made
-        groups = None if self.groups is None else X[self.groups].to_numpy().astype(np.str_)
+        groups = None if self.groups is None else labels_of(X[self.groups], "groups")
         blocks = [features[rows] for rows in nearest_sources(len(features), self.lags, groups)]
         covariates = check_array(
-            X[list(self.covariates)], dtype=np.float64, ensure_min_features=0, input_name="covariates"
+            X[list(self.covariates)].to_numpy(np.float64), ensure_min_features=0, input_name="covariates"
         )
         return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
 

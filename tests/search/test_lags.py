@@ -2,6 +2,8 @@ import io
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,20 @@ def test_rows_with_a_past_have_it_and_others_the_nearest_row_of_their_group(grou
         for column, lag in enumerate(lags):
             place = min(max(own.index(row) - lag, 0), len(own) - 1)
             assert made[row, column] == own[place]
+
+
+def test_tables_of_other_libraries_are_lagged_like_those_of_pandas():
+    table = pd.DataFrame({"unit": [1.0, 2.0, 3.0, 4.0], "session": [*"aabb"], "light": [9.0, 9.0, 8.0, 8.0]})
+    step = Lags((0, 1), groups="session", covariates=["light"])
+    expected = step.fit_transform(table)
+    for other in (polars.from_pandas(table), pa.Table.from_pandas(table)):
+        pd.testing.assert_frame_equal(step.fit_transform(other), expected)
+
+
+def test_a_row_without_a_group_is_refused():
+    table = pd.DataFrame({"unit": [1.0, 2.0, 3.0], "session": ["a", None, "b"]})
+    with pytest.raises(DataError, match="expected a label in every row of groups, found a missing one"):
+        Lags(groups="session").fit_transform(table)
 
 
 def test_columns_have_the_names_that_a_search_gives_them():
