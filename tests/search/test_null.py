@@ -85,6 +85,7 @@ def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, 
         assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
 
 
+@pytest.mark.slow
 def test_impostors_that_are_given_need_only_a_target_whatever_the_search_has_and_was_configured_to_compare(
     small_config, recording, workspace
 ):

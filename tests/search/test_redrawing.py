@@ -34,6 +34,7 @@ def width_of(pdf):
     return float(width) * 25.4 / 72
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [85, 180])
 def test_every_figure_is_drawn_in_the_width_of_a_column_without_the_data(width, result, workspace, invoke):
     Path("small.npz").unlink()

@@ -21,6 +21,7 @@ def features(kind, n_rows, n_features, rng):
     return X
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(list(SHAPES)),
