@@ -189,10 +189,12 @@ def among(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
 
 
 def _labels(column: pa.ChunkedArray, name: str) -> list[str]:
-    if column.null_count:
-        found = f"{column.null_count} missing in column {short(name)}"
-        raise refusal("a label in every row", found, "name the group of each row")
+    is_missing = column.is_null(nan_is_null=pa.types.is_floating(column.type)).to_pylist()
     texts: list[str] = column.cast(pa.string()).to_pylist()
+    missing = sum(absent or not text for absent, text in zip(is_missing, texts, strict=True))
+    if missing:  # a CSV file has an empty text where there is nothing
+        found = f"{missing} missing in column {short(name)}"
+        raise refusal("a label in every row", found, "name the group of each row")
     return texts
 
 

@@ -482,3 +482,13 @@ def test_what_a_header_shows_to_be_no_recording_is_refused_before_it_is_read(tmp
             file_shape(path)
     with pytest.raises(DataError, match="expected the array 'speed'"):
         file_shape(save_npz(tmp_path), "speed")
+
+
+@pytest.mark.parametrize("labels", [["a", None, "b", "b"], [1.0, None, 2.0, 2.0]], ids=["text", "numbers"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_row_without_a_label_is_refused_in_every_file(labels, suffix, tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0], "session": labels})
+    path = tmp_path / f"table{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    with pytest.raises(DataError, match="expected a label in every row, found 1 missing in column 'session'"):
+        data.load(str(path), Roles(("y",), groups="session"))
