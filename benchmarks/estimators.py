@@ -16,36 +16,26 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from glmnet import in_r
 
 N_STRENGTHS, N_FOLDS = 100, 5
 GLMNET = """
-suppressMessages(library(glmnet))
-given <- commandArgs(TRUE)
-size <- as.integer(given[2:3])
-file <- file(given[1], "rb")
-X <- matrix(readBin(file, "double", size[1] * size[2]), size[1], size[2])
-y <- readBin(file, "double", size[1])
-close(file)
-fold <- rep(seq_len(5), times = as.integer(given[5:9]))
+fold <- rep(seq_len(5), times = as.integer(given[-1]))
 before <- proc.time()
 best <- NULL
-for (mix in strsplit(given[4], ",")[[1]]) {
+for (mix in strsplit(given[1], ",")[[1]]) {
   found <- cv.glmnet(X, y, alpha = as.numeric(mix), foldid = fold, standardize = FALSE)
   if (is.null(best) || min(found$cvm) < min(best$cvm)) { best <- found; share <- as.numeric(mix) }
 }
 coefficients <- as.vector(coef(best, s = "lambda.min"))
 taken <- proc.time() - before
-file <- file(given[1], "wb")
-writeBin(c(taken[["user.self"]] + taken[["sys.self"]], best$lambda.min, share, coefficients), file)
-close(file)
+answer <- c(taken[["user.self"]] + taken[["sys.self"]], best$lambda.min, share, coefficients)
 """
 RIDGE_ALPHAS = np.geomspace(1e-3, 1e5, N_STRENGTHS)
 L1_RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9]
@@ -141,16 +131,8 @@ def _chosen(
 def glmnet(case: str, X: np.ndarray, y: np.ndarray) -> Chosen:
     sizes = [len(part) for part in np.array_split(np.arange(len(y)), N_FOLDS)]
     mixes = {"lasso": [1.0], "ridge": [0.0], "elasticnet": L1_RATIOS}[case]
-    with tempfile.TemporaryDirectory() as folder:
-        script, problem = Path(folder, "glmnet.R"), Path(folder, "problem")
-        script.write_text(GLMNET)
-        with problem.open("wb") as file:
-            for values in (X, y):
-                values.ravel(order="F").tofile(file)
-        shared = ",".join(map(str, mixes))
-        command = ["Rscript", str(script), str(problem), *map(str, X.shape), shared, *map(str, sizes)]
-        subprocess.run(command, check=True, capture_output=True)
-        seconds, strength, mix, intercept, *coef = np.fromfile(problem).tolist()
+    _, answer = in_r(GLMNET, X, y, [",".join(map(str, mixes)), *sizes])
+    seconds, strength, mix, intercept, *coef = answer.tolist()
     return Chosen(seconds, strength * mix, strength * (1 - mix), np.array(coef), intercept)
 
 

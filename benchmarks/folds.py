@@ -22,26 +22,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from glmnet import in_r
 
 N_STRENGTHS, N_FOLDS, SMALLEST = 100, 5, 0.01
 GLMNET = """
-suppressMessages(library(glmnet))
-given <- commandArgs(TRUE)
-size <- as.integer(given[2:3])
-file <- file(given[1], "rb")
-X <- matrix(readBin(file, "double", size[1] * size[2]), size[1], size[2])
-y <- readBin(file, "double", size[1])
-strengths <- readBin(file, "double", 100)
-close(file)
-fold <- rep(seq_len(5), times = as.integer(given[5:9]))
+fold <- rep(seq_len(5), times = as.integer(given[-1]))
 before <- proc.time()
-found <- cv.glmnet(X, y, lambda = strengths, foldid = fold, thresh = as.numeric(given[4]))
+found <- cv.glmnet(X, y, lambda = strengths, foldid = fold, thresh = as.numeric(given[1]))
 taken <- proc.time() - before
 cat(taken["user.self"] + taken["sys.self"], as.character(packageVersion("glmnet")), "\\n")
-file <- file(given[1], "wb")
-writeBin(as.vector(as.matrix(found$glmnet.fit$beta)), file)
-writeBin(as.vector(found$glmnet.fit$a0), file)
-close(file)
+answer <- c(as.vector(as.matrix(found$glmnet.fit$beta)), as.vector(found$glmnet.fit$a0))
 """
 
 
@@ -138,15 +128,7 @@ def scikit_learn(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, n
 def glmnet(threshold: float) -> Callable[..., tuple[float, np.ndarray, np.ndarray]]:
     def solve(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         sizes = [len(part) for part in np.array_split(np.arange(len(y)), N_FOLDS)]
-        with tempfile.TemporaryDirectory() as folder:
-            script, problem = Path(folder, "glmnet.R"), Path(folder, "problem")
-            script.write_text(GLMNET)
-            with problem.open("wb") as file:
-                for values in (X, y, l1):
-                    np.asarray(values, dtype=float).ravel(order="F").tofile(file)
-            command = ["Rscript", str(script), str(problem), *map(str, X.shape), str(threshold), *map(str, sizes)]
-            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            solved = np.fromfile(problem)
+        printed, solved = in_r(GLMNET, X, y, [threshold, *sizes], strengths=l1)
         coef, intercept = solved[: -len(l1)].reshape(len(l1), X.shape[1]), solved[-len(l1) :]
         return float(printed.split()[0]), coef, intercept
 

@@ -35,8 +35,9 @@ def centred(values: np.ndarray) -> np.ndarray:
     return values - values.mean(axis=0, dtype=float)
 
 
-def unit(values: np.ndarray) -> np.ndarray:
-    return centred(values) / np.linalg.norm(centred(values), axis=0)
+def unit(column: np.ndarray) -> np.ndarray:
+    deviations = centred(column)
+    return deviations / np.linalg.norm(deviations)
 
 
 def measure(n_rows: int, n_features: int) -> None:
@@ -46,7 +47,7 @@ def measure(n_rows: int, n_features: int) -> None:
     libraries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     X, y = recording(n_rows, n_features)
     path = RegularizationPath(X, y)
-    strongest = max(float(np.abs(centred(y) @ unit(X[:, [j]])).max()) for j in range(n_features)) / n_rows
+    strongest = max(float(abs(centred(y) @ unit(X[:, j]))) for j in range(n_features)) / n_rows
     started = time.perf_counter()
     fits = [
         (fit.duality_gap, fit.seconds, np.count_nonzero(fit.coef))

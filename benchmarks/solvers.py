@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from glmnet import in_r
 from threadpoolctl import threadpool_limits
 
 from regsearch.data import load
@@ -40,23 +41,13 @@ TOLERANCES = {
 }
 PATIENCE_SECONDS = 150
 GLMNET = """
-suppressMessages(library(glmnet))
-given <- commandArgs(TRUE)
-size <- as.integer(given[2:3])
-file <- file(given[1], "rb")
-X <- matrix(readBin(file, "double", size[1] * size[2]), size[1], size[2])
-y <- readBin(file, "double", size[1])
-strengths <- readBin(file, "double", as.integer(given[4]))
-close(file)
 solve <- function(strengths, threshold) glmnet(X, y, lambda = strengths, thresh = threshold,
                                                standardize = FALSE, intercept = FALSE, maxit = 1e8)
 invisible(solve(strengths[1:2], 1e-4))
 before <- proc.time()
-found <- solve(strengths, as.numeric(given[5]))
+found <- solve(strengths, as.numeric(given[1]))
 cat((proc.time() - before)["elapsed"])
-file <- file(given[1], "wb")
-writeBin(as.vector(as.matrix(found$beta)), file)
-close(file)
+answer <- as.vector(as.matrix(found$beta))
 """
 
 Run = tuple[np.ndarray, np.ndarray]
@@ -86,7 +77,7 @@ def theirs(python: str, library: str, design: Design, penalties: list[Penalty]) 
         for tolerance in TOLERANCES[library]:
             try:
                 if library == "glmnet":
-                    seconds, weights = glmnet(Path(folder), design, penalties, tolerance, environment)
+                    seconds, weights = glmnet(design, penalties, tolerance, environment)
                 else:
                     script = Path(__file__).with_name("competitors.py")
                     command = [python, str(script), library, str(problem), str(tolerance), str(solution)]
@@ -101,22 +92,18 @@ def theirs(python: str, library: str, design: Design, penalties: list[Penalty]) 
                 return
 
 
-def glmnet(
-    folder: Path, design: Design, penalties: list[Penalty], threshold: float, environment: dict[str, str]
-) -> Run:
+def glmnet(design: Design, penalties: list[Penalty], threshold: float, environment: dict[str, str]) -> Run:
     """Return seconds, of which each penalty has an equal part, and weights of one path in R."""
-    script, problem = folder / "glmnet.R", folder / "problem"
-    script.write_text(GLMNET)
-    with problem.open("wb") as file:
-        for values in (design.columns, design.target, np.array([penalty.l1 for penalty in penalties])):
-            np.asarray(values, dtype=float).ravel().tofile(file)  # features are rows here, columns in R
-    size = (str(len(design.target)), str(len(design.columns)), str(len(penalties)))
-    command = ["Rscript", str(script), str(problem), *size, str(threshold)]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=environment, timeout=PATIENCE_SECONDS
+    printed, weights = in_r(
+        GLMNET,
+        design.columns.T,
+        design.target,
+        [threshold],
+        strengths=[penalty.l1 for penalty in penalties],
+        environment=environment,
+        timeout=PATIENCE_SECONDS,
     )
-    weights = np.fromfile(problem).reshape(len(penalties), -1)
-    return np.full(len(penalties), float(done.stdout) / len(penalties)), weights
+    return np.full(len(penalties), float(printed) / len(penalties)), weights.reshape(len(penalties), -1)
 
 
 def gaps(design: Design, penalties: list[Penalty], weights: list[np.ndarray] | np.ndarray) -> np.ndarray:

@@ -168,9 +168,19 @@ def require_usable(recording: Recording, split: Split) -> None:
         covariates as rows to fit on.
     """
     split.check(len(recording.y))
-    fitted = [*(fold.train for fold in split.folds), split.model]
-    for blocks in (*fitted, *(fold.validation for fold in split.folds), *([split.test] if split.test else [])):
-        if np.ptp(recording.y[rows_of(blocks)]) == 0:
+    _require_fit(recording, split, *_parts_of(split))
+
+
+def _parts_of(split: Split) -> tuple[Parts, Parts]:
+    """Return the rows of each part that a search may read, and of the test if there is one."""
+    every = [blocks for fold in split.folds for blocks in (fold.train, fold.validation)]
+    parts = {blocks: rows_of(blocks) for blocks in (*every, split.model)}
+    return parts, {split.test: rows_of(split.test)} if split.test else {}
+
+
+def _require_fit(recording: Recording, split: Split, parts: Parts, test: Parts) -> None:
+    for blocks, rows in (*parts.items(), *test.items()):
+        if np.ptp(recording.y[rows]) == 0:
             words = in_words(blocks)
             raise DataError(
                 f"{recording.source}: {recording.target} is constant in rows "
@@ -178,7 +188,7 @@ def require_usable(recording: Recording, split: Split) -> None:
                 "rows in [data.split]"
             )
     covariates = recording.annotations.covariates
-    fewest = min(len(rows_of(blocks)) for blocks in fitted)
+    fewest = min(len(parts[blocks]) for blocks in (*(fold.train for fold in split.folds), split.model))
     if covariates is not None and covariates.shape[1] + 1 >= fewest:
         raise DataError(
             f"{recording.source}: expected at least two more rows to fit on than covariates, found {fewest} rows for "
@@ -205,14 +215,13 @@ def seal_targets(
     DataError
         As `require_usable` does, or if the files of the recordings have changed since they were read through.
     """
-    for recording in recordings:
-        require_usable(recording, split)
     first = recordings[0]
+    split.check(len(first.y))
+    parts, test = _parts_of(split)
+    for recording in recordings:
+        _require_fit(recording, split, parts, test)
     past = Past.of(len(first.y), preparation.lags, first.annotations.groups)
-    parts = {blocks: rows_of(blocks) for fold in split.folds for blocks in (fold.train, fold.validation)}
-    parts[split.model] = rows_of(split.model)
     features = _features(first, past, parts)
-    test = {split.test: rows_of(split.test)} if split.test else {}
     tested = _features(first, past, test)
     made = []
     for recording in recordings:

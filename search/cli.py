@@ -20,7 +20,7 @@ import typer
 
 from regsearch.data import Scale
 from regsearch.data.standard_error import say
-from regsearch.errors import MORE_MEMORY, ConfigError, RegsearchError
+from regsearch.errors import MORE_MEMORY, ConfigError, DataError, RegsearchError
 from regsearch.search.config import PRESETS
 from regsearch.search.penalty import Family
 
@@ -515,7 +515,6 @@ def data_command(
 ) -> None:
     """List what a recording holds, and describe it if it has the target."""
     from regsearch import data
-    from regsearch.errors import DataError
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 

@@ -208,7 +208,9 @@ def null_targets(
     fit, left_out = covariate_fit(development, test), development.split.shown.get("left_out", "")
     room = Room(rows, groups_of(development, test), parts, left_out, has_covariates=fit is not None)
     require_room(config, settings, room)
-    targets = _made(config, settings, room, y) if fit is None else _made(config, settings, room, y - fit).beside(fit)
+    targets = _made(config, settings, room, y if fit is None else y - fit)
+    if fit is not None:
+        targets = targets.beside(fit)
     kept = rows[targets.places]
     for part, several in parts.items():
         for index in several:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
@@ -21,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
-from regsearch.data.plausibility import Ranges, require_unmasked, require_weighable
+from regsearch.data.plausibility import Ranges, require_dense, require_unmasked, require_weighable
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
 from regsearch.search.config import Rule, SearchConfig
@@ -172,8 +171,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         """
         for name, one in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             require_unmasked(one, name)
-        if issparse(y):
-            raise DataError("y: expected a dense array, found a sparse one; give y.toarray()")
+        require_dense(y, "y")
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
