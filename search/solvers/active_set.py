@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from regsearch.search.solvers.columns import Columns
+from regsearch.search.solvers.columns import Columns, SinglePrecision
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -53,9 +53,9 @@ class ColumnPool:
         self._gram = np.empty((capacity, capacity))
 
     @cached_property
-    def single(self) -> NDArray[np.float32] | None:
+    def single(self) -> SinglePrecision | None:
         """All columns in single precision, if they are held in memory."""
-        return self._source.astype(np.float32) if isinstance(self._source, np.ndarray) else None
+        return SinglePrecision(self._source) if isinstance(self._source, np.ndarray) else None
 
     def admit(self, features: Indices, likely: Indices | None = None) -> Indices:
         """Add the features that are new to the pool, and return the slots of all of them.

@@ -92,6 +92,29 @@ class Streamed:
         return self._normalisation.centred(raw, rows, features), self._normalisation.scale[features]
 
 
+class SinglePrecision:
+    """Columns in single precision: a product takes half the time, and its error is near 1e-7 of the norms.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (n_features, n_rows)
+        Of at most unit norm.
+    """
+
+    def __init__(self, columns: Vector) -> None:
+        self.columns = columns.astype(np.float32)
+
+    def correlate(self, vector: Vector) -> Vector:
+        """Return about the inner product of every column with a vector."""
+        size = float(np.abs(vector).max(initial=0.0)) or 1.0
+        return size * (self.columns @ (vector / size).astype(np.float32)).astype(np.float64)
+
+    def combine(self, weights: Vector) -> Vector:
+        """Return about the linear combination of the columns."""
+        size = float(np.abs(weights).max(initial=0.0)) or 1.0
+        return size * ((weights / size).astype(np.float32) @ self.columns).astype(np.float64)
+
+
 Columns = Vector | Streamed
 """Normalised columns, shape (n_features, n_rows)."""
 

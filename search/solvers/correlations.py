@@ -93,12 +93,12 @@ class Correlations:
 
     def _refresh(self, vector: Vector) -> None:
         """Make the vector the one that the complete product is of."""
-        size = float(np.linalg.norm(vector))
-        if self._pool.single is None or size == 0.0:
+        single = self._pool.single
+        if single is None or not vector.any():
             self.all(vector)
             return
-        unit = (vector / size).astype(np.float32)
-        self._reference = (self._pool.single @ unit).astype(np.float64) * (size / vector.size)
+        self._reference = single.correlate(vector) / vector.size
         self._centre = vector
-        self._error = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2 * size / vector.size
+        of_a_unit = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2
+        self._error = of_a_unit * float(np.linalg.norm(vector)) / vector.size
         self.passes += 1

@@ -139,12 +139,14 @@ class ElasticNetPath:
             return self._null
         n_rows, n_features = self._design.n_rows, self._design.n_features
         rank = min(n_rows, n_features)
-        start, point = self._solved.nearest(penalty), None
+        start, guess, point = self._solved.nearest(penalty), self._solved.guess(penalty), None
+        is_near = self._solved.distance(penalty) < _STRIDE
         curved = n_rows * penalty.l2 >= _CURVED
         limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
-        if not curved or self._dual.expected(penalty, start.residual) <= limit:
-            point = self._newton(penalty, self._solved.guess(penalty), limit)
-            is_near = self._solved.distance(penalty) < _STRIDE
+        first = None if is_near or not curved else self._dual.start(penalty, start.residual)
+        expected = guess[0].size if first is None else int(np.count_nonzero(np.abs(first.correlation) > penalty.l1))
+        if expected <= limit:
+            point = self._newton(penalty, guess, limit)
             if not curved and point is None and is_near and start.features.size > _SATURATED * rank:
                 found = self._search(penalty, start, _SHORT_SEARCH)
                 point = found if found.gap <= self._tolerance else None
@@ -155,9 +157,12 @@ class ElasticNetPath:
                 self._solved.add(penalty, point, self._conditions.correlation)
                 return point
         if n_rows * penalty.l2 >= _BARELY_CURVED:
+            first = first or self._dual.start(penalty, start.residual)
             point = self._dual.solve(
-                penalty, start.residual, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
+                penalty, first, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
             )
+            if self._polish and point.gap > _EXACT:
+                point = self._newton(penalty, (point.features, np.sign(point.values)), rank) or point
         if point is None or (not curved and point.gap > self._tolerance):
             point = self._canonical(penalty, self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features))
         self._solved.add(penalty, point, None)

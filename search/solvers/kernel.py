@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from regsearch.search.solvers.columns import Columns
+from regsearch.search.solvers.columns import Columns, SinglePrecision
 
 _REFACTOR_AFTER = 6
 """Number of conjugate-gradient iterations after which the factor counts as too old."""
@@ -28,10 +28,12 @@ class KernelSystem:
     Parameters
     ----------
     columns : Columns, shape (n_features, n_rows)
+    single : SinglePrecision or None
+        The same in single precision, if they are held so.
     """
 
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
+    def __init__(self, columns: Columns, single: SinglePrecision | None) -> None:
+        self._columns = single.columns if single else columns
         self._members = np.zeros(columns.shape[0], dtype=bool)
         self._kernel = np.zeros((columns.shape[1],) * 2, dtype=np.float32, order="F")
         self._factor: NDArray[np.float32] | None = None
@@ -71,7 +73,8 @@ class KernelSystem:
         for self._iterations in range(_MAX_ITERATIONS):
             if float(np.linalg.norm(residual)) <= tolerance:
                 break
-            preconditioned, _ = lapack.spotrs(self._factor, residual, lower=1)
+            half = blas.strsv(self._factor, residual, lower=1)
+            preconditioned = blas.strsv(self._factor, half, lower=1, trans=1, overwrite_x=1)
             product = float(residual @ preconditioned)
             direction = preconditioned + np.float32(product / previous) * direction
             previous = product

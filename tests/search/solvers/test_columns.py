@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers import columns as module
 from regsearch.search.solvers.certificate import relative_duality_gap
-from regsearch.search.solvers.columns import gram_of_features, gram_of_rows
+from regsearch.search.solvers.columns import SinglePrecision, gram_of_features, gram_of_rows
 from regsearch.search.solvers.coordinate_descent import descend
 from regsearch.search.solvers.design import normalise
 from regsearch.search.solvers.path import RegularizationPath
@@ -105,3 +105,14 @@ def test_coordinate_descent_copies_no_more_columns_than_memory_has_room_for(monk
     start = np.full(300, 0.1)
     monkeypatch.setattr("regsearch.search.solvers.coordinate_descent.fits_in_memory", lambda size: size < 8 * 300 * 5)
     np.testing.assert_array_equal(descend(design, Penalty(1e-6, 1.0), start, 1e-8), start)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-300, 1.0, 1e300])
+def test_products_of_single_precision_are_right_to_seven_digits_whatever_the_size_of_the_vector(size):
+    held, _ = both(*recording((40, 60), np.float64, 0))
+    rng, single = np.random.default_rng(1), SinglePrecision(held)
+    vector, weights = size * rng.standard_normal(40), size * rng.standard_normal(60)
+    found, expected = single.correlate(vector) / (size or 1.0), held @ vector / (size or 1.0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    found, expected = single.combine(weights) / (size or 1.0), weights @ held / (size or 1.0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

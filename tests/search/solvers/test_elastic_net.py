@@ -205,3 +205,17 @@ def test_columns_that_are_nearly_equal_do_not_lead_it_in_circles(seed):
         solution = path.solve(Penalty(share * design.largest_l1, 0.0))
         assert solution.duality_gap < 1e-4
         assert solution.newton_steps < 10 * n_features
+
+
+@pytest.mark.parametrize("shape", [(40, 400), (127, 23)])
+@pytest.mark.parametrize("are_equal", [False, True])
+def test_a_curved_path_is_solved_to_rounding_error_where_the_dual_is_hard_to_reach(shape, are_equal):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(shape)
+    if are_equal:  # the largest eigenvalue is the number of columns: products of single precision are worth least
+        X[:] = X[:, [0]]
+    design = normalise(X, X[:, 0] + 0.1 * rng.standard_normal(shape[0]))
+    path = ElasticNetPath(design)
+    for l1 in largest_l1(design) * np.geomspace(0.9, 1e-4, 12):
+        penalty = Penalty(float(l1), 0.06 / shape[0])
+        assert relative_duality_gap(design, path.solve(penalty).weights, penalty) < 1e-12
