@@ -75,7 +75,7 @@ def require_winner(store: Store, config: SearchConfig, search_id: str) -> None:
     NoWinnerError
         If no trial can win, and none would be added.
     """
-    run = SearchRun.find(store, search_id)
+    run = SearchRun.find(store, search_id, config.in_experiment)
     if run is None or run.run.info.status != "FINISHED" or not store.holds(run.run_id, "config.toml"):
         return
     if SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode()).select == config.select:

@@ -391,7 +391,13 @@ class _Begun:
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
-        known = SearchRun.find(store, search_id)
+        known = SearchRun.find(store, search_id, config.in_experiment)
+        if known is not None and known.experiment != config.in_experiment:
+            shown.say(
+                f"search {search_id} was started in experiment {known.experiment!r} and stays there; it is not solved "
+                f"again in {config.in_experiment!r}"
+            )
+            config = config.model_copy(update={"experiment": known.experiment})
         if known is None and (lies := elsewhere(store, search_id)):
             shown.say(f"this starts search {search_id} anew: {lies}")
         is_new = known is None or not known.has_begun

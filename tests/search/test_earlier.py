@@ -86,6 +86,31 @@ def test_a_rule_that_one_of_several_targets_cannot_meet_names_it(is_finished, wo
 
 
 @pytest.mark.slow
+def test_a_search_goes_on_in_the_experiment_that_it_was_started_in(small_config, searched, capsys):
+    moved = small_config.updated(trials=13).model_copy(update={"experiment": "another"})
+    again = run_search(moved, promote=False)
+    assert (again.search_id, again.run_id, again.new_trials) == (searched.search_id, searched.run_id, 1)
+    said = f"search {again.search_id} was started in experiment 'small' and stays there; it is not solved again in"
+    assert f"{said} 'another'" in capsys.readouterr().err
+    assert open_store().client.get_experiment_by_name("another") is None
+    assert promote(again.search_id).trial == again.winner.name
+
+
+@pytest.mark.slow
+def test_one_of_several_targets_by_itself_is_the_search_of_this_target_in_their_experiment(workspace, capsys):
+    rng = np.random.default_rng(0)
+    np.savez("two.npz", X=rng.standard_normal((60, 5)), speed=rng.standard_normal(60), pupil=rng.standard_normal(60))
+    config = SearchConfig.from_toml(
+        'name = "two"\ndata = { source = "two.npz", target = ["speed", "pupil"] }\nfamilies.ridge.alpha = [1.0]\n'
+    )
+    _, pupil = run_targets(config, promote=False, progress=False)
+    alone = run_search(config.updated(target="pupil"), promote=False)
+    assert (alone.run_id, alone.new_trials) == (pupil.run_id, 0)
+    assert "starts a new search" not in capsys.readouterr().err
+    assert config.updated(target="pupil").in_experiment == "two"
+
+
+@pytest.mark.slow
 def test_it_is_the_latest_that_counts_and_one_without_a_configuration_does_not(small_config, result, recording):
     second = run_search(small_config.updated(seed=4), promote=False, progress=False)
     store = open_store()
