@@ -58,7 +58,9 @@ class TrialError(RegsearchError, RuntimeError):
 
 
 class NoWinnerError(RegsearchError, RuntimeError):
-    """No trial reached the tolerance, so none can win."""
+    """No trial can win by the search's rule, or none reached the tolerance.  The configuration has to change."""
+
+    exit_code = 2
 
 
 class PromotionRefusedError(RegsearchError, RuntimeError):

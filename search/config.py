@@ -291,7 +291,8 @@ class SearchConfig(Section):
         **data
             Keys of ``[data]``: `target`, `features`, `exclude`, `covariates`, `groups`, `weights`, `lags`, `scale`,
             `rows`, `split`.  Without `name`, another target also ends the name, so that each target has a model of its
-            own.  `split` has the keys of ``[data.split]``; rows may also be masks or arrays of row numbers.
+            own; one of several targets stays in their experiment.  `split` has the keys of ``[data.split]``; rows may
+            also be masks or arrays of row numbers.
 
         Raises
         ------
@@ -309,6 +310,8 @@ class SearchConfig(Section):
         target = data.get("target")
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = self.name_for(target)
+            if target in self.data.targets:
+                values["experiment"] = self.in_experiment
         if families is not None and len(named := _listed(families)):
             values["families"] = _kept(named, values["families"])
         if folds is not None:

@@ -11,11 +11,13 @@ from mlflow.exceptions import MlflowException
 
 from regsearch import data
 from regsearch.data import Recording
-from regsearch.errors import ConfigError
+from regsearch.errors import ConfigError, NoWinnerError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.null_record import concluded
+from regsearch.search.proposals.studies import stagnation
 from regsearch.search.result import Finished, Promotion, SearchResult
+from regsearch.search.trial import Trial, finished_trials
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import Store
@@ -61,6 +63,41 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         return None
     said = run.run.data.tags.get(_NOTES, "").splitlines()
     return SearchResult.of(finished, 0, promotion, notes=said, null=null)
+
+
+def require_winner(store: Store, config: SearchConfig, search_id: str) -> None:
+    """Refuse a rule by which no trial of a finished search wins, before the search is changed.
+
+    If the configuration wants more trials than there are, one of the new ones may win, and nothing is refused.
+
+    Raises
+    ------
+    NoWinnerError
+        If no trial can win, and none would be added.
+    """
+    run = SearchRun.find(store, search_id, config.in_experiment)
+    if run is None or run.run.info.status != "FINISHED" or not store.holds(run.run_id, "config.toml"):
+        return
+    if SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode()).select == config.select:
+        return
+    try:
+        choose(run, config)
+    except NoWinnerError as refusal:
+        if not _is_complete(config, finished_trials(run)):
+            return
+        raise NoWinnerError(
+            f"target {config.data.target}: {refusal}; the finished search {search_id} stays as it was"
+        ) from refusal
+
+
+def _is_complete(config: SearchConfig, trials: Sequence[Trial]) -> bool:
+    """Return whether these finished trials are all that a configuration wants."""
+    for family, settings in config.families.searched.items():
+        scores = [trial.r2_validation for trial in trials if trial.family == family]
+        is_stopped = settings.patience is not None and stagnation(scores) >= settings.patience
+        if len(scores) < settings.n_trials and not is_stopped:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

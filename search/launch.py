@@ -13,11 +13,11 @@ from mlflow.entities import Run
 from optuna.storages import BaseStorage
 
 from regsearch.data import Development, Recording, SealedTest
-from regsearch.errors import ConfigError, DataError, PromotionRefusedError
+from regsearch.errors import ConfigError, DataError, NoWinnerError, PromotionRefusedError
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
-from regsearch.search.earlier import predecessor, recall, remember, request_of
+from regsearch.search.earlier import predecessor, recall, remember, request_of, require_winner
 from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare, null_targets
@@ -105,6 +105,8 @@ def run_search(
         If a store, the disk or a worker failed on the way.
     TrialError
         If a trial raised.
+    NoWinnerError
+        If no trial can win.  A search that was finished by another rule stays as it was.
     """
     config = _configured(config, data, name)
     call = _Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
@@ -116,7 +118,7 @@ def run_search(
     call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
     _require_null(config, development)
-    with call.begun([config.search_id(development.data_sha256)]) as begun:
+    with call.begun({config.search_id(development.data_sha256): config}) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
         return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
 
@@ -156,6 +158,8 @@ def run_targets(
     ConfigError
         If the configuration, its sampler or the cluster's address cannot be used, or it asks for nested
         cross-validation, which takes one target.
+    NoWinnerError
+        If no trial of a target can win; the other targets are searched all the same.
     DataError, StoreError, SearchBusyError, SearchStoppedError, TrialError
         As `run_search` raises them.
     """
@@ -180,14 +184,22 @@ def run_targets(
         for at, place in enumerate(missing):
             _require_null(configs[place], rows[at][0])
         task = TargetsTask(tuple(development for development, _ in rows), config.tolerance)
-        ids = [configs[place].search_id(rows[at][0].data_sha256) for at, place in enumerate(missing)]
-        with call.begun(ids) as begun, begun.engine(task) as submit:
+        wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
+        refusals = []
+        with call.begun(wanted) as begun, begun.engine(task) as submit:
             for at, place in enumerate(missing):
                 development, sealed = rows[at]
                 call.shown.say(f"target {development.target}:")
                 of_target = partial(_of_target, submit, at)
-                search, new_trials = begun.search(configs[place], development, is_promoted=promote, solving=of_target)
-                results[place] = begun.finished(search, sealed, new_trials, promote=promote, request=requests[place])
+                try:
+                    search, new = begun.search(configs[place], development, is_promoted=promote, solving=of_target)
+                except NoWinnerError as refusal:
+                    refusals.append(f"target {development.target}: {refusal}")
+                    continue
+                results[place] = begun.finished(search, sealed, new, promote=promote, request=requests[place])
+        if refusals:
+            others = "; the searches of the other targets are finished" if results else ""
+            raise NoWinnerError("; ".join(refusals) + others)
     return tuple(results[place] for place in range(len(configs)))
 
 
@@ -227,13 +239,13 @@ def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, pr
     """Run a search for each part of the rows, test each, and run the search on all rows; see `search.nested`."""
     (recording,) = recordings = call.recordings(config, data)
     parts, on_all = config.for_parts(nested_parts(config, len(recording.y), recording.annotations))
-    ids = [one.search_id(recording.sha256) for one in (*parts, on_all)]
+    wanted = {one.search_id(recording.sha256): one for one in (*parts, on_all)}
     for one in (*parts, on_all):  # before the test rows of any are opened
         require_cuttable(one, recording)
     if config.null:
         _require_null(on_all, cut(on_all, recordings)[0][0])
     tested = []
-    with call.begun(ids) as begun:
+    with call.begun(wanted) as begun:
         for number, one in enumerate(parts):
             call.shown.say(f"part {number + 1} of {len(parts)}:")
             ((development, sealed),) = cut(one, recordings)
@@ -331,13 +343,15 @@ class _Call:
         return recordings_of(config, data, progress=self.shown.is_shown)
 
     @contextmanager
-    def begun(self, search_ids: Sequence[str]) -> Iterator[_Begun]:
-        """Hold the locks of searches, and open what solves and proposes."""
+    def begun(self, wanted: Mapping[str, SearchConfig]) -> Iterator[_Begun]:
+        """Hold the locks of searches, by their ids, and open what solves and proposes."""
         store = self.store or open_store(self.tracking_uri, self.storage)
         say_orphans(store, self.shown)
         with ExitStack() as stack:
-            held = {search_id: stack.enter_context(alone(store, search_id)) for search_id in search_ids}
+            held = {search_id: stack.enter_context(alone(store, search_id)) for search_id in wanted}
             stack.enter_context(resumable())
+            for search_id, config in wanted.items():  # before any of them is changed
+                require_winner(store, config, search_id)
             engine = stack.enter_context(self.connected)
             studies = stack.enter_context(storage_at(storage_url(self.storage), home(), store.locks))
             yield _Begun(store, held, engine, studies, self.shown)
@@ -377,7 +391,13 @@ class _Begun:
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
-        known = SearchRun.find(store, search_id)
+        known = SearchRun.find(store, search_id, config.in_experiment)
+        if known is not None and known.experiment != config.in_experiment:
+            shown.say(
+                f"search {search_id} was started in experiment {known.experiment!r} and stays there; it is not solved "
+                f"again in {config.in_experiment!r}"
+            )
+            config = config.model_copy(update={"experiment": known.experiment})
         if known is None and (lies := elsewhere(store, search_id)):
             shown.say(f"this starts search {search_id} anew: {lies}")
         is_new = known is None or not known.has_begun

@@ -278,7 +278,9 @@ def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> 
             others = [(source, read_target(config, source)) for source in settings.impostors[:n]]
             for source, values in others:
                 require_length(source, len(values), room.rows)
-            return impostors(y, room.rows, others)
+            targets = impostors(y, room.rows, others)
+            targets.require_different(f"{config.data.source}, which was searched")
+            return targets
 
 
 def _keys(task: NullTask, rows: NDArray[np.intp], targets: Vector) -> list[str]:

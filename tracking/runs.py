@@ -177,13 +177,22 @@ class SearchRun:
         self.store.client.log_batch(self.run_id, params=[Param(key, value) for key, value in params.items()])
 
     @classmethod
-    def find(cls, store: Store, search_id: str) -> SearchRun | None:
+    def find(cls, store: Store, search_id: str, experiment: str | None = None) -> SearchRun | None:
         """Return the run of a search by the search's id, in the experiment that its configuration names.
 
         Whoever may write in another experiment can give a run there the same tags; it is not taken for the search.
+
+        Parameters
+        ----------
+        store : Store
+        search_id : str
+        experiment : str or None
+            Name of the experiment to prefer.  A run in another one then counts only if it has its configuration.
         """
-        found = (cls.of(store, parent) for parent in _parents(store, None, search_id))
-        return next((run for run in found if run.is_at_home), None)
+        found = [run for run in (cls.of(store, one) for one in _parents(store, None, search_id)) if run.is_at_home]
+        if experiment is not None:
+            found = [run for run in found if run.experiment == experiment] or [run for run in found if run._home]
+        return found[0] if found else None
 
     @classmethod
     def get(cls, store: Store, search_id: str) -> SearchRun:
@@ -204,7 +213,12 @@ class SearchRun:
     def is_at_home(self) -> bool:
         """Whether the search's run lies in the experiment that its configuration names, as far as it wrote one."""
         name = self._home
-        return name is None or name == self.store.client.get_experiment(self.experiment_id).name
+        return name is None or name == self.experiment
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that the search's run lies in."""
+        return str(self.store.client.get_experiment(self.experiment_id).name)
 
     @property
     def _home(self) -> str | None:

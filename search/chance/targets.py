@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -71,6 +72,24 @@ class Targets:
                 f"null: expected a target that varies in the {part} rows, found one value in all of them for "
                 f"{self.names[constant[0]]}; use fewer or other null targets, or another split"
             )
+
+    def require_different(self, real: str) -> None:
+        """Raise `DataError` if two targets have the same values, so that one recording would count as several.
+
+        Parameters
+        ----------
+        real : str
+            Where the real target comes from, for people.
+        """
+        known: dict[str, str] = {}
+        for name, y in zip((real, *self.names[1:]), self.values.T, strict=True):
+            sha256 = hashlib.sha256(np.ascontiguousarray(y, dtype="<f8").data).hexdigest()
+            if sha256 in known:
+                raise DataError(
+                    f"null: expected targets of different recordings, found the same values in {name} as in "
+                    f"{known[sha256]}; give each recording once, and not the searched one"
+                )
+            known[sha256] = name
 
 
 def segments(rows: Indices, groups: Labels | None = None) -> Indices:

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from regsearch import SearchConfig, from_arrays, run_search
-from regsearch.search.earlier import predecessor
-from regsearch.tracking.runs import SearchRun
+from regsearch import NoWinnerError, SearchConfig, from_arrays, from_frame, promote, run_search, run_targets
+from regsearch.search.earlier import predecessor, require_winner
+from regsearch.tracking.runs import SearchRun, searches
 from regsearch.tracking.store import open_store
 
 
@@ -37,6 +40,74 @@ def test_what_has_changed_is_said_in_one_line(small_config, result, recording):
 def test_other_values_of_the_data_come_first(small_config, result):
     earlier = predecessor(open_store(), small_config.updated(seed=4), "other")
     assert earlier.changes == ("the data's values (of small.npz)", "seed was 3, now 4")
+
+
+def test_a_rule_that_no_trial_meets_is_refused_and_leaves_the_finished_search_as_it_was(small_config, result, invoke):
+    Path("small.toml").write_text(small_config.to_toml())
+    run = SearchRun.find(open_store(), result.search_id)
+    before, config = run.run.to_dictionary(), run.read(run.run_id, "config.toml")
+    code, out, err = invoke("run", "small.toml", "--select", "at-most:1", "--trials", "8", "--quiet")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    fewest = result.trials["n_nonzero"].min()
+    assert f"target y: no trial has at most 1 non-zero weights, the fewest are {fewest};" in err
+    assert f"the finished search {result.search_id} stays as it was" in err
+    assert (run.run.to_dictionary(), run.read(run.run_id, "config.toml")) == (before, config)
+
+
+def test_a_rule_that_no_trial_meets_is_not_refused_while_more_trials_are_wanted(small_config, result):
+    few = small_config.updated(select="at-most:1")
+    require_winner(open_store(), few.updated(trials=13), result.search_id)
+    stopped = few.with_family("ridge", trials=13, patience=1)  # the twelve trials end with one that is no better
+    for config in (few, stopped):
+        with pytest.raises(NoWinnerError, match="the fewest are"):
+            require_winner(open_store(), config, result.search_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_rule_that_one_of_several_targets_cannot_meet_names_it(is_finished, workspace):
+    X = np.random.default_rng(0).standard_normal((60, 5))
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(many=X.sum(axis=1), one=X[:, 0], again=X[:, 1])
+    recordings = from_frame(frame, ["many", "one", "again"])
+    config = SearchConfig.from_toml(
+        'name = "two"\ndata.target = ["many", "one", "again"]\n'
+        'families.lasso.alpha = { low = 0.01, high = 0.5, points = 2, of = "max" }\n'
+    )
+    first = run_targets(config, data=recordings, progress=False) if is_finished else ()
+    with pytest.raises(NoWinnerError, match=r"^target many: no trial has at most 1 .* the fewest are \d;") as refused:
+        run_targets(config.updated(select="at-most:1"), data=recordings, progress=False)
+    assert str(refused.value).endswith("stays as it was" if is_finished else "the other targets are finished")
+    store = open_store()
+    runs = {run.data.tags["mlflow.runName"]: run for run in searches(store)}
+    assert len(runs) == 3
+    assert sum(run.info.status == "FINISHED" for run in runs.values()) == (3 if is_finished else 2)
+    for result, recording in zip(first, recordings, strict=False):
+        assert promote(result.search_id, data=recording).trial == result.winner.name
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_in_the_experiment_that_it_was_started_in(small_config, searched, capsys):
+    moved = small_config.updated(trials=13).model_copy(update={"experiment": "another"})
+    again = run_search(moved, promote=False)
+    assert (again.search_id, again.run_id, again.new_trials) == (searched.search_id, searched.run_id, 1)
+    said = f"search {again.search_id} was started in experiment 'small' and stays there; it is not solved again in"
+    assert f"{said} 'another'" in capsys.readouterr().err
+    assert open_store().client.get_experiment_by_name("another") is None
+    assert promote(again.search_id).trial == again.winner.name
+
+
+@pytest.mark.slow
+def test_one_of_several_targets_by_itself_is_the_search_of_this_target_in_their_experiment(workspace, capsys):
+    rng = np.random.default_rng(0)
+    np.savez("two.npz", X=rng.standard_normal((60, 5)), speed=rng.standard_normal(60), pupil=rng.standard_normal(60))
+    config = SearchConfig.from_toml(
+        'name = "two"\ndata = { source = "two.npz", target = ["speed", "pupil"] }\nfamilies.ridge.alpha = [1.0]\n'
+    )
+    _, pupil = run_targets(config, promote=False, progress=False)
+    alone = run_search(config.updated(target="pupil"), promote=False)
+    assert (alone.run_id, alone.new_trials) == (pupil.run_id, 0)
+    assert "starts a new search" not in capsys.readouterr().err
+    assert config.updated(target="pupil").in_experiment == "two"
 
 
 @pytest.mark.slow

@@ -99,10 +99,31 @@ def test_impostors_that_are_given_need_only_a_target_whatever_the_search_has_and
     search = run_search(SearchConfig.from_values(config, "test"), promote=False, progress=False)
     assert search.null.kind == "shift"
     np.savez(workspace / "plain.npz", X=recording.X, y=np.random.default_rng(0).standard_normal(len(recording.y)))
-    files = ["plain.npz", "table.csv", "plain.npz"]
+    pd.DataFrame(columns | {"y": -recording.y}).to_csv(workspace / "mirrored.csv", index=False)
+    files = ["plain.npz", "mirrored.csv"]
     found = null_distribution(search.search_id, impostors=files, progress=False)
-    assert (found.kind, found.n, found.null[1]) == ("impostor", 3, found.score)
-    assert found.null[0] == found.null[2] < found.score
+    assert (found.kind, found.n) == ("impostor", 2)
+    assert found.null[1] == pytest.approx(found.score, rel=1e-6)  # a mirrored target is predicted as well
+    assert found.null[0] < found.score
+
+
+def test_a_recording_counts_once_whatever_its_file_is_called_and_the_searched_one_is_no_impostor(
+    result, recording, workspace, invoke
+):
+    y = np.random.default_rng(0).standard_normal(160)
+    np.savez(workspace / "other.npz", X=recording.X, y=y)
+    longer = pd.DataFrame({"unit": np.arange(170.0) ** 2, "y": np.append(y, np.ones(10))})
+    longer.to_csv(workspace / "longer.csv", index=False)
+    for files, said in (
+        (["other.npz", "other.npz"], "in other.npz as in other.npz;"),
+        (["other.npz", "longer.csv"], "in longer.csv as in other.npz;"),
+        (["other.npz", "small.npz"], "in small.npz as in small.npz, which was searched;"),
+    ):
+        options = [word for file in files for word in ("--impostors", file)]
+        code, out, err = invoke("null", result.search_id, "--level", "0.5", "--quiet", *options)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"found the same values {said} give each recording once, and not the searched one" in err
+    assert "null_p" not in run_of(result).data.metrics
 
 
 class StoppedError(Exception):

@@ -236,6 +236,15 @@ def test_a_look_alike_in_another_experiment_is_not_taken_for_the_search(run, sto
     assert SearchRun.find(store, "abc123") is None
 
 
+def test_a_search_is_found_in_another_experiment_than_the_preferred_one_if_its_configuration_is_there(run, store):
+    theirs = store.client.create_run(store.experiment("theirs"), tags=run.run.data.tags, start_time=1)
+    assert SearchRun.find(store, "abc123", "new") is None  # neither run has its configuration
+    run.write({"config.toml": b'name = "small"'})
+    store.client.log_text(theirs.info.run_id, 'name = "theirs"', "config.toml")
+    for preferred, found in (("small", run.run_id), ("theirs", theirs.info.run_id), ("new", theirs.info.run_id)):
+        assert SearchRun.find(store, "abc123", preferred).run_id == found
+
+
 def test_a_search_in_an_experiment_that_was_renamed_or_deleted_is_named_with_the_way_back(run, store):
     run.write({"config.toml": b'name = "small"'})
     store.client.rename_experiment(run.experiment_id, "renamed")
