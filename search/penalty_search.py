@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.data.plausibility import Ranges, require_dense, require_unmasked, require_weighable
+from regsearch.data.split import row_numbers
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
 from regsearch.search.config import Rule, SearchConfig
@@ -412,12 +413,12 @@ def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
         raise DataError(
             f"{where}: expected a mask of {n_rows} rows, found one of shape {given.shape}; give a value for each row"
         )
-    index = np.flatnonzero(given) if given.dtype == bool else np.sort(given.astype(np.intp))
+    try:
+        index = row_numbers(given)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
     if len(index) and (index[0] < 0 or index[-1] >= n_rows):
         raise DataError(f"{where}: expected rows from 0 to {n_rows - 1}, found {index[0]} to {index[-1]}")
-    twice = index[1:][np.diff(index) == 0]
-    if len(twice):
-        raise DataError(f"{where}: expected each row once, found row {twice[0]} again; give a weight instead")
     return index
 
 
