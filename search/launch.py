@@ -412,8 +412,7 @@ class _Begun:
     ) -> SearchResult:
         """Promote the winner if that is wanted, tell the story, and return what came of it."""
         run, config, chosen = search.run, search.config, search.choice
-        has_covariates = search.development.model.covariates is not None
-        found = notes(chosen.trials, chosen.winner, chosen.absolute, has_covariates=has_covariates)
+        found = notes(chosen.trials, chosen.winner, chosen.absolute, search.development)
         said = [*search.development.notes, *found]
         promotion = None
         if promote:
