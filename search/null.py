@@ -326,11 +326,12 @@ class _Scores:
     def complete(self, task: NullTask, targets: Vector, engine: Engine, held: Held, shown: Progress) -> None:
         """Have those scored that are missing, and write the scores now and then, and at the end however it comes."""
         missing = [place for place, key in enumerate(self.keys) if key not in self._known]
+        scored = [self._known[key] for key in self.keys if key in self._known]
         if not missing:
             return
         parts = (missing[part] for part in blocks(len(missing), _TOGETHER))
         pending: dict[Future[list[float]], list[int]] = {}
-        with ExitStack() as ending, shown.targets(len(self.keys), len(self.keys) - len(missing)):
+        with ExitStack() as ending, shown.targets(len(self.keys), scored):
             submit = ending.enter_context(engine(task))
             ending.callback(self._write, held)
 

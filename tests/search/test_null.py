@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import time
 from functools import partial
@@ -16,6 +17,7 @@ from regsearch import ConfigError, DataError, SearchConfig, from_arrays, null_di
 from regsearch.errors import HeldError
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
+from regsearch.search.output.progress import Bar
 from regsearch.tracking import openings
 from regsearch.tracking.store import open_store
 
@@ -110,7 +112,9 @@ class StoppedError(Exception):
 
 
 @pytest.mark.slow
-def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(independent, monkeypatch):
+def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(
+    independent, monkeypatch, capsys
+):
     result = independent
     scored, score = [], Statistic.__call__
 
@@ -136,8 +140,10 @@ def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_o
         patch.setattr(module, "known_scores", lambda *_: {})
         apart = null_distribution(result.search_id, kind="permutation", n=20, workers=2, progress=False)
     assert apart == resumed
-    more = null_distribution(result.search_id, kind="permutation", n=22, progress=False)
+    more = null_distribution(result.search_id, kind="permutation", n=22, progress=Bar(every=math.inf))
     assert more.null[:20] == resumed.null
+    assert more.score == max(more.score, *more.null)
+    assert f"23 of 23 targets after 0 s, highest score {more.score:.4f}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
