@@ -31,7 +31,7 @@ from regsearch.search.chance.statistic import (
     rows_of,
 )
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import SearchConfig, plain
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -236,11 +236,12 @@ def _settings(
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
     try:
-        settings = NullConfig.model_validate(values)
+        settings = NullConfig.model_validate(plain(values))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = f"--{problem['loc'][0]}: " if problem["loc"] else ""
-        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}") from error
+        found = "" if problem["type"] == "value_error" else f", found {problem['input']!r}"
+        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}{found}") from error
     try:
         settings.require_usable(is_independent=config.data.preparation.independent)
     except ValueError as error:

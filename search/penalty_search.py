@@ -27,7 +27,7 @@ from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_cal
 from regsearch.search.config import Rule, SearchConfig
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.evaluate import Evaluator, Task
-from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.solving.local_engines import is_whole, processes, thread
 from regsearch.search.strengths import maxima_of_targets
 from regsearch.search.trial import Trial
 from regsearch.search.untracked import Tried, place_of_the_winner, search
@@ -179,7 +179,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
         Ranges.of(values).require_squares("X")
         Ranges.of(targets.T).require_squares("y")
-        config = self._config()
+        config, workers = self._config(), _workers(self.n_jobs)
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
         splits = list(_checked(self._splits(values, given, groups), rows))
         if not splits:
@@ -191,11 +191,11 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counter:
             counts = [counter(target) for target in targets]
             if self.tracking is None:
-                searched = _untracked(config, developments, effective_n_jobs(self.n_jobs), counts)
+                searched = _untracked(config, developments, workers, counts)
             else:
                 names = _target_names(y, len(targets), is_single=given.ndim == 1)
                 named = list(zip(names, targets, strict=True))
-                searched = self._tracked(config, rows, named, splits, counts)
+                searched = self._tracked(config, rows, named, splits, counts=counts, workers=workers)
         self.n_splits_ = len(splits)
         self._keep(searched, config, is_single=given.ndim == 1)
         return self
@@ -252,12 +252,13 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         rows: _Table,
         targets: Sequence[tuple[str, NDArray[np.float64]]],
         splits: Sequence[tuple[Indices, Indices]],
+        *,
         counts: Sequence[Count],
+        workers: int,
     ) -> list[list[Tried]]:
         from regsearch.search import tracked  # MLflow
 
-        features, workers = getattr(self, "feature_names_in_", ()), effective_n_jobs(self.n_jobs)
-        searched = []
+        features, searched = getattr(self, "feature_names_in_", ()), []
         for (name, y), count in zip(targets, counts, strict=True):
             recording = tracked.recording(rows.X, y, rows.weights, splits, feature_names=features, target=name or "y")
             named = config.updated(name=config.name_for(name) if name else None)
@@ -282,6 +283,13 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         }
         for name, of_targets in kept.items():
             setattr(self, name, of_targets[0] if is_single else of_targets)
+
+
+def _workers(n_jobs: int | None) -> int:
+    """Return the number of processes that joblib would start."""
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
+        raise ConfigError(f"n_jobs: expected None or a whole number other than 0, found {n_jobs!r}; -1 takes all cores")
+    return int(effective_n_jobs(n_jobs))
 
 
 def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:

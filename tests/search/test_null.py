@@ -212,6 +212,16 @@ def test_bad_input_is_one_line(result, invoke, options, said):
     assert re.search(said, err), err
 
 
+def test_numbers_from_python_are_checked_and_those_of_numpy_are_numbers(search_few):
+    search, null = search_few
+    found = search()
+    for name, value in (("n", "20"), ("n", 1.5), ("step", True), ("level", "x")):
+        with pytest.raises(ConfigError, match=rf"^--{name}: Input should be a valid .*, found {value!r}$"):
+            null(found.search_id, **{name: value})
+    asked = {"n": np.int64(4), "step": np.int8(1), "level": np.float32(0.5), "workers": np.int64(1)}
+    assert null(found.search_id, **asked) == null(found.search_id, n=4, level=0.5)
+
+
 def test_a_search_that_is_not_there_is_named(result, invoke):
     code, _, err = invoke("null", result.search_id[:5])
     assert code == 1
