@@ -135,7 +135,7 @@ def null_distribution(
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
-        tested = _opened(search, sealed, settings) if test else None
+        tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
 
 
@@ -174,6 +174,8 @@ def compare(
         tested,
     )
     scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
+    if is_test:  # nothing refuses to score them any more
+        _note_use(search, kind)
     scores.complete(task, targets.values, engine, held, shown)
     found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
     if concluded(search, is_test=is_test) != found:
@@ -249,20 +251,24 @@ def _settings(
     return settings
 
 
-def _opened(search: Search, sealed: SealedTest, settings: NullConfig) -> Rows:
-    """Return the test rows, once it is noted that they are used for this winner and kind of null targets, too."""
-    store, key, known = search.run.store, test_key(search.development), known_as(search)
+def _opened(search: Search, sealed: SealedTest) -> Rows:
+    """Return the test rows, which must have been opened for this winner."""
+    key = test_key(search.development)
     if not key:
         raise ConfigError(f"--test: search {search.run.search_id} has no test rows; leave the option out")
-    kind = settings.kind_for(is_independent=search.development.preparation.independent)
-    with registry.alone(store):
-        if known not in openings.opened(store, key):
-            raise ConfigError(
-                f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
-                f"`regsearch promote {search.run.search_id}` opens them"
-            )
-        openings.note_opening(search.run, search.config.name, key, f"{known}/null/{kind}")
+    if known_as(search) not in openings.opened(search.run.store, key):
+        raise ConfigError(
+            f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
+            f"`regsearch promote {search.run.search_id}` opens them"
+        )
     return sealed.open()
+
+
+def _note_use(search: Search, kind: Kind) -> None:
+    """Note that the test rows are used for this winner and this kind of null targets, too."""
+    key = test_key(search.development)
+    with registry.alone(search.run.store):
+        openings.note_opening(search.run, search.config.name, key, f"{known_as(search)}/null/{kind}")
 
 
 def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> Targets:

@@ -173,6 +173,15 @@ def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(indep
     assert openings.opened(open_store(), key) == (winner, used, f"{winner}/null/impostor")
 
 
+def test_no_use_of_the_test_rows_is_noted_where_they_do_not_suffice(result):
+    key = run_of(result).data.tags["test_key"]
+    opened = openings.opened(open_store(), key)
+    with pytest.raises(DataError, match=r"at least 2 test rows .*; use n = 38 or less"):
+        null_distribution(result.search_id, n=200, test=True, progress=False)
+    assert openings.opened(open_store(), key) == opened
+    assert len(opened) == 1
+
+
 @pytest.mark.slow
 def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     independent = small_config.updated(families=["lasso"], rows="independent")
