@@ -534,6 +534,11 @@ def _require_names(recording: Recording, chosen: Sequence[str]) -> None:
         raise DataError(f"data: expected columns with names, to choose {chosen[0]!r}, found none; {do}")
 
 
+def is_name(value: object) -> bool:
+    """Return whether a value can be the name of an experiment and a model."""
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and re.fullmatch(_NAME, value) is not None
+
+
 def preset(name: str) -> str:
     """Return the TOML of a configuration that comes with the package, comments included.
 

@@ -14,6 +14,7 @@ from regsearch.search.config import SearchConfig
 from regsearch.search.families import ends_of
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.trial import Trial, best_of_each_family
+from regsearch.search.winner import doubt
 
 _EDGE = 0.02
 _SPOILT = -10.0
@@ -35,8 +36,6 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, developm
         Rows of the search.
     """
     has_covariates = development.model.covariates is not None
-    uncertified = sum(trial.duality_gap > config.tolerance for trial in trials)
-    doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
     return [
         *([] if winner.family != "none" else ["the unregularised baseline won: no penalty that was tried does better"]),
         *_edges_of_each_family(trials, winner, config),
@@ -44,7 +43,7 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, developm
         *_useless(winner),
         *([_COVARIATES_ALONE] if has_covariates and winner.n_nonzero == 0 and winner.r2_validation > 0 else []),
         *_silent_features(trials, development),
-        *([doubt] if uncertified else []),
+        *filter(None, [doubt(trials, config.tolerance)]),
         *early_stops(trials, config),
         *_surplus(trials, config),
     ]

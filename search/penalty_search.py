@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
@@ -21,16 +23,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.data.plausibility import Ranges, require_dense, require_unmasked, require_weighable
+from regsearch.data.refusal import short
 from regsearch.data.split import row_numbers
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
-from regsearch.search.config import Rule, SearchConfig
+from regsearch.search.config import Rule, SearchConfig, is_name
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.evaluate import Evaluator, Task
 from regsearch.search.solving.local_engines import is_whole, processes, thread
 from regsearch.search.strengths import maxima_of_targets
 from regsearch.search.trial import Trial
 from regsearch.search.untracked import Tried, place_of_the_winner, search
+from regsearch.search.winner import doubt
 
 _TYPES = (np.float64, np.float32)
 _MIXED = {"of": "max", "points": 5}
@@ -77,7 +81,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     n_jobs : int or None, default=None
         Number of processes that solve; the result is the same with any number.
     tolerance : float, default=1e-6
-        Relative duality gap that every fit must reach.
+        Relative duality gap that every fit must reach. A `ConvergenceWarning` counts the penalties that a fit did not
+        reach it under, and that cannot be chosen therefore.
 
     Attributes
     ----------
@@ -222,6 +227,11 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         return found
 
     def _config(self) -> SearchConfig:
+        if self.tracking is not None and not is_name(self.tracking):
+            raise ConfigError(
+                'tracking: expected None or the name of an experiment, a word or more without / : or " that begins '
+                f"with no dot, found {short(self.tracking)}"
+            )
         asked: dict[str, dict[str, Any]] = {}
         for family in ("ridge", "lasso", "elasticnet"):
             given = getattr(self, family)
@@ -267,6 +277,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
 
     def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
         places = np.array([place_of_the_winner(tried, config) for tried in searched])
+        if doubtful := doubt([one.trial for tried in searched for one in tried], config.tolerance):
+            warnings.warn(f"{doubtful}; raise `tolerance`", ConvergenceWarning, stacklevel=4)
         winners = [tried[place].trial for tried, place in zip(searched, places, strict=True)]
         coef = np.array([[one.coef for one in tried] for tried in searched])
         intercept = np.array([[one.intercept for one in tried] for tried in searched])

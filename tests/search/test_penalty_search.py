@@ -1,6 +1,7 @@
 import multiprocessing
 import subprocess
 import sys
+import warnings
 
 import joblib
 import mlflow
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from packaging.version import parse
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
     GridSearchCV,
@@ -355,6 +357,11 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"n_jobs": 0}, "n_jobs: expected None or a whole number other than 0, found 0; -1 takes all cores"),
         ({"n_jobs": "2"}, "n_jobs: expected None or a whole number other than 0, found '2'"),
         ({"n_jobs": 1.5}, "n_jobs: expected None or a whole number other than 0, found 1.5"),
+        ({"tracking": True}, "tracking: expected None or the name of an experiment, .*, found True"),
+        ({"tracking": ""}, "tracking: expected None or the name of an experiment, .*, found ''"),
+        ({"tracking": "a/b"}, "tracking: expected None or the name of an experiment, .*, found 'a/b'"),
+        ({"tracking": "x\n"}, r"tracking: expected None or the name of an experiment, .*, found 'x\\n'"),
+        ({"tracking": 201 * "x"}, "tracking: expected None or the name of an experiment, .*, found 'xxx"),
         ({"random_state": -1}, "PenaltySearchCV: seed: .*found -1"),
         ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
         ({"cv": [(np.arange(50) < 20, [25, 26])]}, r"cv: split 0: expected a mask of 60 rows, found one of"),
@@ -368,6 +375,21 @@ def test_a_parameter_that_cannot_be_used_is_refused_in_one_line(given, said):
     with pytest.raises((ConfigError, DataError), match=said) as raised:
         only(lasso=[0.1]).set_params(**given).fit(X, y)
     assert "\n" not in str(raised.value)
+
+
+def test_a_tolerance_that_not_every_fit_reaches_is_warned_of():
+    X, y = table()
+    search = only(ridge=[0.1, 1.0, 10.0], lasso=[0.1]).set_params(tolerance=1e-30)
+    with pytest.warns(ConvergenceWarning) as raised:
+        gaps = search.fit(X, np.c_[y, X[:, 0]]).cv_results_
+    missed = sum(np.sum(of_target["duality_gap"] > 1e-30) for of_target in gaps)
+    assert 0 < missed < 8
+    (warning,) = raised
+    says = f"{missed} trial(s) did not reach the duality gap 1e-30 and cannot win; raise `tolerance`"
+    assert str(warning.message) == says
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.set_params(tolerance=1e-10).fit(X, y)
 
 
 def test_numbers_of_numpy_are_numbers():
