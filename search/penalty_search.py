@@ -105,6 +105,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         Weights on all rows under every penalty that was tried, in the order of `cv_results_`.
     intercept_path_ : ndarray of float64, shape (n_penalties,) or (n_targets, n_penalties)
     n_splits_ : int
+        Number of splits that were scored.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
         If the columns have names.
@@ -163,7 +164,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         groups : array-like, shape (n_rows,), optional
             Handed to `cv`.
         sample_weight : array-like, shape (n_rows,), optional
-            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice.
+            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice, and one of weight 0
+            not at all. A split whose validation rows all weigh 0 is left out, with a warning.
 
         Raises
         ------
@@ -186,7 +188,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         Ranges.of(targets.T).require_squares("y")
         config, workers = self._config(), _workers(self.n_jobs)
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
-        splits = list(_checked(self._splits(values, given, groups), rows))
+        splits = _checked(self._splits(values, given, groups), rows)
         if not splits:
             do = "give one or more; an iterator is used up by its first fit, so give a list"
             raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
@@ -413,18 +415,28 @@ def _taken(values: NDArray[np.floating], index: Indices) -> Columnwise:
     return values[first : last + 1] if last - first == len(index) - 1 else _Taken(values, index)
 
 
-def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> Iterable[tuple[Indices, Indices]]:
-    """Yield the rows of each split that count, ascending."""
+def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> list[tuple[Indices, Indices]]:
+    """Return the rows of each split that count, ascending, without the splits whose validation rows all weigh 0."""
     counting = table.counting
+    kept, weightless = [], []
     for number, split in enumerate(splits):
-        train, validation = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
-        train, validation = train[counting[train]], validation[counting[validation]]
+        train, given = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
+        train, validation = train[counting[train]], given[counting[given]]
+        if len(given) and not len(validation):
+            weightless.append(str(number))
+            continue
         if len(train) < 2 or not len(validation):
             raise DataError(
                 f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found "
                 f"{len(train)} and {len(validation)} with a weight; give fewer or larger folds"
             )
-        yield train, validation
+        kept.append((train, validation))
+    if weightless and not kept:
+        raise DataError("cv: expected a split with validation rows of a weight above 0, found none; give other splits")
+    if weightless:
+        left_out = f"all validation rows of split {', '.join(weightless)} weigh 0: left out, as if they were not there"
+        warnings.warn(f"cv: {left_out}", stacklevel=4)
+    return kept
 
 
 def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:

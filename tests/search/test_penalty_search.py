@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from packaging.version import parse
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
@@ -258,6 +259,30 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there_and_of_weight_two_as_
     np.testing.assert_allclose(weighted.coef_path_, repeated.coef_path_, atol=1e-8)
     for name in ("mean_test_score", "split1_test_score"):
         np.testing.assert_allclose(weighted.cv_results_[name], repeated.cv_results_[name], atol=1e-8)
+
+
+def test_a_split_without_a_weighted_validation_row_is_left_out_as_its_rows_are():
+    X, y = table()
+    weights, fold = np.ones(60), np.arange(60) // 12
+    weights[12:24] = weights[36:48] = 0
+    there = weights > 0
+    model = only(lasso=ALPHAS).set_params(cv=PredefinedSplit(fold))
+    with pytest.warns(UserWarning, match="cv: all validation rows of split 1, 3 weigh 0: left out") as warned:
+        weighted = clone(model).fit(X, y, sample_weight=weights)
+    assert len(warned) == 1
+    without = model.set_params(cv=PredefinedSplit(fold[there])).fit(X[there], y[there])
+    assert (weighted.n_splits_, weighted.best_params_) == (3, without.best_params_)
+    np.testing.assert_allclose(weighted.coef_, without.coef_, atol=1e-8)
+    np.testing.assert_allclose(weighted.best_score_, without.best_score_, atol=1e-8)
+    with pytest.raises(DataError, match="cv: expected a split with validation rows of a weight above 0, found none"):
+        model.set_params(cv=[(range(24, 60), range(12, 24))]).fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.filterwarnings("ignore:cv. all validation rows")
+def test_bagging_a_few_rows_fits_where_its_weights_leave_out_a_fold():
+    X, y = table(20, 4)
+    weighing = BaggingRegressor(only(lasso=[0.01]).set_params(cv=10), n_estimators=10, random_state=0).fit(X, y)
+    assert min(one.n_splits_ for one in weighing.estimators_) < 10
 
 
 @pytest.mark.slow
