@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
@@ -98,6 +99,8 @@ def from_frame(
         weights=column(roles.weights),
         folds=column(roles.folds),
     )
+    left_out = tuple(name for name in names if name not in {*features})
+    recordings = tuple(replace(one, left_out=left_out) for one in recordings)
     return recordings[0] if isinstance(target, str) else recordings
 
 
@@ -190,7 +193,8 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
         ):
             do = f"align them, or give {name}.to_numpy()"
             raise _refusal(f"X and {name} with the same index", "two that differ", do)
-    return _recordings(X, {target: y}, **known)[0]
+    (recording,) = _recordings(X, {target: y}, **known)
+    return replace(recording, left_out=(target, *recording.covariate_names))
 
 
 _GAP = 1.5
