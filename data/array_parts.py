@@ -33,6 +33,15 @@ class Arrays(Protocol):
         """Return all values of an array of text or of numbers, as text."""
 
 
+def shape_by_rows(arrays: Arrays, name: str) -> tuple[int, ...]:
+    """Return the shape of an array that has something for each row.
+
+    No recording has a single row, so an array of shape (1, n), as MATLAB and others save a vector, has n of them.
+    """
+    shape = arrays.shape_of(name)
+    return shape[1:] if len(shape) == 2 and shape[0] == 1 else shape
+
+
 @dataclass(frozen=True)
 class Column:
     """An array of one value per row, or one column of an array.
@@ -63,14 +72,14 @@ def column_of(arrays: Arrays, text: str, do: str) -> Column:
     names = arrays.names()
     if text in names or ":" not in text:
         require_present(text, names, "array", do)
-        shape = arrays.shape_of(text)
+        shape = shape_by_rows(arrays, text)
         if len(shape) == 2 and shape[1] > 1:
             known = f"{text}:0 to {text}:{shape[1] - 1}"
             raise refusal(f"one number per row in {short(text)}", f"shape {shape}", f"name one of its columns, {known}")
         return Column(text, None)
     array, _, name = text.rpartition(":")
     require_present(array, names, "array", do)
-    shape = arrays.shape_of(array)
+    shape = shape_by_rows(arrays, array)
     columns = arrays.labels(array + _NAMES).tolist() if array + _NAMES in names else []
     width = shape[1] if len(shape) == 2 else 0
     if name in columns:
@@ -103,7 +112,7 @@ def require_parts(arrays: Arrays, features: str, roles: Roles) -> None:
     taken: dict[Column, str] = {}
     for text in roles.numbers:
         column = _numbers_column(arrays, text, roles)
-        shape = arrays.shape_of(column.array)
+        shape = shape_by_rows(arrays, column.array)
         require_shapes(X, shape if column.place is None else shape[:1], text)
         if column.array == features:
             found = f"{short(text)} among the features {short(features)}"
@@ -116,7 +125,7 @@ def require_parts(arrays: Arrays, features: str, roles: Roles) -> None:
         taken[column] = text
     for text in roles.labels:
         require_present(text, arrays.names(), "array", "name an array of labels, one per row")
-        if (shape := arrays.shape_of(text)) not in ((X[0],), (X[0], 1)):
+        if (shape := shape_by_rows(arrays, text)) not in ((X[0],), (X[0], 1)):
             found = f"shape {short(shape)} beside {X[0]} rows of {short(features)}"
             raise refusal(f"one label of {short(text)} per row", found, "name an array of labels, one per row")
 
@@ -156,7 +165,7 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
 def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:
     """Return the names in the array ``X_names`` beside the features ``X``, or in ``feature_names``; else none."""
     for name in (features + _NAMES, "feature_names"):
-        if name in arrays.names() and arrays.shape_of(name) in ((n_features,), (n_features, 1)):
+        if name in arrays.names() and shape_by_rows(arrays, name) in ((n_features,), (n_features, 1)):
             return tuple(arrays.labels(name).reshape(-1).tolist())
     return ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
@@ -98,6 +99,8 @@ def from_frame(
         weights=column(roles.weights),
         folds=column(roles.folds),
     )
+    left_out = tuple(name for name in names if name not in {*features})
+    recordings = tuple(replace(one, left_out=left_out) for one in recordings)
     return recordings[0] if isinstance(target, str) else recordings
 
 
@@ -152,7 +155,7 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     ----------
     X : array-like, DataFrame, DataArray of xarray or TsdFrame of pynapple, shape (n_rows, n_features)
         The names of columns are kept.  A masked value counts as missing.
-    y : array-like, Series, DataArray or Tsd, shape (n_rows,) or (n_rows, 1)
+    y : array-like, Series, DataArray or Tsd, shape (n_rows,), (n_rows, 1) or (1, n_rows)
         The name of a Series is kept.
     **known
         `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted and never penalised;
@@ -190,7 +193,8 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
         ):
             do = f"align them, or give {name}.to_numpy()"
             raise _refusal(f"X and {name} with the same index", "two that differ", do)
-    return _recordings(X, {target: y}, **known)[0]
+    (recording,) = _recordings(X, {target: y}, **known)
+    return replace(recording, left_out=(target, *recording.covariate_names))
 
 
 _GAP = 1.5
@@ -266,14 +270,15 @@ def as_pandas(values: Any) -> Any:
 
 
 def _column(values: Any) -> Any:
-    """Return a table of one column as that column, and anything else as it is."""
+    """Return a table of one column, or an array of one row or column, as a vector, and anything else as it is."""
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):
         return values.iloc[:, 0] if values.shape[1] == 1 else values
     if isinstance(values, list | tuple):
         values = _array(values, "values")
-    return values[:, 0] if isinstance(values, np.ndarray) and values.shape[1:] == (1,) else values
+    is_vector = isinstance(values, np.ndarray) and values.ndim == 2 and 1 in values.shape
+    return values.reshape(-1) if is_vector else values
 
 
 def _array(values: Any, what: str) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from regsearch.data.array_file import ArrayFile
 from regsearch.data.array_parts import label
+from regsearch.data.blocks import blocks
 from regsearch.data.memory import fits_in_memory, memory_bytes, require_memory
 from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
@@ -141,18 +142,19 @@ class Hdf5Arrays:
         self._require_readable(dataset, name)
         require_memory(dataset.size * max(256, 4 * dataset.dtype.itemsize), f"array {short(name)}")
         at_once = min(4096, max(1, memory_bytes() // 10 // max(1, self.file.id.get_filesize())))  # texts may be shared
-        if len(dataset.shape) > 1 and dataset.size != dataset.shape[0]:
+        is_row = len(dataset.shape) == 2 and dataset.shape[0] == 1
+        if len(dataset.shape) > 1 and not is_row and dataset.size != dataset.shape[0]:
             raise refusal(f"one label of {short(name)} per row", f"shape {dataset.shape}", "save one text per row")
         texts: list[str] = []
         size = 0
         written = dataset.asstr("utf-8")  # a text of ASCII is the same in UTF-8, which many write into such arrays
-        for start in range(0, dataset.shape[0], at_once):
+        for part in blocks(dataset.size, at_once):
             try:
-                texts += written[start : start + at_once].reshape(-1).tolist()
+                texts += written[(0, part) if is_row else part].reshape(-1).tolist()
             except UnicodeDecodeError as error:
                 found = f"the byte 0x{error.object[error.start]:02x} in {short(name)}"
                 raise refusal("text in UTF-8", found, "save the texts as UTF-8") from None
-            size += sum(map(len, texts[start:]))
+            size += sum(map(len, texts[part.start :]))
             require_memory(8 * size, f"array {short(name)}")
         return np.array(texts, dtype=np.str_)
 
@@ -242,7 +244,7 @@ class Hdf5Source(ArrayFile[Held]):
 
 
 class Hdf5File(Hdf5Source[Hdf5Arrays]):
-    """An HDF5 file with the features, shape (n_rows, n_features), and the target, (n_rows,) or (n_rows, 1)."""
+    """An HDF5 file with the features, shape (n_rows, n_features), and the target, a vector, a row or a column."""
 
     def _found_in(self, file: h5py.File) -> Hdf5Arrays:
         return Hdf5Arrays.of(file).with_links()

@@ -19,7 +19,7 @@ from regsearch.data.regular_file import open_regular
 
 
 class NpzArchive(ArrayFile["_Opened"]):
-    """A `.npz` archive with the features, shape (n_rows, n_features), and the target, (n_rows,) or (n_rows, 1)."""
+    """A `.npz` archive with the features, shape (n_rows, n_features), and the target, a vector, a row or a column."""
 
     @contextmanager
     def _opened(self) -> Iterator[_Opened]:

@@ -17,7 +17,7 @@ from regsearch.data.annotations import NOTHING, Annotations
 from regsearch.data.blocks import Matrix, row_blocks
 from regsearch.data.plausibility import Ranges
 from regsearch.data.refusal import choice_where_it_lies, excluding, some, them
-from regsearch.data.roles import chosen
+from regsearch.data.roles import chosen, matching
 from regsearch.data.row_sums import row_sums
 from regsearch.data.standard_error import redraws
 from regsearch.errors import DataError
@@ -57,6 +57,8 @@ class Recording:
         What is known of each row beside: its group, weight, covariates and fold.
     covariate_names : tuple of str
         One name per covariate, or empty if they have none.
+    left_out : tuple of str, or None
+        Names of what the source holds beside the features; ``None`` if unknown, as of a file.
     """
 
     X: Matrix
@@ -70,6 +72,7 @@ class Recording:
     row_sums: NDArray[np.uint64] | None = None
     annotations: Annotations = NOTHING
     covariate_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] | None = None
 
     @classmethod
     def checked(
@@ -160,16 +163,16 @@ class Recording:
         wanted : sequence of str
             Names or patterns of features; all if empty.
         exclude : sequence of str
-            Names or patterns of columns that are no features, whether the recording has them or not.
+            Names or patterns of columns that are no features.
 
         Raises
         ------
         DataError
-            If a name matches no feature, or no feature is left.
+            If a name matches no feature, or nothing that is known to be left out, or no feature is left.
         """
-        names = self.feature_names
+        names, left_out = self.feature_names, exclude if self.left_out is None else self.left_out
         try:
-            return tuple(chosen(names, wanted, exclude, known=(*names, *exclude))) if names else ()
+            return tuple(chosen(names, wanted, exclude, known=(*names, *left_out))) if names else ()
         except DataError as error:
             raise DataError(f"{self.source}: {error}") from None
 
@@ -179,14 +182,16 @@ class Recording:
         Parameters
         ----------
         wanted, exclude : sequence of str
-            Arguments of `features_among`.
+            Names or patterns of features, as `features_among` takes them, and of columns that are none, whether the
+            recording has them or not: a search of one target of several excludes the others.
 
         Raises
         ------
         DataError
             If a name matches no feature, no feature is left, or the values lie in a file.
         """
-        names, left = self.feature_names, self.features_among(wanted, exclude)
+        names = self.feature_names
+        left = self.features_among(wanted, matching(exclude, names))
         if left == names:
             return self
         if not isinstance(self.X, np.ndarray):
@@ -205,7 +210,9 @@ class Recording:
             annotations=self.annotations,
             covariate_names=self.covariate_names,
         )
-        return replace(made, notes=tuple(dict.fromkeys((*self.notes, *made.notes))))
+        dropped = tuple(name for name in names if name not in {*left})
+        left_out = None if self.left_out is None else (*self.left_out, *dropped)
+        return replace(made, notes=tuple(dict.fromkeys((*self.notes, *made.notes))), left_out=left_out)
 
 
 class Known(TypedDict, total=False):

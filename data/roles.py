@@ -108,13 +108,10 @@ class Roles:
         """
         known = [*names, *(name.rpartition("/")[2] for name in names)]
 
-        def there(patterns: Sequence[str]) -> tuple[str, ...]:
-            return tuple(pattern for pattern in patterns if any(_matches(name, pattern) for name in known))
-
         return Roles(
             (self.target,),
-            self.features if isinstance(self.features, str) else there(self.patterns) or None,
-            there(self.exclude),
+            self.features if isinstance(self.features, str) else matching(self.patterns, known) or None,
+            matching(self.exclude, known),
             self.covariates if "covariate" in found else (),
             self.groups if "groups" in found else None,
             self.weights if "weights" in found else None,
@@ -176,6 +173,11 @@ def chosen(
         others = ", ".join(map(short, (known or names)[:3]))
         raise refusal("features beside the target", f"no column but {others}", "add a column per feature")
     return left
+
+
+def matching(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some names or patterns that match a name."""
+    return tuple(pattern for pattern in patterns if any(_matches(name, pattern) for name in names))
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from regsearch.data.refusal import refusal
 from regsearch.errors import DataError
 
 Block = tuple[int, int]
@@ -194,6 +195,24 @@ def rows_of(blocks: Iterable[Block]) -> Index:
 
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
+
+
+def row_numbers(given: NDArray[np.generic]) -> Index:
+    """Return the rows that a mask or an array of row numbers names, ascending.
+
+    Raises
+    ------
+    DataError
+        If it is neither, or names a row twice.
+    """
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "biu"):
+        found = f"an array of type {given.dtype} and shape {given.shape}"
+        raise refusal("a mask or numbers of rows", found, "give a value for each row, or whole numbers")
+    rows = np.flatnonzero(given) if given.dtype == bool else np.sort(given.astype(np.intp))
+    twice = rows[1:][np.diff(rows) == 0]
+    if twice.size:
+        raise refusal("each row once", f"row {twice[0]} again", "give a weight instead")
+    return rows
 
 
 def as_blocks(rows: Index) -> tuple[Block, ...]:

@@ -75,7 +75,7 @@ class ZarrArray:
 
 @dataclass(frozen=True)
 class ZarrGroup:
-    """A Zarr group of format 2 or 3 with the features, (n_rows, n_features), and the target, (n_rows,) or (n_rows, 1).
+    """A Zarr group of format 2 or 3 with the features, (n_rows, n_features), and the target, a vector, row or column.
 
     Parameters
     ----------

@@ -508,7 +508,7 @@ class SearchConfig(Section):
     def from_values(cls, values: Mapping[str, Any], source: str) -> Self:
         """Check the keys and values of a configuration; `source` names them in the message of a `ConfigError`."""
         try:
-            return cls.model_validate(_plain(values))
+            return cls.model_validate(plain(values))
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
 
@@ -535,6 +535,11 @@ def _require_names(recording: Recording, chosen: Sequence[str]) -> None:
     if chosen and not recording.feature_names:
         do = "give a DataFrame, or leave data.features and data.exclude out"
         raise DataError(f"data: expected columns with names, to choose {chosen[0]!r}, found none; {do}")
+
+
+def is_name(value: object) -> bool:
+    """Return whether a value can be the name of an experiment and a model."""
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and re.fullmatch(_NAME, value) is not None
 
 
 def preset(name: str) -> str:
@@ -573,12 +578,12 @@ def _kept(families: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any
     return {family: one for family, one in settings.items() if family in families}
 
 
-def _plain(value: Any, *, is_split: bool = False) -> Any:
+def plain(value: Any, *, is_split: bool = False) -> Any:
     """Return values with numbers and lists of Python instead of NumPy's; rows of a split may be masks and stay."""
     if isinstance(value, Mapping):
-        return {key: _plain(one, is_split=is_split or key == "split") for key, one in value.items()}
+        return {key: plain(one, is_split=is_split or key == "split") for key, one in value.items()}
     if isinstance(value, list | tuple | range):
-        return [_plain(one, is_split=is_split) for one in value]
+        return [plain(one, is_split=is_split) for one in value]
     if hasattr(value, "tolist") and not (is_split and getattr(value, "ndim", 0) > 0):
         return value.tolist()
     return value

@@ -380,6 +380,8 @@ def _named(recorded: Recorded, wanted: SplitConfig) -> Index:
         for rows in (wanted.train, wanted.validation)
         if isinstance(rows, tuple) or (isinstance(rows, GroupsConfig) and rows.names)
     ]
+    folds = wanted.validation.given if isinstance(wanted.validation, GivenConfig) else ()
+    named += [_rows(recorded, rows) for fold in folds for rows in (fold.train, fold.validation)]
     return np.concatenate([_NOTHING, *named])
 
 
@@ -408,7 +410,7 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = rows.apart([(_rows(rows, fold.train), _rows(rows, fold.validation)) for fold in validation.given])
+        folds = rows.apart(_given(validation, rest, left, test))
         said = f"{len(folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
         folds = rows.folds_as_supplied()
@@ -419,6 +421,28 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         said = _folds_in_words(validation, len(folds), rows)
     shown = {"train": left, "validation": said, "test": test}
     return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
+
+
+def _given(wanted: GivenConfig, rest: Recorded, left: Index, test: Index) -> Folds:
+    """Return folds as given, without the rows that cannot be used; `rest` are the rows beside the test rows.
+
+    Raises
+    ------
+    DataError
+        If a fold has rows that test, or that are not among the rows to train on, `left`.
+    """
+    beyond = np.setdiff1d(rest.rows, left)
+    folds = [(rows_of(ranges(fold.train)), rows_of(ranges(fold.validation))) for fold in wanted.given]
+    for number, fold in enumerate(folds):
+        for part, rows in zip(("train", "validation"), fold, strict=True):
+            for others, where in ((test, "among the test rows"), (beyond, "beside the split's train rows")):
+                wrong = rows[np.isin(rows, others)]
+                if wrong.size:
+                    raise DataError(
+                        f"split: fold {number}: expected {part} rows among the rows to train on, found row {wrong[0]} "
+                        f"{where}; leave it out of the fold, or change train or test"
+                    )
+    return [(train[np.isin(train, left)], part[np.isin(part, left)]) for train, part in folds]
 
 
 def _compared(recorded: Recorded, wanted: SplitConfig, rest: Recorded) -> Index:

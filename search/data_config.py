@@ -19,7 +19,7 @@ from pydantic import (
 
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
-from regsearch.data.split import as_blocks
+from regsearch.data.split import as_blocks, row_numbers
 from regsearch.search.families import Section
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
@@ -49,15 +49,11 @@ def _as_ranges(value: Any) -> Any:
     """Return a boolean mask or an array of row numbers as ranges of rows; leave anything else."""
     if not hasattr(value, "__array__"):
         return value
-    rows = np.asarray(value)
-    if rows.ndim != 1 or rows.dtype.kind not in "biu":
-        raise ValueError(
-            f"expected a mask or numbers of rows, found an array of type {rows.dtype} and shape {rows.shape}"
-        )
-    blocks = as_blocks(np.flatnonzero(rows) if rows.dtype == bool else np.unique(rows.astype(np.intp)))
+    given = np.asarray(value)
+    blocks = as_blocks(row_numbers(given))
     if not blocks:
         raise ValueError("expected some rows, found an array that names none")
-    return Masked.of(blocks, len(rows)) if rows.dtype == bool else blocks
+    return Masked.of(blocks, len(given)) if given.dtype == bool else blocks
 
 
 def _is_several(value: Any) -> bool:

@@ -432,8 +432,7 @@ class _Begun:
     ) -> SearchResult:
         """Promote the winner if that is wanted, tell the story, and return what came of it."""
         run, config, chosen = search.run, search.config, search.choice
-        has_covariates = search.development.model.covariates is not None
-        found = notes(chosen.trials, chosen.winner, chosen.absolute, has_covariates=has_covariates)
+        found = notes(chosen.trials, chosen.winner, chosen.absolute, search.development)
         said = [*search.development.notes, *found]
         promotion = None
         if promote:
@@ -492,13 +491,14 @@ class _Recorder:
         logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
-        live = LiveRun(self._run, self._description, [record_of(key, self._left[key]) for key in sorted(logged)])
+        done = [record_of(key, self._left[key]) for key in sorted(logged)]
+        live = LiveRun(self._run, self._description, done)
 
         def log(proposal: Proposal, outcome: Solved | Failure) -> None:
             if record := self._log(proposal, outcome):
                 live.count(record)
 
-        with self._shown.trials(most, settled):
+        with self._shown.trials(most, settled, done):
             drive(studies, submit, log, logged, meanwhile, live.show)
             live.show(at_once=True)
             self._shown.complete()

@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from regsearch.data import Development, Rows
+from regsearch.data.blocks import column_blocks
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import ends_of
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.trial import Trial, best_of_each_family
+from regsearch.search.winner import doubt
 
 _EDGE = 0.02
 _SPOILT = -10.0
+_HARDLY = 0.1
+"""Share of a column's deviation in the validation rows below which it hardly varies in the training rows."""
 _COVARIATES_ALONE = "the covariates alone predict the target: the winner gives no feature a weight"
 
 
-def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, *, has_covariates: bool = False) -> list[str]:
+def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, development: Development) -> list[str]:
     """Return everything that a person should know of a finished search, one sentence each.
 
     Parameters
@@ -24,19 +32,18 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, *, has_c
     winner : Trial
     config : SearchConfig
         With absolute strengths; see `search.strengths`.
-    has_covariates : bool
-        Whether columns were fitted beside the features without a penalty.
+    development : Development
+        Rows of the search.
     """
-    uncertified = sum(trial.duality_gap > config.tolerance for trial in trials)
-    doubt = f"{uncertified} trial(s) did not reach the duality gap {config.tolerance:g} and cannot win"
+    has_covariates = development.model.covariates is not None
     return [
         *([] if winner.family != "none" else ["the unregularised baseline won: no penalty that was tried does better"]),
         *_edges_of_each_family(trials, winner, config),
         *_all_zero(trials),
         *_useless(winner),
         *([_COVARIATES_ALONE] if has_covariates and winner.n_nonzero == 0 and winner.r2_validation > 0 else []),
-        *_silent_features(trials),
-        *([doubt] if uncertified else []),
+        *_silent_features(trials, development),
+        *filter(None, [doubt(trials, config.tolerance)]),
         *early_stops(trials, config),
         *_surplus(trials, config),
     ]
@@ -103,21 +110,37 @@ def _useless(winner: Trial) -> list[str]:
     return [] if r2 > 0 else [f"the winner's validation R² is {r2:.3g}: no better than always predicting the mean"]
 
 
-def _silent_features(trials: Sequence[Trial]) -> list[str]:
-    """Return what the unregularised baseline shows of features that do not, or hardly, vary in the training rows."""
-    found = []
-    for trial in trials:
-        if trial.family != "none" or not trial.n_nonzero:
-            continue
-        n_features = round(trial.n_nonzero / (1 - trial.sparsity))
-        if silent := n_features - trial.n_nonzero:
-            found.append(f"{silent:,} of {n_features:,} features do not vary in the training rows and have no weight")
-        if trial.r2_validation < _SPOILT:
+def _silent_features(trials: Sequence[Trial], development: Development) -> list[str]:
+    """Return which features do not, or hardly, vary in the training rows, if the unregularised baseline shows it.
+
+    The columns are read again only if the baseline left one out, or failed on the validation rows.
+    """
+    baseline = next((trial for trial in trials if trial.family == "none"), None)
+    if baseline is None:
+        return []
+    found, n_features = [], development.n_features
+    if baseline.n_nonzero < n_features and (silent := np.sum(_deviations(development.model) == 0)):
+        found.append(f"{silent:,} of {n_features:,} features do not vary in the training rows and have no weight")
+    if baseline.r2_validation < _SPOILT and development.preparation.scale != "none":
+        hardly = np.zeros(n_features, dtype=bool)
+        for fold in development.folds:
+            train, validation = _deviations(fold.train), _deviations(fold.validation)
+            hardly |= (train > 0) & (train < _HARDLY * validation)
+        if hardly.any():
             found.append(
-                f"the unregularised validation R² is {trial.r2_validation:.3g}: features that hardly vary in the "
-                "training rows are scaled up, and spoil least squares and ridge where they do vary; an L1 penalty "
-                "leaves them out"
+                f"the unregularised validation R² is {baseline.r2_validation:.3g}: {hardly.sum():,} of {n_features:,} "
+                "features hardly vary in the training rows; they are scaled up, and spoil least squares and ridge "
+                "where they do vary; an L1 penalty leaves them out"
             )
+    return found
+
+
+def _deviations(rows: Rows) -> NDArray[np.float64]:
+    """Return the standard deviation of each column; of one that does not vary, exactly 0."""
+    found = np.empty(rows.X.shape[1])
+    for columns in column_blocks(rows.X):
+        values = rows.X[slice(0, len(rows.y)), columns]
+        found[columns] = np.where(np.ptp(values, axis=0) == 0, 0.0, values.std(axis=0, dtype=np.float64))
     return found
 
 

@@ -31,7 +31,7 @@ from regsearch.search.chance.statistic import (
     rows_of,
 )
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import SearchConfig, plain
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -135,7 +135,7 @@ def null_distribution(
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
-        tested = _opened(search, sealed, settings) if test else None
+        tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
 
 
@@ -174,6 +174,8 @@ def compare(
         tested,
     )
     scores = _Scores(run, path_of(kind, is_test=is_test), targets.names, _keys(task, rows, targets.values))
+    if is_test:  # nothing refuses to score them any more
+        _note_use(search, kind)
     scores.complete(task, targets.values, engine, held, shown)
     found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
     if concluded(search, is_test=is_test) != found:
@@ -236,11 +238,12 @@ def _settings(
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f"--kind {kind}: expected shift, session, impostor or permutation")
     try:
-        settings = NullConfig.model_validate(values)
+        settings = NullConfig.model_validate(plain(values))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = f"--{problem['loc'][0]}: " if problem["loc"] else ""
-        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}") from error
+        found = "" if problem["type"] == "value_error" else f", found {problem['input']!r}"
+        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}{found}") from error
     try:
         settings.require_usable(is_independent=config.data.preparation.independent)
     except ValueError as error:
@@ -248,20 +251,24 @@ def _settings(
     return settings
 
 
-def _opened(search: Search, sealed: SealedTest, settings: NullConfig) -> Rows:
-    """Return the test rows, once it is noted that they are used for this winner and kind of null targets, too."""
-    store, key, known = search.run.store, test_key(search.development), known_as(search)
+def _opened(search: Search, sealed: SealedTest) -> Rows:
+    """Return the test rows, which must have been opened for this winner."""
+    key = test_key(search.development)
     if not key:
         raise ConfigError(f"--test: search {search.run.search_id} has no test rows; leave the option out")
-    kind = settings.kind_for(is_independent=search.development.preparation.independent)
-    with registry.alone(store):
-        if known not in openings.opened(store, key):
-            raise ConfigError(
-                f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
-                f"`regsearch promote {search.run.search_id}` opens them"
-            )
-        openings.note_opening(search.run, search.config.name, key, f"{known}/null/{kind}")
+    if known_as(search) not in openings.opened(search.run.store, key):
+        raise ConfigError(
+            f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
+            f"`regsearch promote {search.run.search_id}` opens them"
+        )
     return sealed.open()
+
+
+def _note_use(search: Search, kind: Kind) -> None:
+    """Note that the test rows are used for this winner and this kind of null targets, too."""
+    key = test_key(search.development)
+    with registry.alone(search.run.store):
+        openings.note_opening(search.run, search.config.name, key, f"{known_as(search)}/null/{kind}")
 
 
 def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> Targets:
@@ -328,11 +335,12 @@ class _Scores:
     def complete(self, task: NullTask, targets: Vector, engine: Engine, held: Held, shown: Progress) -> None:
         """Have those scored that are missing, and write the scores now and then, and at the end however it comes."""
         missing = [place for place, key in enumerate(self.keys) if key not in self._known]
+        scored = [self._known[key] for key in self.keys if key in self._known]
         if not missing:
             return
         parts = (missing[part] for part in blocks(len(missing), _TOGETHER))
         pending: dict[Future[list[float]], list[int]] = {}
-        with ExitStack() as ending, shown.targets(len(self.keys), len(self.keys) - len(missing)):
+        with ExitStack() as ending, shown.targets(len(self.keys), scored):
             submit = ending.enter_context(engine(task))
             ending.callback(self._write, held)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
@@ -21,15 +23,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
 from regsearch.data.plausibility import Ranges, require_dense, require_unmasked, require_weighable
+from regsearch.data.refusal import short
+from regsearch.data.split import row_numbers
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
-from regsearch.search.config import Rule, SearchConfig
+from regsearch.search.config import Rule, SearchConfig, is_name
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.evaluate import Evaluator, Task
-from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.solving.local_engines import is_whole, processes, thread
 from regsearch.search.strengths import maxima_of_targets
 from regsearch.search.trial import Trial
 from regsearch.search.untracked import Tried, place_of_the_winner, search
+from regsearch.search.winner import doubt
 
 _TYPES = (np.float64, np.float32)
 _MIXED = {"of": "max", "points": 5}
@@ -76,7 +81,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     n_jobs : int or None, default=None
         Number of processes that solve; the result is the same with any number.
     tolerance : float, default=1e-6
-        Relative duality gap that every fit must reach.
+        Relative duality gap that every fit must reach. A `ConvergenceWarning` counts the penalties that a fit did not
+        reach it under, and that cannot be chosen therefore.
 
     Attributes
     ----------
@@ -99,6 +105,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         Weights on all rows under every penalty that was tried, in the order of `cv_results_`.
     intercept_path_ : ndarray of float64, shape (n_penalties,) or (n_targets, n_penalties)
     n_splits_ : int
+        Number of splits that were scored.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
         If the columns have names.
@@ -157,7 +164,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         groups : array-like, shape (n_rows,), optional
             Handed to `cv`.
         sample_weight : array-like, shape (n_rows,), optional
-            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice.
+            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice, and one of weight 0
+            not at all. A split whose validation rows all weigh 0 is left out, with a warning.
 
         Raises
         ------
@@ -178,9 +186,9 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
         Ranges.of(values).require_squares("X")
         Ranges.of(targets.T).require_squares("y")
-        config = self._config()
+        config, workers = self._config(), _workers(self.n_jobs)
         rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
-        splits = list(_checked(self._splits(values, given, groups), rows))
+        splits = _checked(self._splits(values, given, groups), rows)
         if not splits:
             do = "give one or more; an iterator is used up by its first fit, so give a list"
             raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
@@ -190,11 +198,11 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counter:
             counts = [counter(target) for target in targets]
             if self.tracking is None:
-                searched = _untracked(config, developments, effective_n_jobs(self.n_jobs), counts)
+                searched = _untracked(config, developments, workers, counts)
             else:
                 names = _target_names(y, len(targets), is_single=given.ndim == 1)
                 named = list(zip(names, targets, strict=True))
-                searched = self._tracked(config, rows, named, splits, counts)
+                searched = self._tracked(config, rows, named, splits, counts=counts, workers=workers)
         self.n_splits_ = len(splits)
         self._keep(searched, config, is_single=given.ndim == 1)
         return self
@@ -221,6 +229,11 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         return found
 
     def _config(self) -> SearchConfig:
+        if self.tracking is not None and not is_name(self.tracking):
+            raise ConfigError(
+                'tracking: expected None or the name of an experiment, a word or more without / : or " that begins '
+                f"with no dot, found {short(self.tracking)}"
+            )
         asked: dict[str, dict[str, Any]] = {}
         for family in ("ridge", "lasso", "elasticnet"):
             given = getattr(self, family)
@@ -251,12 +264,13 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         rows: _Table,
         targets: Sequence[tuple[str, NDArray[np.float64]]],
         splits: Sequence[tuple[Indices, Indices]],
+        *,
         counts: Sequence[Count],
+        workers: int,
     ) -> list[list[Tried]]:
         from regsearch.search import tracked  # MLflow
 
-        features, workers = getattr(self, "feature_names_in_", ()), effective_n_jobs(self.n_jobs)
-        searched = []
+        features, searched = getattr(self, "feature_names_in_", ()), []
         for (name, y), count in zip(targets, counts, strict=True):
             recording = tracked.recording(rows.X, y, rows.weights, splits, feature_names=features, target=name or "y")
             named = config.updated(name=config.name_for(name) if name else None)
@@ -265,6 +279,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
 
     def _keep(self, searched: Sequence[list[Tried]], config: SearchConfig, *, is_single: bool) -> None:
         places = np.array([place_of_the_winner(tried, config) for tried in searched])
+        if doubtful := doubt([one.trial for tried in searched for one in tried], config.tolerance):
+            warnings.warn(f"{doubtful}; raise `tolerance`", ConvergenceWarning, stacklevel=4)
         winners = [tried[place].trial for tried, place in zip(searched, places, strict=True)]
         coef = np.array([[one.coef for one in tried] for tried in searched])
         intercept = np.array([[one.intercept for one in tried] for tried in searched])
@@ -281,6 +297,13 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         }
         for name, of_targets in kept.items():
             setattr(self, name, of_targets[0] if is_single else of_targets)
+
+
+def _workers(n_jobs: int | None) -> int:
+    """Return the number of processes that joblib would start."""
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
+        raise ConfigError(f"n_jobs: expected None or a whole number other than 0, found {n_jobs!r}; -1 takes all cores")
+    return int(effective_n_jobs(n_jobs))
 
 
 def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:
@@ -392,18 +415,28 @@ def _taken(values: NDArray[np.floating], index: Indices) -> Columnwise:
     return values[first : last + 1] if last - first == len(index) - 1 else _Taken(values, index)
 
 
-def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> Iterable[tuple[Indices, Indices]]:
-    """Yield the rows of each split that count, ascending."""
+def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> list[tuple[Indices, Indices]]:
+    """Return the rows of each split that count, ascending, without the splits whose validation rows all weigh 0."""
     counting = table.counting
+    kept, weightless = [], []
     for number, split in enumerate(splits):
-        train, validation = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
-        train, validation = train[counting[train]], validation[counting[validation]]
+        train, given = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
+        train, validation = train[counting[train]], given[counting[given]]
+        if len(given) and not len(validation):
+            weightless.append(str(number))
+            continue
         if len(train) < 2 or not len(validation):
             raise DataError(
                 f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found "
                 f"{len(train)} and {len(validation)} with a weight; give fewer or larger folds"
             )
-        yield train, validation
+        kept.append((train, validation))
+    if weightless and not kept:
+        raise DataError("cv: expected a split with validation rows of a weight above 0, found none; give other splits")
+    if weightless:
+        left_out = f"all validation rows of split {', '.join(weightless)} weigh 0: left out, as if they were not there"
+        warnings.warn(f"cv: {left_out}", stacklevel=4)
+    return kept
 
 
 def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
@@ -412,12 +445,12 @@ def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
         raise DataError(
             f"{where}: expected a mask of {n_rows} rows, found one of shape {given.shape}; give a value for each row"
         )
-    index = np.flatnonzero(given) if given.dtype == bool else np.sort(given.astype(np.intp))
+    try:
+        index = row_numbers(given)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
     if len(index) and (index[0] < 0 or index[-1] >= n_rows):
         raise DataError(f"{where}: expected rows from 0 to {n_rows - 1}, found {index[0]} to {index[-1]}")
-    twice = index[1:][np.diff(index) == 0]
-    if len(twice):
-        raise DataError(f"{where}: expected each row once, found row {twice[0]} again; give a weight instead")
     return index
 
 

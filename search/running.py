@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import MORE_MEMORY, ConfigError, EngineLostError, HeldError, SearchBusyError, SearchStoppedError
 from regsearch.search.output.progress import Progress
-from regsearch.search.solving.local_engines import processes, thread
+from regsearch.search.solving.local_engines import is_whole, processes, thread
 from regsearch.search.solving.workload import Engine
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Held
@@ -30,18 +30,23 @@ def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManage
     Raises
     ------
     ConfigError
-        If both are given, the address cannot be used, or Dask is not installed.
+        If `workers` is no whole number of 1 or more, both are given, the address is malformed, or Dask is missing.
     """
+    if workers is not None and not (is_whole(workers) and workers > 0):
+        raise ConfigError(
+            f"workers: expected a whole number of 1 or more, found {workers!r}; leave it out for one thread"
+        )
     if cluster is None:
-        return nullcontext(thread if workers in (None, 1) else processes(workers))
+        return nullcontext(thread if workers in (None, 1) else processes(int(workers)))
     if workers is not None:
         raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
     try:
-        from regsearch.search.solving.dask_engine import connect
+        from regsearch.search.solving.dask_engine import connect, require_address
     except ImportError as error:
         raise ConfigError(
             f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
         ) from error
+    require_address(cluster)
     return connect(cluster)
 
 

@@ -64,6 +64,12 @@ def winner(trials: Iterable[Trial], tolerance: float, rule: Rule = "best", losse
     return min(best, key=_most_regularised_first)
 
 
+def doubt(trials: Sequence[Trial], tolerance: float) -> str:
+    """Return how many trials cannot win because a fit did not reach the tolerance; empty if all can."""
+    uncertified = sum(trial.duality_gap > tolerance for trial in trials)
+    return f"{uncertified} trial(s) did not reach the duality gap {tolerance:g} and cannot win" if uncertified else ""
+
+
 def _sparse(trials: list[Trial], most: int) -> list[Trial]:
     """Return the trials with at most `most` weights that are not zero."""
     sparse = [trial for trial in trials if trial.n_nonzero <= most]

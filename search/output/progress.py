@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -14,6 +14,11 @@ from regsearch.data.standard_error import redraws, say
 from regsearch.tracking.runs import TrialRecord
 
 _EVERY_SECONDS = 5.0
+
+_Scored = tuple[float, str]
+"""A score, and the name of what has it."""
+
+_NO_SCORE: _Scored = (float("-inf"), "")
 
 
 class Progress:
@@ -31,26 +36,36 @@ class Progress:
         """Say what happens next."""
 
     @contextmanager
-    def trials(self, total: int, already: int) -> Iterator[None]:
+    def trials(self, total: int, already: int, done: Sequence[TrialRecord] = ()) -> Iterator[None]:
         """Count trials inside the context.
 
         Parameters
         ----------
         total, already : int
-            Trials wanted in all, or at most, and trials that were there before.
+            Trials wanted in all, or at most, and trials that need not be made any more.
+        done : sequence of TrialRecord
+            Trials that were there before.
         """
-        with self._counting(total, already, "trial"):
+        with self._counting(total, already, "trial", [_scored(record) for record in done]):
             yield
 
     @contextmanager
-    def targets(self, total: int, already: int) -> Iterator[None]:
-        """Count the targets of a null distribution inside the context; see `trials`."""
-        with self._counting(total, already, "target"):
+    def targets(self, total: int, scores: Sequence[float]) -> Iterator[None]:
+        """Count the targets of a null distribution inside the context.
+
+        Parameters
+        ----------
+        total : int
+            Targets wanted in all.
+        scores : sequence of float
+            Those of the targets that were scored before.
+        """
+        with self._counting(total, len(scores), "target", [(score, "") for score in scores]):
             yield
 
     @contextmanager
-    def _counting(self, total: int, already: int, unit: str) -> Iterator[None]:
-        self._begin(total, already, unit)
+    def _counting(self, total: int, already: int, unit: str, done: Sequence[_Scored]) -> Iterator[None]:
+        self._begin(total, already, unit, max(done, default=_NO_SCORE))
         try:
             yield
         finally:
@@ -65,7 +80,7 @@ class Progress:
     def complete(self) -> None:
         """Note that no more trials will come, even where families stopped early."""
 
-    def _begin(self, total: int, already: int, unit: str) -> None: ...
+    def _begin(self, total: int, already: int, unit: str, best: _Scored) -> None: ...
 
     def _end(self) -> None: ...
 
@@ -76,7 +91,7 @@ class _Shown(Progress):
     def say(self, line: str) -> None:
         say(line)
 
-    def _begin(self, total: int, already: int, unit: str) -> None:
+    def _begin(self, total: int, already: int, unit: str, best: _Scored) -> None:  # noqa: ARG002
         self._total, self._done, self._unit = total, already, unit
 
     def score(self, score: float) -> None:  # noqa: ARG002
@@ -114,14 +129,14 @@ class Bar(_Shown):
 
     def __init__(self, every: float = _EVERY_SECONDS) -> None:
         self._every = every
-        self._best = (float("-inf"), "")
+        self._best = _NO_SCORE
         self._shown = ""
         self._unsaid = False
 
-    def _begin(self, total: int, already: int, unit: str) -> None:
-        super()._begin(total, already, unit)
+    def _begin(self, total: int, already: int, unit: str, best: _Scored) -> None:
+        super()._begin(total, already, unit, best)
         self._already = already
-        self._best = (float("-inf"), "")
+        self._best = best
         self._bar: tqdm[NoReturn] = tqdm(total=total, initial=already, unit=unit, disable=not redraws())
         self._started = self._said = time.monotonic()
 
@@ -133,7 +148,7 @@ class Bar(_Shown):
     def count(self, record: TrialRecord) -> None:
         """Advance the bar, or say a line if the last one was long enough ago."""
         super().count(record)
-        self._best = max(self._best, (record.metrics["r2_validation"], record.name))
+        self._best = max(self._best, _scored(record))
         self._advance("best validation R² {:.4f}, {}".format(*self._best))
 
     def score(self, score: float) -> None:
@@ -163,6 +178,10 @@ class Bar(_Shown):
         self._unsaid = False
         seconds = self._said - self._started
         self.say(f"{self._done} of {self._total} {self._unit}s after {seconds:.0f} s, {self._shown}")
+
+
+def _scored(record: TrialRecord) -> _Scored:
+    return record.metrics["r2_validation"], record.name
 
 
 def progress_of(shown: bool | Progress) -> Progress:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster
+from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
 
 from regsearch.errors import ConfigError, EngineLostError
@@ -24,10 +25,28 @@ from regsearch.tracking.errors import reason
 from regsearch.tracking.quiet_mlflow import quiet
 
 _ANSWER_SECONDS = 10
-
+_SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 
 _LOUD = ("distributed", "distributed.client", "tornado.application")
 """Loggers that print tracebacks when a connection is lost, which one line says."""
+
+
+def require_address(address: str) -> None:
+    """Raise `ConfigError` unless an address is one of a scheduler, or ``local:4``; nothing is connected to."""
+    if isinstance(address, str) and address.startswith("local:"):
+        if not re.fullmatch(r"local:[1-9]\d*", address):
+            raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
+        return
+    try:
+        scheme, place = parse_address(address)
+        host, port = parse_host_port(place)
+    except (ValueError, TypeError):
+        scheme, host, port = "", "", 0
+    if scheme not in _SCHEMES or not host or not 0 < port < 2**16:
+        raise ConfigError(
+            f"--cluster {address}: expected the address that `dask scheduler` prints, such as tcp://scheduler:8786, or "
+            "local:4 for four processes of this machine; give the host and the port"
+        )
 
 
 @contextmanager
@@ -37,13 +56,13 @@ def connect(address: str) -> Iterator[Engine]:
     Parameters
     ----------
     address : str
-        Address of a scheduler, such as ``tcp://scheduler:8786``, or ``local:4`` for a cluster of four processes on
-        this machine, which ends with the context.
+        One that `require_address` takes: that of a scheduler, or ``local:4`` for a cluster of four processes on this
+        machine, which ends with the context.
 
     Raises
     ------
     ConfigError
-        If the address is malformed, no scheduler answers, it has no worker, or a worker has another regsearch.
+        If no scheduler answers, it has no worker, or a worker has another regsearch.
     EngineLostError
         If the scheduler, or every worker that had the rows, is lost inside the context.
     """
@@ -64,8 +83,6 @@ def connect(address: str) -> Iterator[Engine]:
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
     if address.startswith("local:"):
-        if not re.fullmatch(r"local:[1-9]\d*", address):
-            raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
         with without_main():
             processes = LocalCluster(
                 n_workers=int(address.removeprefix("local:")),

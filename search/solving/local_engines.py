@@ -9,6 +9,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process, get_context, parent_process
+from numbers import Integral
 from threading import Thread
 from typing import Any
 
@@ -22,6 +23,11 @@ from regsearch.search.trial import Proposal
 
 Submit = Callable[[Sequence[Proposal]], Future[list[Solved | Failure]]]
 """Has a path of proposals solved, and returns the future of their outcomes."""
+
+
+def is_whole(value: object) -> bool:
+    """Return whether a value is a whole number, of Python or NumPy, as a number of processes must be."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 @contextmanager

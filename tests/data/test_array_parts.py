@@ -1,5 +1,6 @@
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 import zarr
@@ -35,6 +36,13 @@ def npy_folder(folder, arrays):
     return str(folder)
 
 
+def hdf5(folder, arrays):
+    with h5py.File(folder / "one.h5", "w") as file:
+        for name, values in arrays.items():
+            file[name] = values.astype(object) if values.dtype.kind == "U" else values
+    return str(folder / "one.h5")
+
+
 def zarr_group(folder, arrays):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", zarr.errors.UnstableSpecificationWarning)  # of text
@@ -44,7 +52,7 @@ def zarr_group(folder, arrays):
     return str(folder / "one.zarr")
 
 
-each_format = pytest.mark.parametrize("save", [npz, npy_folder, zarr_group])
+each_format = pytest.mark.parametrize("save", [npz, npy_folder, zarr_group, hdf5])
 
 
 @each_format
@@ -67,6 +75,21 @@ def test_targets_are_arrays_or_columns_of_arrays(save, tmp_path):
         **dict.fromkeys(("behaviour", "speed"), "target"),
         **{"light": "covariate", "weight": "weights", "session": "groups"},
     }
+
+
+@each_format
+def test_an_array_of_one_row_has_a_value_for_each_row_of_the_features(save, tmp_path):
+    names = ("light", "weight", "session", "feature_names")
+    source = save(tmp_path, NAMED | {name: NAMED[name][None] for name in names})
+    roles = Roles(("light",), covariates=("speed",), weights="weight", groups="session")
+    recording = load(source, roles)
+    np.testing.assert_array_equal(recording.y, NAMED["light"])
+    np.testing.assert_array_equal(recording.annotations.weights, NAMED["weight"])
+    assert recording.annotations.groups.tolist() == NAMED["session"].tolist()
+    assert recording.feature_names == tuple(NAMED["feature_names"])
+    assert recording.sha256 == load(save(tmp_path, NAMED), roles).sha256
+    with pytest.raises(DataError, match=r"expected a column '0' of 'light', found shape \(12,\); name 'light' alone"):
+        load(save(tmp_path, NAMED | {"light": NAMED["light"][None]}), Roles(("light:0",)))
 
 
 @each_format

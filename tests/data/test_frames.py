@@ -282,8 +282,8 @@ def test_times_with_gaps_are_told_and_even_ones_are_not():
     assert "a gap after row 139" in from_frame(days, "y").notes[0]
 
 
-@pytest.mark.parametrize("y", [FRAME[["speed"]], FRAME[["speed"]].to_numpy(), FRAME[["speed"]].to_numpy().tolist()])
-def test_a_column_is_taken_as_a_target(y):
+@pytest.mark.parametrize("y", [FRAME[["speed"]], FRAME[["speed"]].to_numpy(), FRAME[["speed"]].to_numpy().T.tolist()])
+def test_a_column_or_a_row_is_taken_as_a_target(y):
     X = FRAME[["a", "b"]]
     assert from_arrays(X, y).sha256 == from_arrays(X, FRAME["speed"]).sha256
     assert from_arrays(X, FRAME["speed"], weights=y).annotations.weights.tolist() == FRAME["speed"].tolist()

@@ -226,7 +226,7 @@ def test_local_workers_end_with_a_parent_that_is_killed(killed, launch):
     [
         (("--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler answers there"),
         (("--cluster", "local:0"), "expected a number of processes, as in local:4"),
-        (("--cluster", "nonsense://here"), "no Dask scheduler answers there"),
+        (("--cluster", "nonsense://here"), "expected the address that `dask scheduler` prints"),
         (("--cluster", "local:2", "--workers", "1"), "exclude each other"),
     ],
 )

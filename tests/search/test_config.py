@@ -372,7 +372,8 @@ def small_table():
 @pytest.mark.parametrize(
     ("keys", "kept"),
     [
-        ('features = ["ch*"]\nexclude = ["ch2", "not there"]', ("ch1",)),
+        ('features = ["ch*"]\nexclude = ["ch2", "y"]', ("ch1",)),
+        ('exclude = ["ch*"]', ("dial",)),
         ('features = "dial"', ("dial",)),
         ('features = "X"', ("ch1", "ch2", "dial")),
     ],
@@ -390,6 +391,16 @@ def test_features_are_chosen_among_those_of_data_in_memory_as_in_a_file(keys, ke
     [
         ('features = ["unit_*"]', from_frame(small_table(), "y"), "columns that match 'unit_.'"),
         ('exclude = ["*"]', from_frame(small_table(), "y"), "features beside the target"),
+        (
+            'exclude = ["dail"]',
+            from_frame(small_table(), "y"),
+            "memory: expected columns to exclude that match 'dail', found 4 other.s.: 'ch1', 'ch2', 'dial', …; check",
+        ),
+        (
+            'exclude = ["ch1", "no*"]',
+            from_arrays(small_table()[["ch1", "ch2"]], small_table()["y"]),
+            "memory: expected columns to exclude that match 'no.', found 3 other.s.: 'ch1', 'ch2', 'y'; check",
+        ),
         ('features = ["ch*"]', from_arrays(small_table().to_numpy()[:, 1:], small_table()["y"]), "give a DataFrame"),
         ("", from_frame(small_table(), "dial"), r"expected the target 'speed', found a recording of 'dial'"),
         ("", small_table(), "object of type DataFrame; make one by from_frame"),

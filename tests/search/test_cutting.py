@@ -280,6 +280,39 @@ def test_folds_as_given_are_checked_as_other_ranges_are(train, validation, says)
 
 
 @pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (
+            {"train": [0, 15], "test": "none"},
+            "validation rows among the rows to train on, found row 15 beside the split's",
+        ),
+        ({"train": [0, 15]}, "validation rows among the rows to train on, found row 15 beside the split's train rows"),
+        (
+            {"train": {"groups": ["s3", "s1"]}},
+            "validation rows among the rows to train on, found row 13 beside the split's",
+        ),
+        ({"test": [17, 29]}, "validation rows among the rows to train on, found row 17 among the test rows"),
+        ({"test": [5, 9]}, "train rows among the rows to train on, found row 5 among the test rows"),
+        ({"test": {"groups": ["s3"]}}, "train rows among the rows to train on, found row 0 among the test rows"),
+    ],
+)
+def test_no_row_of_a_given_fold_is_left_out_in_silence(parts, says):
+    folds = [{"train": np.arange(9), "validation": np.arange(9, 18)}, {"train": [9, 18], "validation": [0, 9]}]
+    with pytest.raises(DataError, match=re.escape(f"split: fold 0: expected {says}")):
+        cut({"validation": {"given": folds}, "share_groups": True, **parts}, Annotations(groups=GROUPS))
+
+
+def test_the_default_test_rows_are_those_in_no_given_fold():
+    def folds(n_rows):
+        splits = KFold(3).split(np.arange(n_rows))
+        return {"validation": {"given": [{"train": train, "validation": part} for train, part in splits]}}
+
+    np.testing.assert_array_equal(rows_of(cut(folds(27)).test), [27, 28])
+    with pytest.raises(DataError, match="expected rows for a test beside train and validation, found none left"):
+        cut(folds(N_ROWS))
+
+
+@pytest.mark.parametrize(
     ("split", "says"),
     [
         ({"validation": {"folds": 2}, "test": np.arange(20) < 5}, "29 rows as test rows, found one of 20"),
@@ -315,8 +348,8 @@ def test_the_plan_counts_the_rows_that_see_another_part_through_lags():
     assert shuffled.shown["left_out"].startswith(f"{N_ROWS - used} rows: 3 without a past")
 
 
-def test_folds_as_given_keep_apart_through_lags_and_within_the_rows_to_train_on():
-    folds = [{"train": [10, 20], "validation": [0, 10]}, {"train": [0, 10], "validation": [10, 20]}]
+def test_folds_as_given_keep_apart_through_lags():
+    folds = [{"train": [10, 15], "validation": [0, 10]}, {"train": [0, 10], "validation": [10, 15]}]
     split = {"train": [0, 15], "validation": {"given": folds}, "test": [20, 29]}
     first, second = rows(cut(split, lags=(0, 1, 2)))
     assert (first[0].tolist(), first[1].tolist()) == ([*range(12, 15)], [*range(2, 10)])

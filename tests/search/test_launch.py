@@ -1,5 +1,6 @@
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from sklearn.metrics import r2_score
 
 from regsearch import SearchConfig, data, from_frame, load_champion, run_search, run_targets
 from regsearch.errors import DataError, PromotionRefusedError, SearchBusyError, SearchStoppedError, TrialError
+from regsearch.search.output.progress import Bar
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
@@ -79,6 +81,15 @@ def test_the_parent_has_curves_that_end_at_the_best_of_all_trials(result):
     best = [point.value for point in history(result.run_id, "best_r2_validation_so_far")]
     assert best == sorted(best)
     assert best[-1] == result.trials["r2_validation"].max()
+
+
+def test_a_resumed_search_shows_the_best_of_all_trials_beside_their_count(small_config, result, capsys):
+    best = result.trials["r2_validation"].max()
+    more = run_search(small_config.updated(trials=13), promote=False, progress=Bar(every=math.inf))
+    assert more.trials["r2_validation"].max() == best  # else the new trial would show it
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if " of 21 trials" in line]
+    assert line.startswith("21 of 21 trials")
+    assert f"best validation R² {best:.4f}" in line
 
 
 def test_children_hold_their_weights_and_a_stem_plot(result):

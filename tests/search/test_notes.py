@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
-from regsearch import SearchConfig
+from regsearch import Recording, SearchConfig
+from regsearch.data import Preparation, seal
+from regsearch.data.split import Split
 from regsearch.search.notes import edges, notes
 from regsearch.search.penalty import Penalty
 from regsearch.search.trial import Trial
@@ -27,7 +30,7 @@ def test_a_winner_at_the_edge_of_its_range_is_said_so(family, strengths, says):
         assert note.startswith(start)
 
 
-def row(family, r2_validation=0.5, alpha=1.0, n_nonzero=100, sparsity=0.0):
+def row(family, r2_validation=0.5, alpha=1.0, n_nonzero=8, sparsity=0.0):
     metrics = {"r2_validation": r2_validation, "n_nonzero": n_nonzero, "sparsity": sparsity, "duality_gap": 0.0}
     return Trial(family, 0, {"alpha": alpha}, Penalty(0.0, 1.0), metrics, f"{family} {r2_validation}")
 
@@ -35,8 +38,19 @@ def row(family, r2_validation=0.5, alpha=1.0, n_nonzero=100, sparsity=0.0):
 ONE_EACH = SearchConfig.from_toml('name = "x"\n[families.ridge]\nalpha = { low = 0.01, high = 100 }\ntrials = 1\n')
 
 
-def noted(*rows, best=1, config=ONE_EACH):
-    return notes(rows, rows[best], config)
+def development(X, scale="unit-norm"):
+    """Return rows of which the first 20 train, the next 20 validate, and the last 20 test."""
+    recording = Recording.checked(X, np.random.default_rng(1).normal(size=len(X)), source="mine")
+    split = Split.holdout([(0, 20)], (20, 40), (40, 60))
+    return seal(recording, split, Preparation(scale=scale))[0]
+
+
+def varying():
+    return np.random.default_rng(0).normal(size=(60, 8))
+
+
+def noted(*rows, best=1, config=ONE_EACH, of=None):
+    return notes(rows, rows[best], config, of or development(varying()))
 
 
 def test_of_a_search_as_it_should_be_nothing_is_remarked():
@@ -49,14 +63,25 @@ def test_a_baseline_that_wins_is_said_to_and_where_to_look_for_better():
     assert end == "ridge: alpha = 0.01 is at the weak end of its range; try values below 0.01"
 
 
-def test_features_without_a_weight_even_in_the_baseline_are_counted():
-    (note,) = noted(row("none", n_nonzero=405, sparsity=241 / 646), row("ridge", 0.6))
-    assert note == "241 of 646 features do not vary in the training rows and have no weight"
+def test_features_that_do_not_vary_are_counted():
+    X = varying()
+    X[:40, [2, 5]] = 0.1  # varies in the test rows, which no note may tell of
+    (note,) = noted(row("none", n_nonzero=6), row("ridge", 0.6), of=development(X))
+    assert note == "2 of 8 features do not vary in the training rows and have no weight"
 
 
-def test_a_baseline_that_explodes_on_the_validation_rows_is_explained():
-    (note,) = noted(row("none", -5.65e8), row("ridge", 0.6))
-    assert note.startswith("the unregularised validation R² is -5.65e+08: features that hardly vary")
+def test_a_feature_that_varies_and_has_no_weight_is_not_said_to_stand_still():
+    assert noted(row("none", n_nonzero=7), row("ridge", 0.6)) == []
+
+
+def test_a_baseline_that_explodes_is_explained_by_features_that_hardly_vary_where_there_are_any():
+    X, rows = varying(), (row("none", -5.65e8), row("ridge", 0.6))
+    assert noted(*rows) == []  # least squares fails for many reasons
+    X[:20, [1, 3, 4]] *= 1e-4
+    X[:, 6] *= 1e-9  # a unit, and no want of variance
+    (note,) = noted(*rows, of=development(X))
+    assert note.startswith("the unregularised validation R² is -5.65e+08: 3 of 8 features hardly vary in the training")
+    assert noted(*rows, of=development(X, scale="none")) == []  # nothing is scaled up there
 
 
 def test_trials_beyond_those_wanted_are_said_to_count():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import time
 from functools import partial
@@ -16,6 +17,7 @@ from regsearch import ConfigError, DataError, SearchConfig, from_arrays, null_di
 from regsearch.errors import HeldError
 from regsearch.search import null as module
 from regsearch.search.chance.statistic import Statistic
+from regsearch.search.output.progress import Bar
 from regsearch.tracking import openings
 from regsearch.tracking.store import open_store
 
@@ -131,7 +133,9 @@ class StoppedError(Exception):
 
 
 @pytest.mark.slow
-def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(independent, monkeypatch):
+def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_of_workers(
+    independent, monkeypatch, capsys
+):
     result = independent
     scored, score = [], Statistic.__call__
 
@@ -157,8 +161,10 @@ def test_a_call_that_was_stopped_goes_on_and_has_the_same_scores_on_any_number_o
         patch.setattr(module, "known_scores", lambda *_: {})
         apart = null_distribution(result.search_id, kind="permutation", n=20, workers=2, progress=False)
     assert apart == resumed
-    more = null_distribution(result.search_id, kind="permutation", n=22, progress=False)
+    more = null_distribution(result.search_id, kind="permutation", n=22, progress=Bar(every=math.inf))
     assert more.null[:20] == resumed.null
+    assert more.score == max(more.score, *more.null)
+    assert f"23 of 23 targets after 0 s, highest score {more.score:.4f}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -186,6 +192,15 @@ def test_the_test_rows_are_scored_once_they_are_opened_and_that_is_counted(indep
     np.savez("other.npz", X=np.eye(160, 2), y=np.random.default_rng(0).standard_normal(160))
     null_distribution(result.search_id, impostors=["other.npz"], level=0.5, test=True, progress=False)
     assert openings.opened(open_store(), key) == (winner, used, f"{winner}/null/impostor")
+
+
+def test_no_use_of_the_test_rows_is_noted_where_they_do_not_suffice(result):
+    key = run_of(result).data.tags["test_key"]
+    opened = openings.opened(open_store(), key)
+    with pytest.raises(DataError, match=r"at least 2 test rows .*; use n = 38 or less"):
+        null_distribution(result.search_id, n=200, test=True, progress=False)
+    assert openings.opened(open_store(), key) == opened
+    assert len(opened) == 1
 
 
 @pytest.mark.slow
@@ -225,6 +240,16 @@ def test_bad_input_is_one_line(result, invoke, options, said):
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert re.search(said, err), err
+
+
+def test_numbers_from_python_are_checked_and_those_of_numpy_are_numbers(search_few):
+    search, null = search_few
+    found = search()
+    for name, value in (("n", "20"), ("n", 1.5), ("step", True), ("level", "x")):
+        with pytest.raises(ConfigError, match=rf"^--{name}: Input should be a valid .*, found {value!r}$"):
+            null(found.search_id, **{name: value})
+    asked = {"n": np.int64(4), "step": np.int8(1), "level": np.float32(0.5), "workers": np.int64(1)}
+    assert null(found.search_id, **asked) == null(found.search_id, n=4, level=0.5)
 
 
 def test_a_search_that_is_not_there_is_named(result, invoke):

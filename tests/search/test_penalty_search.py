@@ -1,6 +1,7 @@
 import multiprocessing
 import subprocess
 import sys
+import warnings
 
 import joblib
 import mlflow
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from packaging.version import parse
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.ensemble import BaggingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, Ridge, RidgeCV
 from sklearn.model_selection import (
     GridSearchCV,
@@ -258,6 +261,30 @@ def test_rows_of_weight_zero_are_as_if_they_were_not_there_and_of_weight_two_as_
         np.testing.assert_allclose(weighted.cv_results_[name], repeated.cv_results_[name], atol=1e-8)
 
 
+def test_a_split_without_a_weighted_validation_row_is_left_out_as_its_rows_are():
+    X, y = table()
+    weights, fold = np.ones(60), np.arange(60) // 12
+    weights[12:24] = weights[36:48] = 0
+    there = weights > 0
+    model = only(lasso=ALPHAS).set_params(cv=PredefinedSplit(fold))
+    with pytest.warns(UserWarning, match="cv: all validation rows of split 1, 3 weigh 0: left out") as warned:
+        weighted = clone(model).fit(X, y, sample_weight=weights)
+    assert len(warned) == 1
+    without = model.set_params(cv=PredefinedSplit(fold[there])).fit(X[there], y[there])
+    assert (weighted.n_splits_, weighted.best_params_) == (3, without.best_params_)
+    np.testing.assert_allclose(weighted.coef_, without.coef_, atol=1e-8)
+    np.testing.assert_allclose(weighted.best_score_, without.best_score_, atol=1e-8)
+    with pytest.raises(DataError, match="cv: expected a split with validation rows of a weight above 0, found none"):
+        model.set_params(cv=[(range(24, 60), range(12, 24))]).fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.filterwarnings("ignore:cv. all validation rows")
+def test_bagging_a_few_rows_fits_where_its_weights_leave_out_a_fold():
+    X, y = table(20, 4)
+    weighing = BaggingRegressor(only(lasso=[0.01]).set_params(cv=10), n_estimators=10, random_state=0).fit(X, y)
+    assert min(one.n_splits_ for one in weighing.estimators_) < 10
+
+
 @pytest.mark.slow
 def test_the_result_is_the_same_on_any_number_of_processes():
     X, y = table(n_features=5)
@@ -352,6 +379,14 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"sampler": "sobol"}, "PenaltySearchCV: sampler: .*found 'sobol'"),
         ({"tolerance": 2}, "PenaltySearchCV: tolerance: .*found 2"),
         ({"lasso": True, "n_trials": 0}, "PenaltySearchCV: families.lasso.trials: .*found 0"),
+        ({"n_jobs": 0}, "n_jobs: expected None or a whole number other than 0, found 0; -1 takes all cores"),
+        ({"n_jobs": "2"}, "n_jobs: expected None or a whole number other than 0, found '2'"),
+        ({"n_jobs": 1.5}, "n_jobs: expected None or a whole number other than 0, found 1.5"),
+        ({"tracking": True}, "tracking: expected None or the name of an experiment, .*, found True"),
+        ({"tracking": ""}, "tracking: expected None or the name of an experiment, .*, found ''"),
+        ({"tracking": "a/b"}, "tracking: expected None or the name of an experiment, .*, found 'a/b'"),
+        ({"tracking": "x\n"}, r"tracking: expected None or the name of an experiment, .*, found 'x\\n'"),
+        ({"tracking": 201 * "x"}, "tracking: expected None or the name of an experiment, .*, found 'xxx"),
         ({"random_state": -1}, "PenaltySearchCV: seed: .*found -1"),
         ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
         ({"cv": [(np.arange(50) < 20, [25, 26])]}, r"cv: split 0: expected a mask of 60 rows, found one of"),
@@ -365,6 +400,21 @@ def test_a_parameter_that_cannot_be_used_is_refused_in_one_line(given, said):
     with pytest.raises((ConfigError, DataError), match=said) as raised:
         only(lasso=[0.1]).set_params(**given).fit(X, y)
     assert "\n" not in str(raised.value)
+
+
+def test_a_tolerance_that_not_every_fit_reaches_is_warned_of():
+    X, y = table()
+    search = only(ridge=[0.1, 1.0, 10.0], lasso=[0.1]).set_params(tolerance=1e-30)
+    with pytest.warns(ConvergenceWarning) as raised:
+        gaps = search.fit(X, np.c_[y, X[:, 0]]).cv_results_
+    missed = sum(np.sum(of_target["duality_gap"] > 1e-30) for of_target in gaps)
+    assert 0 < missed < 8
+    (warning,) = raised
+    says = f"{missed} trial(s) did not reach the duality gap 1e-30 and cannot win; raise `tolerance`"
+    assert str(warning.message) == says
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.set_params(tolerance=1e-10).fit(X, y)
 
 
 def test_numbers_of_numpy_are_numbers():

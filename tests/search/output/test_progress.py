@@ -36,6 +36,21 @@ def test_in_a_pipe_it_is_plain_lines_without_control_characters(said):
     assert all(line.isprintable() for line in lines)
 
 
+def test_the_best_of_all_is_shown_beside_the_count_of_all_after_a_resume(monkeypatch):
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    progress = Bar(every=0)
+    with progress.trials(5, 2, [record(0.4), record(0.2)]):
+        progress.count(record(0.3))
+    with progress.targets(4, [0.7, 0.6]):
+        progress.score(0.5)
+    trials, targets = pipe.getvalue().splitlines()
+    assert trials.startswith("3 of 5 trials")
+    assert trials.endswith("best validation R² 0.4000, lasso alpha=0.4")
+    assert targets.startswith("3 of 4 targets")
+    assert "highest score 0.7000" in targets
+
+
 def test_a_line_is_due_now_and_then_and_at_the_end(said):
     (line,) = said(Bar(every=math.inf)).splitlines()
     assert line.startswith("4 of 5 trials")
