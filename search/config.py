@@ -310,8 +310,10 @@ class SearchConfig(Section):
         target = data.get("target")
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = self.name_for(target)
-            if target in self.data.targets:
+            if target in self.data.targets:  # then it is the search that the other targets' command makes, too
                 values["experiment"] = self.in_experiment
+                others = [other for other in self.data.targets if other != target]
+                values["data"]["exclude"] = [*values["data"].get("exclude", ()), *others]
         if families is not None and len(named := _listed(families)):
             values["families"] = _kept(named, values["families"])
         if folds is not None:

@@ -423,3 +423,9 @@ def test_recordings_of_several_targets_are_sent_to_the_function_for_them(config)
     several = from_frame(pd.DataFrame(np.random.default_rng(0).standard_normal((9, 3)), columns=[*"xyz"]), ["y", "z"])
     with pytest.raises(ConfigError, match="expected a recording, found 2 of them; call run_targets for one search of"):
         run_search(config, data=several)
+
+
+def test_one_of_several_targets_is_searched_as_beside_the_others_which_are_no_features():
+    several = SearchConfig.from_preset("own-data").updated(target=["speed", "pupil", "lick"], exclude=["frame"])
+    for one in several.for_targets():
+        assert several.updated(target=one.data.target) == one
