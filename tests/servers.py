@@ -22,6 +22,8 @@ from tests.needs import missing
 
 _SECONDS = 60
 _DEBIAN = Path("/usr/lib/postgresql")
+_MEMORY = Path("/dev/shm")
+_ROOM = 2**30
 
 
 def free_port() -> int:
@@ -57,7 +59,7 @@ class PostgreSQL:
     def __init__(self, kept: Path | None = None) -> None:
         initdb = _program("initdb")
         self.port = free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir=_in_memory()))
         self._owner = {"user": "postgres"} if os.getuid() == 0 else {}  # it refuses to run as root
         if self._owner:
             shutil.chown(self._folder, self._owner["user"])
@@ -108,7 +110,11 @@ class PostgreSQL:
         """Start it, and wait until it takes connections; nothing if it runs."""
         if self._process is not None and self._process.poll() is None:
             return
-        settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
+        settings = (
+            *("fsync=off", "synchronous_commit=off", "full_page_writes=off"),
+            *("autovacuum=off", "jit=off", "listen_addresses=127.0.0.1"),
+            "dynamic_shared_memory_type=mmap",  # which goes with the folder
+        )
         self._process = self._spawn(
             *(_program("postgres"), "-D", "data", "-k", str(self._folder), "-p", str(self.port)),
             *(word for setting in settings for word in ("-c", setting)),
@@ -245,6 +251,11 @@ class _Passing(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _in_memory() -> Path | None:
+    """Return a folder in memory with room for databases, if there is one: each database is 300 files."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
 def _copy(source: Path, target: Path) -> None:
