@@ -20,8 +20,11 @@ _FORK_SERVER = get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(
     [
         *("pytest", "regsearch.search.cli", "regsearch.search.launch", "regsearch.search.plan"),
-        *("regsearch.search.output.terminal", "regsearch.tracking.figures.gallery"),
+        *("regsearch.search.output.terminal", "regsearch.tracking.figures.gallery", "regsearch.data.sources"),
         *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
+        "mlflow.store.model_registry.sqlalchemy_workspace_store",
+        "mlflow.store.tracking.sqlalchemy_workspace_store",
+        *("alembic.command", "pandas.io.formats.csvs", "pyarrow.csv", "pyarrow.pandas_compat", "pyarrow.parquet"),
         *("optuna.importance", "skops.io", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
         "tests.preloaded",
     ]

@@ -17,7 +17,7 @@ from tests.guarantees.conftest import assert_complete, one_ridge
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("place", "workers"), [("embedded", 4), ("servers", 2)], indirect=["place"])
+@pytest.mark.parametrize(("place", "workers"), [("embedded", 3), ("servers", 2)], indirect=["place"])
 def test_any_number_of_workers_makes_the_same_table(workers, killed, undisturbed):
     config = SearchConfig.load("killed.toml")
     assert_complete(run_search(config, workers=workers, progress=False), undisturbed)
