@@ -256,6 +256,7 @@ def test_arrays_of_xarray_keep_their_labels_and_must_lie_at_the_same_times():
         from_arrays(X.expand_dims("more", 2), speed)
 
 
+@pytest.mark.slow
 def test_time_series_of_pynapple_keep_their_units_and_must_lie_at_the_same_times():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it says on import is its own

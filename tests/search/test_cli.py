@@ -143,6 +143,7 @@ def test_what_runs_no_search_does_not_wait_for_what_a_search_needs(arguments, co
     assert not {"mlflow", "optuna", "matplotlib", "pandas", "scipy"} & set(imported.stderr.split())
 
 
+@pytest.mark.slow
 def test_what_only_figures_and_relative_strengths_need_is_not_imported_before_a_search_begins():
     code = "import sys, regsearch.search.launch; print(*{'matplotlib', 'PIL', 'scipy.optimize'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -336,6 +336,7 @@ def test_groups_and_weights_are_routed():
     assert not np.allclose(clone(model).fit(X, y, groups=GROUPS).best_score_, direct.best_score_)
 
 
+@pytest.mark.slow
 def test_without_tracking_nothing_is_written_and_nothing_of_tracking_is_imported(tmp_path):
     script = """
 import sys

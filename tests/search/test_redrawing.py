@@ -51,6 +51,7 @@ def test_every_figure_is_drawn_in_the_width_of_a_column_without_the_data(width, 
             assert picture.width == pytest.approx(width / 25.4 * 300, abs=1)
 
 
+@pytest.mark.slow
 def test_figures_of_the_same_width_are_those_of_the_run(result, workspace):
     redraw(result.search_id, workspace / "drawn")
     run = SearchRun.find(open_store(), result.search_id)

@@ -80,6 +80,7 @@ def test_a_file_system_that_refuses_locks_is_named_with_the_way_out(workspace, m
     assert locks.PATIENCE > 60  # which was not waited for
 
 
+@pytest.mark.slow
 def test_the_name_of_the_user_is_not_needed():
     if os.getuid() != 0:
         missing("another user's id takes root")

@@ -126,6 +126,7 @@ print(json.dumps([get_telemetry_client().is_active, sorted(changed)]))
 """
 
 
+@pytest.mark.slow
 def test_telemetry_is_off_and_the_environment_is_left_alone(workspace):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(workspace)}
     out = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, env=environment, check=True)

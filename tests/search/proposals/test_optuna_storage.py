@@ -91,6 +91,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_torn_line(journal):
     before = journal.read_bytes()
     script = FULL.format(folder=str(Path.cwd()), path=str(journal))

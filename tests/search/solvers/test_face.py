@@ -23,6 +23,7 @@ def coef(path, l1, l2=0.0):
     return fit.coef
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**16), st.permutations(range(6)))
 def test_weights_do_not_depend_on_what_was_solved_before(seed, order):
