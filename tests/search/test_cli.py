@@ -364,7 +364,7 @@ def test_names_are_printed_as_they_are(invoke, workspace):
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_stream_fails_no_search(closed, config, workspace):
-    command = shlex.join([*REGSEARCH, "run", config])
+    command = shlex.join([*REGSEARCH, "run", config, "--family", "ridge", "--trials", "2"])
     done = subprocess.run(f"{command} {closed}>&-", shell=True, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "champion:" in done.stdout or closed == 1

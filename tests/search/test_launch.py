@@ -277,7 +277,8 @@ def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(smal
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["workers=2", 'cluster="local:2"'])
 def test_a_script_without_a_main_guard_is_run_once(how, small_config, workspace):
-    (workspace / "small.toml").write_text(small_config.to_toml())
+    config = small_config.updated(families=["ridge"], trials=2)
+    (workspace / "small.toml").write_text(config.to_toml())
     script = f'from regsearch import run_search\nprint(run_search("small.toml", {how}, promote=False).search_id)\n'
     (workspace / "script.py").write_text(script)
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True)
