@@ -149,6 +149,12 @@ def test_what_only_figures_and_relative_strengths_need_is_not_imported_before_a_
     assert done.stdout.split() == []
 
 
+def test_what_skops_seeks_through_all_modules_is_imported_before_the_many_of_mlflow():
+    code = "import sys, regsearch.search.launch; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert imported.index("scipy.special") < imported.index("mlflow")
+
+
 @pytest.mark.parametrize(("typed", "completed"), [("regsearch conf", "config"), ("regsearch run t", "tutorial")])
 def test_a_shell_is_given_completions(typed, completed, monkeypatch, invoke):
     monkeypatch.setenv("_REGSEARCH_COMPLETE", "complete_bash")
