@@ -264,23 +264,23 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
 
 INTERRUPTED_WHILE_IT_FINALISES = """
 import signal
-from mlflow import MlflowClient
 from regsearch.search.cli import main
+from regsearch.tracking.runs import SearchRun
 
 class Finalised:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
         signal.Signals(2).name  # in which the interruption is raised, and ignored
 
-log_batch, calls = MlflowClient.log_batch, []
+begin_trial, calls = SearchRun._begin_trial, []
 
-def logged(*args, **kwargs):
+def begun(*args, **kwargs):
     calls.append(Finalised())
     if len(calls) == 5:
         del calls[0]
-    return log_batch(*args, **kwargs)
+    return begin_trial(*args, **kwargs)
 
-MlflowClient.log_batch = logged
+SearchRun._begin_trial = begun
 main()
 """
 
