@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,11 +97,11 @@ def twin(seed: int = 0) -> Recording:
 
 
 def _slow(rng: np.random.Generator, columns: int, *times: float) -> NDArray[np.float64]:
-    from scipy.signal import lfilter  # takes longer to import than a finished search to recall
-
     drift = rng.standard_normal((_WARM_UP + _FRAMES, columns))
     for time in times:
-        drift = lfilter([1.0], [1.0, -np.exp(-1.0 / time)], drift, axis=0)
+        kept = np.exp(-1.0 / time)
+        for before, now in pairwise(drift):
+            now += kept * before
     return _standardised(drift[_WARM_UP:])
 
 

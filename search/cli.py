@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -551,6 +552,7 @@ def main() -> NoReturn:
     """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
     code = 1
+    gc.set_threshold(10_000)  # or a tenth of a search's time goes into looking for garbage among what is imported
     _open_streams()
     logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints tracebacks
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -31,6 +31,7 @@ from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
+from regsearch.tracking.run_rows import insert_run
 from regsearch.tracking.store import Store, local_folder
 
 METRICS = (
@@ -336,20 +337,32 @@ class SearchRun:
         tags = {"certified": str(record.certified).lower()}
         if WEIGHTS in files:
             tags[_WEIGHTS_SHA256] = _sha256(files[WEIGHTS])
-        run = self.store.client.get_run(existing) if existing else self._create(record, tags)
+        run = self._begin_trial(record, tags, existing)
         run_id = str(run.info.run_id)
         self._listed.pop(run_id, None)
+        self.store.write(run, files)
+        self._end(run_id, "FINISHED")
+        return run_id
+
+    def _begin_trial(self, record: TrialRecord, tags: Mapping[str, str], existing: str | None) -> Run:
+        """Return a trial's run with all but its files: a new one, or the one that an interrupted attempt left."""
         params = {"family": record.family, **{name: repr(value) for name, value in record.params.items()}}
+        if existing is None and self.store.is_embedded:
+            name, all_tags = cut(record.name, limits.RUN_NAME), self._trial_tags(record, tags)
+            inserted = insert_run(
+                self.store.uri, self.experiment_id, name, tags=all_tags, params=params, metrics=record.metrics
+            )
+            if inserted:
+                return inserted
+        run = self.store.client.get_run(existing) if existing else self._create(record, tags)
         now = self._later(run, record.metrics)
         self.store.client.log_batch(
-            run_id,
+            run.info.run_id,
             metrics=[Metric(name, value, now, 0) for name, value in record.metrics.items()],
             params=[Param(name, value) for name, value in params.items()],
             tags=[RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name) != value],
         )
-        self.store.write(run, files)
-        self._end(run_id, "FINISHED")
-        return run_id
+        return run
 
     def fail_trial(self, record: TrialRecord, text: str, existing: str | None = None) -> None:
         """Write the traceback of a trial that raised into the trial's run, and end the run as FAILED."""
@@ -480,16 +493,19 @@ class SearchRun:
         return self.store.client.create_run(
             self.experiment_id,
             run_name=cut(record.name, limits.RUN_NAME),
-            tags={
-                **self._tags,
-                MLFLOW_PARENT_RUN_ID: self.run_id,
-                MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
-                "role": "trial",
-                "family": record.family,
-                "trial": str(record.number),
-                **tags,
-            },
+            tags=self._trial_tags(record, tags),
         )
+
+    def _trial_tags(self, record: TrialRecord, tags: Mapping[str, str]) -> dict[str, str]:
+        return {
+            **self._tags,
+            MLFLOW_PARENT_RUN_ID: self.run_id,
+            MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
+            "role": "trial",
+            "family": record.family,
+            "trial": str(record.number),
+            **tags,
+        }
 
 
 def record_of(trial: tuple[str, int], run: Run) -> TrialRecord:

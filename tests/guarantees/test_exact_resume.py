@@ -40,8 +40,7 @@ OPENING = {  # where a process is killed: before or after which call, counted fr
 FIRST_BATCHES = {
     "a batch is half asked": after(Study, Study.ask, 6),
     "a trial has one of its two parameters": after(Trial, Trial._suggest, 12),
-    "a trial's run is created": after(MlflowClient, MlflowClient.create_run, 2),
-    "a trial's metrics are written": after(MlflowClient, MlflowClient.log_batch, 9),
+    "a trial's run is begun": after(SearchRun, SearchRun._begin_trial),
     "a trial's artifacts are written": after(Store, Store.write, 9),
     "a trial's run has ended": after(MlflowClient, MlflowClient.set_terminated, 7),
 }
@@ -50,7 +49,7 @@ LATER_BATCHES = {
     "a batch is half told": after(Study, Study.tell, 6),
     "a later batch is half asked": before(Study, Study.ask, 3),
     "a later trial has one of its two parameters": after(Trial, Trial._suggest, 5),
-    "a later trial's run is created": after(MlflowClient, MlflowClient.create_run, 8),
+    "a later trial's run is begun": after(SearchRun, SearchRun._begin_trial, 8),
     "the last trial is told": after(Study, Study.tell, TRIALS - 1),  # the baseline has been told before
 }
 SUMMARY = {
@@ -75,7 +74,11 @@ CROWNING = {
     "the story is told": after(promotion, promotion.describe),
 }
 STAGES = (OPENING, FIRST_BATCHES, LATER_BATCHES, SUMMARY, PROMOTION, CROWNING)
-POINTS = {name: point for stage in STAGES for name, point in stage.items()}
+OF_SERVERS = {  # an embedded store takes a trial's run with its metrics
+    "a trial's run is created": after(MlflowClient, MlflowClient.create_run, 2),
+    "a trial's metrics are written": after(MlflowClient, MlflowClient.log_batch, 9),
+}
+POINTS = {name: point for stage in (*STAGES, OF_SERVERS) for name, point in stage.items()}
 
 EMBEDDED = [  # of each stage one, so that every process finds what the one before it left
     [name for name in names if name] for names in zip_longest(*STAGES)
@@ -90,6 +93,7 @@ ON_SERVERS = [  # where a database or a server answers otherwise than a file mig
     ],
     [
         "the parent run is created",
+        "a trial's run is created",
         "a trial's metrics are written",
         "a trial's artifacts are written",
         "a batch is half told",
@@ -152,7 +156,7 @@ def test_killed_at_one_random_moment_after_another(moment_seed, launch, killed, 
 def test_the_runs_of_a_search_that_is_never_resumed_are_closed_and_those_of_a_live_one_are_not(
     kill, killed, place, monkeypatch
 ):
-    kill(after(MlflowClient, MlflowClient.create_run, 5))
+    kill(after(SearchRun, SearchRun._begin_trial, 4))
     monkeypatch.setenv("XDG_STATE_HOME", str(killed / "another machine"))
     store = open_store()
     runs = store.client.search_runs([store.experiment("killed")])

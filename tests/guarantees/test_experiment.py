@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
 
 from regsearch import SearchConfig, run_search
 from regsearch.data import SealedTest
 from regsearch.search import launch
+from regsearch.tracking.runs import SearchRun
 from tests.guarantees.conftest import SCORES, STRENGTHS
 from tests.guarantees.points import after, before
 from tests.guarantees.test_exact_resume import POINTS
@@ -93,7 +93,7 @@ def test_a_search_that_is_killed_at_several_points_comes_to_the_same(experiment,
 
 def test_a_nested_test_that_is_killed_comes_to_the_same_and_opens_no_part_once_more(kill, workspace, empty_database):
     config, undisturbed = undisturbed_of(NESTED, workspace, empty_database)
-    in_part_two = after(MlflowClient, MlflowClient.create_run, 8)
+    in_part_two = after(SearchRun, SearchRun._begin_trial, 6)
     part_two_is_open, all_are_tested = after(SealedTest, SealedTest.open), before(launch, launch.conclude)
     for point in (in_part_two, part_two_is_open, all_are_tested):
         kill(point)

@@ -150,6 +150,12 @@ def test_what_only_figures_and_relative_strengths_need_is_not_imported_before_a_
     assert done.stdout.split() == []
 
 
+def test_what_skops_seeks_through_all_modules_is_imported_before_the_many_of_mlflow():
+    code = "import sys, regsearch.search.launch; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert imported.index("scipy.special") < imported.index("mlflow")
+
+
 @pytest.mark.parametrize(("typed", "completed"), [("regsearch conf", "config"), ("regsearch run t", "tutorial")])
 def test_a_shell_is_given_completions(typed, completed, monkeypatch, invoke):
     monkeypatch.setenv("_REGSEARCH_COMPLETE", "complete_bash")
@@ -259,23 +265,23 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
 
 INTERRUPTED_WHILE_IT_FINALISES = """
 import signal
-from mlflow import MlflowClient
 from regsearch.search.cli import main
+from regsearch.tracking.runs import SearchRun
 
 class Finalised:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
         signal.Signals(2).name  # in which the interruption is raised, and ignored
 
-log_batch, calls = MlflowClient.log_batch, []
+begin_trial, calls = SearchRun._begin_trial, []
 
-def logged(*args, **kwargs):
+def begun(*args, **kwargs):
     calls.append(Finalised())
     if len(calls) == 5:
         del calls[0]
-    return log_batch(*args, **kwargs)
+    return begin_trial(*args, **kwargs)
 
-MlflowClient.log_batch = logged
+SearchRun._begin_trial = begun
 main()
 """
 
