@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 
 import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
@@ -41,7 +41,7 @@ from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.solving.targets import OfTarget, TargetsTask
 from regsearch.search.solving.workload import Engine
-from regsearch.search.strengths import Maxima, absolute, maxima_of
+from regsearch.search.strengths import Maxima, absolute, maxima_of, maxima_of_targets
 from regsearch.search.trial import Proposal
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
@@ -184,16 +184,18 @@ def run_targets(
         del recordings
         for at, place in enumerate(missing):
             _require_null(configs[place], rows[at][0])
-        task = TargetsTask(tuple(development for development, _ in rows), config.tolerance)
+        developments = [development for development, _ in rows]
+        task = TargetsTask(tuple(developments), config.tolerance)
+        maxima = cache(partial(maxima_of_targets, developments))
         wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
         with call.begun(wanted) as begun, begun.engine(task) as submit:
             for at, place in enumerate(missing):
                 development, sealed = rows[at]
                 call.shown.say(f"target {development.target}:")
-                of_target = partial(_of_target, submit, at)
+                shared = _Shared(at, submit, maxima)
                 try:
-                    search, new = begun.search(configs[place], development, is_promoted=promote, solving=of_target)
+                    search, new = begun.search(configs[place], development, is_promoted=promote, shared=shared)
                 except NoWinnerError as refusal:
                     refusals.append(f"target {development.target}: {refusal}")
                     continue
@@ -227,13 +229,6 @@ def _of_targets(config: SearchConfig, data: Sequence[Recording]) -> tuple[Record
                 f"{other.target!r} than beside {first.target!r}; search them one after the other by run_search"
             )
     return (first, *others)
-
-
-@contextmanager
-def _of_target(
-    submit: Callable[[OfTarget], Future[list[Solved | Failure]]], target: int, task: Task
-) -> Iterator[Submit]:
-    yield lambda proposals: submit(OfTarget(target, task.score, proposals))
 
 
 def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult:
@@ -359,6 +354,34 @@ class _Call:
 
 
 @dataclass(frozen=True, eq=False)
+class _Shared:
+    """What a search of one of several targets gets of the features that they share.
+
+    Attributes
+    ----------
+    place : int
+        Of the target among those that are searched.
+    submit : callable
+        Has proposals of a target evaluated.
+    maxima : callable
+        Returns the maxima of all targets.
+    """
+
+    place: int
+    submit: Callable[[OfTarget], Future[list[Solved | Failure]]]
+    maxima: Callable[[], Sequence[Maxima]]
+
+    @contextmanager
+    def solving(self, task: Task) -> Iterator[Submit]:
+        """Return the context in which the target's paths can be submitted."""
+        yield lambda proposals: self.submit(OfTarget(self.place, task.score, proposals))
+
+    def measure(self) -> Maxima:
+        """Return the maxima that the target's relative strengths refer to."""
+        return self.maxima()[self.place]
+
+
+@dataclass(frozen=True, eq=False)
 class _Begun:
     """Everything that searches need once they have begun."""
 
@@ -374,7 +397,7 @@ class _Begun:
         development: Development,
         *,
         is_promoted: bool,
-        solving: Callable[[Task], AbstractContextManager[Submit]] | None = None,
+        shared: _Shared | None = None,
     ) -> tuple[Search, int]:
         """Solve what is missing, choose, and summarise; return the search, and how many trials were solved.
 
@@ -384,8 +407,8 @@ class _Begun:
         development : Development
         is_promoted : bool
             Whether the winner will be promoted, so that what saves a model should be imported meanwhile.
-        solving : callable or None
-            Takes the task and returns the context in which its paths can be submitted (default: the engine).
+        shared : _Shared or None
+            What the searches of several targets have in common.
         """
         search_id, store, shown = config.search_id(development.data_sha256), self.store, self.shown
         held = self.held[search_id]
@@ -402,7 +425,8 @@ class _Begun:
         if known is None and (lies := elsewhere(store, search_id)):
             shown.say(f"this starts search {search_id} anew: {lies}")
         is_new = known is None or not known.has_begun
-        measured = maxima_of(development) if config.families.is_relative and is_new else None
+        measure = shared.measure if shared else partial(maxima_of, development)
+        measured = measure() if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         studies = open_studies(absolute(config, maxima), search_id, self.studies, development.model.total_weight)
@@ -413,7 +437,7 @@ class _Begun:
             if kept := run.keep_environment():
                 shown.say(kept)
             recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
-            with (solving or self.engine)(Task(development, config.tolerance, run.score)) as submit:
+            with (shared.solving if shared else self.engine)(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import, _DRAWING + _SAVING if is_promoted else _DRAWING)
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             search = Search(run, config, choose(run, config), development)
