@@ -29,6 +29,7 @@ from regsearch.search.solvers.design import Design, normalise
 _L1_LOW_WIDE, _L1_LOW_TALL = 0.01, 1e-4
 _L2_LOWEST = 1e-8  # of the maximum: below it, ridge is least squares to any eye
 _LEFT, _KEPT = 0.01, 0.99  # shares of the effective degrees of freedom at both ends of a ridge range
+_ALONE = 1 / _KEPT - 1  # shrinks a column of unit norm, if it alone is active, to the same share
 _MOST_ROWS = 3000
 _DIGITS = 3
 
@@ -47,12 +48,15 @@ class Maxima:
         The ridge `alpha` at which 1 % of the effective degrees of freedom are left.
     l2_low : float
         The smallest useful fraction of `l2_max`.
+    l2_low_beside_l1 : float
+        The same beside an L1 strength, which leaves few columns active: with many columns it is smaller.
     """
 
     l1_max: float
     l1_low: float
     l2_max: float
     l2_low: float
+    l2_low_beside_l1: float
 
     def params(self) -> dict[str, str]:
         """Return the maxima as a search's run keeps them."""
@@ -60,9 +64,18 @@ class Maxima:
 
     @classmethod
     def of_params(cls, params: Mapping[str, str]) -> Self | None:
-        """Return what `params` was made of; ``None`` for a run without relative strengths."""
-        names = cls.__dataclass_fields__
-        return cls(**{name: float(params[name]) for name in names}) if params.keys() >= set(names) else None
+        """Return what `params` was made of; ``None`` for a run without relative strengths.
+
+        A run that began before mixes had a low end of their own keeps that of ridge.
+        """
+        known = {name: float(params[name]) for name in cls.__dataclass_fields__ if name in params}
+        return cls(**{"l2_low_beside_l1": known["l2_low"], **known}) if "l2_low" in known else None
+
+    def ends(self, family: Family, name: str) -> tuple[float, float]:
+        """Return the maximum of a strength, and the smallest useful fraction of it."""
+        if _is_l1(family, name):
+            return self.l1_max, self.l1_low
+        return self.l2_max, self.l2_low_beside_l1 if family == "elasticnet" else self.l2_low
 
     def fractions(self, family: Family, parameters: Mapping[str, float]) -> dict[str, float]:
         """Return a trial's strengths as fractions of the maxima, by names such as ``alpha_of_max``."""
@@ -88,12 +101,13 @@ def maxima_of_targets(developments: Sequence[Development]) -> list[Maxima]:
     model, scale = developments[0].model, developments[0].preparation.scale
     n_rows, n_features = model.X.shape
     design = design_of(model, scale)
-    high, low = (end / design.unit**2 for end in _ridge_ends(_eigenvalues(model, design, scale)))
+    high, low = _ridge_ends(_eigenvalues(model, design, scale))
     l1_low = _L1_LOW_WIDE if n_features > n_rows else _L1_LOW_TALL
-    l2_max, l2_low = _rounded_up(high), _rounded_up(max(low / high, _L2_LOWEST))
+    l2_max = _rounded_up(high / design.unit**2)
+    l2_low, beside_l1 = (_rounded_up(max(end / high, _L2_LOWEST)) for end in (low, min(low, _ALONE)))
     of_targets = design.with_targets(np.column_stack([one.model.y for one in developments]))
     largest = [one.largest_l1 or 1.0 for one in of_targets]  # 1 if no column says anything of the target
-    return [Maxima(_rounded_up(l1_max), l1_low, l2_max, l2_low) for l1_max in largest]
+    return [Maxima(_rounded_up(l1_max), l1_low, l2_max, l2_low, beside_l1) for l1_max in largest]
 
 
 def absolute(config: SearchConfig, maxima: Maxima | None) -> SearchConfig:
@@ -108,7 +122,7 @@ def absolute(config: SearchConfig, maxima: Maxima | None) -> SearchConfig:
     families: dict[str, Any] = {}
     for family, settings in config.families.searched.items():
         strengths = {
-            name: _absolute(strength, maxima, is_l1=_is_l1(family, name))
+            name: _absolute(strength, *(maxima.ends(family, name) if maxima else (math.nan, math.nan)))
             for name, strength in settings.strengths.items()
         }
         families[family] = settings.model_copy(update=strengths)
@@ -119,15 +133,10 @@ def _is_l1(family: Family, name: str) -> bool:
     return family == "lasso" or name == "l1_alpha"
 
 
-def _absolute(
-    strength: Range | Points | tuple[float, ...], maxima: Maxima | None, *, is_l1: bool
-) -> Range | tuple[float, ...]:
+def _absolute(strength: Range | Points | tuple[float, ...], maximum: float, lowest: float) -> Range | tuple[float, ...]:
     if isinstance(strength, tuple):
         return strength
-    if maxima is None:
-        low, high = strength.ends(math.nan, math.nan)
-    else:
-        low, high = strength.ends(*((maxima.l1_max, maxima.l1_low) if is_l1 else (maxima.l2_max, maxima.l2_low)))
+    low, high = strength.ends(maximum, lowest)
     if isinstance(strength, Points):
         return tuple(np.geomspace(low, high, strength.points).tolist())
     return Range(low=low, high=high)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from sklearn.linear_model import Lasso
+from sklearn.linear_model import Lasso, Ridge
 
 from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.data import Annotations, Preparation, Recording, Split, seal, seal_targets
@@ -57,6 +57,8 @@ def test_the_maxima_are_where_nothing_is_left_in_whatever_units(shape, x_unit, y
     eigenvalues = eigenvalues[eigenvalues > 1e-9]
     left = [np.mean(eigenvalues / (eigenvalues + alpha)) for alpha in (maxima.l2_max, maxima.l2_max * maxima.l2_low)]
     assert left == pytest.approx([0.01, 0.99], abs=2e-3)
+    beside_l1 = maxima.l2_max * maxima.l2_low_beside_l1
+    assert beside_l1 == pytest.approx(min(maxima.l2_max * maxima.l2_low, 1 / 99), rel=0.01)
     assert maxima.l1_low == (0.01 if len(model.y) < A.shape[1] else 1e-4)
 
 
@@ -93,13 +95,37 @@ def test_targets_have_their_own_l1_maximum_and_share_what_depends_on_the_feature
 
 def test_relative_strengths_become_absolute_ones_and_absolute_ones_stay():
     config = SearchConfig.from_toml(RELATIVE)
-    families = absolute(config, Maxima(l1_max=2.0, l1_low=0.01, l2_max=300.0, l2_low=1e-4)).families
+    maxima = Maxima(l1_max=2.0, l1_low=0.01, l2_max=300.0, l2_low=1e-4, l2_low_beside_l1=1e-5)
+    families = absolute(config, maxima).families
     assert ends_of(families.ridge.alpha) == pytest.approx((0.03, 300.0))
     assert ends_of(families.lasso.alpha) == pytest.approx((0.002, 1.0))
     assert families.elasticnet.l1_alpha == pytest.approx((0.02, 0.2, 2.0))
     assert families.elasticnet.l2_alpha == pytest.approx((0.1, 10.0))
     plain = SearchConfig.from_preset("default")
     assert absolute(plain, None) == plain
+
+
+def test_of_mixes_without_a_low_end_the_l2_strength_begins_where_a_single_column_is_hardly_shrunk():
+    rng = np.random.default_rng(0)
+    recording = Recording.checked(rng.standard_normal((80, 600)), rng.standard_normal(80), source="wide")
+    rows = seal(recording, Split.holdout([(0, 60)], (60, 70), (70, 80)))[0]
+    maxima = maxima_of(rows)
+    assert maxima.l2_max * maxima.l2_low > 0.05  # ridge begins where 600 columns together are hardly shrunk
+    config = SearchConfig.from_toml(
+        'name = "x"\n[families.elasticnet]\nl1_alpha = { of = "max" }\nl2_alpha = { of = "max" }\ntrials = 3\n'
+    )
+    low, high = ends_of(absolute(config, maxima).families.elasticnet.l2_alpha)
+    column = rng.standard_normal((60, 1))
+    column = (column - column.mean()) / np.linalg.norm(column - column.mean())
+    kept = Ridge(low, fit_intercept=False).fit(column, column[:, 0]).coef_[0]
+    assert kept == pytest.approx(0.99, abs=1e-4)
+    assert high == maxima.l2_max
+
+
+def test_a_search_that_began_before_mixes_had_a_low_end_of_their_own_keeps_its_range():
+    earlier = {"l1_max": "2.0", "l1_low": "0.01", "l2_max": "300.0", "l2_low": "0.0001"}
+    assert Maxima.of_params(earlier) == Maxima(2.0, 0.01, 300.0, 1e-4, 1e-4)
+    assert Maxima.of_params({}) is None
 
 
 @pytest.mark.parametrize(

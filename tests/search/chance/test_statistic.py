@@ -84,7 +84,13 @@ def test_scores_are_those_of_a_plain_loop_over_scikit_learn(split, shape, relati
             centred = rows.model.X[:, :] - np.mean(rows.model.X[:, :], axis=0)
             of_model = y[np.searchsorted(rows_of(rows), rows.model.index)]
             products = (centred / np.linalg.norm(centred, axis=0)).T @ (of_model - of_model.mean())
-            own = type(maxima)(np.abs(products).max() / len(of_model), maxima.l1_low, maxima.l2_max, maxima.l2_low)
+            own = type(maxima)(
+                np.abs(products).max() / len(of_model),
+                maxima.l1_low,
+                maxima.l2_max,
+                maxima.l2_low,
+                maxima.l2_low_beside_l1,
+            )
         assert score == pytest.approx(by_hand(rows, y, wanted, own), abs=1e-7)
 
 
