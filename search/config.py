@@ -308,12 +308,14 @@ class SearchConfig(Section):
         values |= {key: value for key, value in given.items() if value is not None}
         values["data"] |= {key: value for key, value in data.items() if value is not None}
         target = data.get("target")
+        wanted = {target} if isinstance(target, str) else {*(target or self.data.targets)}
+        if {*self.data.targets} > wanted:  # the others are no features, as when all are searched
+            others = [other for other in self.data.targets if other not in wanted]
+            values["data"]["exclude"] = [*dict.fromkeys((*values["data"].get("exclude", ()), *others))]
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = self.name_for(target)
-            if target in self.data.targets:  # then it is the search that the other targets' command makes, too
+            if target in self.data.targets:
                 values["experiment"] = self.in_experiment
-                others = [other for other in self.data.targets if other != target]
-                values["data"]["exclude"] = [*values["data"].get("exclude", ()), *others]
         if families is not None and len(named := _listed(families)):
             values["families"] = _kept(named, values["families"])
         if folds is not None:

@@ -429,3 +429,6 @@ def test_one_of_several_targets_is_searched_as_beside_the_others_which_are_no_fe
     several = SearchConfig.from_preset("own-data").updated(target=["speed", "pupil", "lick"], exclude=["frame"])
     for one in several.for_targets():
         assert several.updated(target=one.data.target) == one
+        assert several.updated(target=one.data.target, name="mine").data == one.data
+    assert several.updated(target=["speed", "lick"]).data.exclude == ("frame", "pupil")
+    assert several.updated(target=["speed", "blink"]).data.exclude == ("frame",)
