@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import current_process, get_context, parent_process
+from multiprocessing import current_process
 from numbers import Integral
-from threading import Thread
-from typing import Any
+from queue import SimpleQueue
 
-from threadpoolctl import threadpool_limits
-
-from regsearch.errors import EngineLostError
 from regsearch.search.solving.evaluate import Failure, Solved
-from regsearch.search.solving.spawning import without_main
+from regsearch.search.solving.worker_process import WorkerProcess
 from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.search.trial import Proposal
 
@@ -34,8 +27,12 @@ def is_whole(value: object) -> bool:
 def thread(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Solve on one thread of this process, with all of its cores."""
     solve = workload.solver()
-    with _abandoned_on_error(ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver")) as executor:
-        yield lambda work: executor.submit(solve, work)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor:
+        try:
+            yield lambda work: executor.submit(solve, work)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def processes(workers: int) -> Engine:
@@ -49,59 +46,33 @@ def processes(workers: int) -> Engine:
 
     @contextmanager
     def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
-        pool = ProcessPoolExecutor(
-            workers,
-            mp_context=get_context("spawn"),
-            initializer=_become_worker,
-            initargs=(workload, workers),
-        )
+        started: list[WorkerProcess[W, R]] = []
+        idle: SimpleQueue[WorkerProcess[W, R]] = SimpleQueue()
+        executor = ThreadPoolExecutor(workers, thread_name_prefix="solver")
+
+        def solve(work: W) -> R:
+            worker = idle.get()
+            try:
+                return worker(work)
+            finally:
+                idle.put(worker)
+
+        def submit(work: W) -> Future[R]:
+            if len(started) < workers:
+                started.append(WorkerProcess(workload, workers))
+                idle.put(started[-1])
+            return executor.submit(solve, work)
+
         try:
-            with _abandoned_on_error(pool) as executor:
-                yield partial(_submit, executor)
-        except BrokenExecutor as error:
-            raise EngineLostError(
-                "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
-            ) from error
-
-    return engine
-
-
-def _submit(pool: Executor, work: W) -> Future[Any]:
-    with without_main():  # the pool starts its processes when it is given work
-        return pool.submit(_solve_here, work)
-
-
-@contextmanager
-def _abandoned_on_error(executor: Executor) -> Iterator[Executor]:
-    with executor:
-        try:
-            yield executor
+            yield submit
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
+            for worker in started:
+                worker.kill()
             raise
+        finally:
+            executor.shutdown()
+            for worker in started:
+                worker.close()
 
-
-_here: Callable[[Any], Any] | None = None
-
-
-def _become_worker(workload: Workload[Any, Any], workers: int) -> None:
-    global _here
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
-    try:
-        _here = workload.worker(workers)
-    except MemoryError:
-        os._exit(1)  # the driver says so in a line, where the pool would print a traceback
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _solve_here(work: Any) -> Any:
-    assert _here is not None, "the worker was not initialised"  # noqa: S101
-    return _here(work)
+    return engine

@@ -1,8 +1,41 @@
+"""Processes solve what a thread solves, and are done with when one of them dies, at whatever moment."""
+
+import os
+import signal
+from concurrent.futures import wait
+from multiprocessing import active_children
+from multiprocessing.connection import Connection
+
+import pytest
+
+from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.local_engines import processes
 from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
+
+
+class Squares:
+    """Solves numbers; 13 raises, -1 dies, and -2 dies while it sends its result."""
+
+    def worker(self, processes):
+        return square
+
+
+def square(number):
+    if number == 13:
+        raise ValueError("13 has no square here")
+    if number == -1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == -2:
+        Connection._send = send_half
+    return number**2
+
+
+def send_half(connection, message):
+    os.write(connection.fileno(), message[: len(message) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_process_draws_the_weights_as_the_driver_would(sealed):
@@ -11,3 +44,22 @@ def test_a_process_draws_the_weights_as_the_driver_would(sealed):
         (solved,) = submit([Proposal("lasso", 0, {"alpha": 0.01}, Penalty(0.01, 0.0))]).result()
     assert solved.fit.coef.any()
     assert solved.picture == figures.weights_png(solved.fit.coef, "lasso alpha=0.01")
+
+
+def test_what_processes_solve_comes_back_and_so_does_what_they_raise():
+    with processes(2)(Squares()) as submit:
+        futures = [submit(number) for number in range(20)]
+        assert [one.result() for one in [*futures[:13], *futures[14:]]] == [n**2 for n in range(20) if n != 13]
+        with pytest.raises(ValueError, match="13 has no square here"):
+            futures[13].result()
+    assert not active_children()
+
+
+@pytest.mark.parametrize("dying", [-1, -2])
+def test_the_death_of_a_process_is_said_at_once_even_in_the_middle_of_a_result(dying):
+    with processes(2)(Squares()) as submit:
+        futures = [submit(number) for number in (1, dying, *range(50))]
+        assert not wait(futures, timeout=60).not_done
+        with pytest.raises(EngineLostError, match="a solver's process died"):
+            futures[1].result()
+    assert not active_children()

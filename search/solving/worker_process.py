@@ -1,0 +1,94 @@
+"""A process that solves what the driver sends it, and ends when the driver does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from threading import Thread
+from typing import Generic
+
+from threadpoolctl import threadpool_limits
+
+from regsearch.errors import EngineLostError
+from regsearch.search.solving.spawning import without_main
+from regsearch.search.solving.workload import R, W, Workload
+
+
+class WorkerProcess(Generic[W, R]):
+    """Solves one unit of work after another in a process of its own.
+
+    Its pipe is its own, too, so that the driver comes to the pipe's end when the process dies, at whatever moment.
+    `concurrent.futures.ProcessPoolExecutor` has one pipe for the results of all processes: if one is killed while it
+    writes, the driver waits for the rest for ever, because the others hold the pipe open.
+
+    Parameters
+    ----------
+    workload : Workload
+    workers : int
+        How many processes share this machine.
+    """
+
+    def __init__(self, workload: Workload[W, R], workers: int) -> None:
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, workload, workers), daemon=True)
+        with theirs, without_main():
+            self._process.start()
+
+    def __call__(self, work: W) -> R:
+        """Return the result of a unit of work.
+
+        Raises
+        ------
+        EngineLostError
+            If the process has died.
+        """
+        try:
+            self._connection.send(work)
+            is_solved, result = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise EngineLostError(
+                "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
+            ) from error
+        if not is_solved:
+            raise result
+        found: R = result
+        return found
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let the process end, and wait until it has."""
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, workload: Workload[W, R], workers: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
+    try:
+        solve = workload.worker(workers)
+    except MemoryError:
+        os._exit(1)  # the driver says so in a line, where a traceback would be printed
+    while True:
+        try:
+            work = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[bool, object] = True, solve(work)
+        except Exception as error:  # it is raised again in the driver
+            answer = False, error
+        connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
