@@ -118,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--competitors", required=True, metavar="PYTHON", help="of the environment they are in")
     parser.add_argument("--libraries", nargs="*", default=list(TOLERANCES), choices=list(TOLERANCES))
+    parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     parser.add_argument("--random", action="store_true", help="in random order, as a sampler proposes")
     arguments = parser.parse_args()
 
@@ -137,7 +138,8 @@ def main() -> None:
 
     print("| case | solver | 1e-4 | 1e-6 | 1e-9 | ratio at 1e-6 | median trial |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for case, l2_alpha in CASES.items():
+    for case in arguments.cases:
+        l2_alpha = CASES[case]
         l1 = np.geomspace(strongest, 0.01 * strongest if case == SPARSE else 0.0005, 50)[order]
         penalties = [Penalty(float(one), l2_alpha / design.n_rows) for one in l1]
         mine = {
