@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -216,7 +217,7 @@ class SearchRun:
         name = self._home
         return name is None or name == self.experiment
 
-    @property
+    @cached_property
     def experiment(self) -> str:
         """Name of the experiment that the search's run lies in."""
         return str(self.store.client.get_experiment(self.experiment_id).name)

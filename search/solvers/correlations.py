@@ -55,6 +55,14 @@ class Correlations:
             self.passes += 1
         return self._reference
 
+    def roughly(self, vector: Vector) -> Vector:
+        """Return about the same, by a product of single precision if the columns are held in memory."""
+        single = self._pool.single
+        if single is None:
+            return self.all(vector)
+        self.passes += 1
+        return single.correlate(vector) / vector.size
+
     def above(self, threshold: float, vector: Vector, features: Indices, known: Vector) -> Vector:
         """Return correlations: exact where they exceed the threshold, elsewhere some value below it.
 
@@ -93,12 +101,10 @@ class Correlations:
 
     def _refresh(self, vector: Vector) -> None:
         """Make the vector the one that the complete product is of."""
-        single = self._pool.single
-        if single is None or not vector.any():
+        size = float(np.linalg.norm(vector))
+        if self._pool.single is None or size == 0.0:
             self.all(vector)
             return
-        self._reference = single.correlate(vector) / vector.size
+        self._reference = self.roughly(vector)
         self._centre = vector
-        of_a_unit = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2
-        self._error = of_a_unit * float(np.linalg.norm(vector)) / vector.size
-        self.passes += 1
+        self._error = (vector.size + 2) * float(np.finfo(np.float32).eps) / 2 * size / vector.size

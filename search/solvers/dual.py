@@ -154,8 +154,10 @@ class DualNewton:
         at = self._likely(penalty, residual)
         size, n_rows = np.abs(at.correlation), at.point.size
         linear, square = float(self._design.target @ at.point) / n_rows, float(at.point @ at.point) / n_rows
-        factor = linear / square if linear > 0 else 1.0
-        for _ in range(_LINE_STEPS if linear > 0 else 0):
+        if linear <= 0:
+            return at
+        factor = linear / square
+        for _ in range(_LINE_STEPS):
             active = size[factor * size > penalty.l1]
             factor = (linear + penalty.l1 * active.sum() / penalty.l2) / (square + active @ active / penalty.l2)
         return self._at(penalty, factor * at.point, factor * at.correlation, is_rough=at.is_rough)
@@ -169,7 +171,7 @@ class DualNewton:
             return self._evaluate(penalty, residual, roughly=True)
         before, last = self._ends[0], self._ends[-1]
         share = 0.0
-        if before.penalty.l2 == last.penalty.l2 == penalty.l2 and before is not last:
+        if before.penalty.l2 == last.penalty.l2 == penalty.l2 and before.penalty.l1 != last.penalty.l1:
             share = (penalty.l1 - last.penalty.l1) / (last.penalty.l1 - before.penalty.l1)
         here, there = last.at, before.at if 0 < share <= _REACH else last.at
         point = here.point + share * (here.point - there.point)
@@ -177,9 +179,8 @@ class DualNewton:
         return self._at(penalty, point, correlation, is_rough=self._system.pool.single is not None)
 
     def _evaluate(self, penalty: Penalty, point: Vector, *, roughly: bool = False) -> DualPoint:
-        single = self._system.pool.single if roughly else None
-        correlation = single.correlate(point) / point.size if single else self._correlations.all(point)
-        return self._at(penalty, point, correlation, is_rough=single is not None)
+        correlation = self._correlations.roughly(point) if roughly else self._correlations.all(point)
+        return self._at(penalty, point, correlation, is_rough=roughly and self._system.pool.single is not None)
 
     def _at(self, penalty: Penalty, point: Vector, correlation: Vector, *, is_rough: bool) -> DualPoint:
         value = penalised_dual(self._design.target, point, correlation, penalty)
@@ -213,6 +214,7 @@ class DualNewton:
             inner = pool.correlate(mismatch, pool.slot[active])
             return mismatch - self._system.combine(self._system.solve(inner))
         if self._kernel is None:
-            self._kernel = KernelSystem(self._design.columns, self._system.pool.single)
+            single = self._system.pool.single
+            self._kernel = KernelSystem(single.columns if single else self._design.columns)
         self._kernel.select(members)
         return self._kernel.solve(shift * mismatch, shift, accuracy)

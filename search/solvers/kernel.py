@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from regsearch.search.solvers.columns import Columns, SinglePrecision
+from regsearch.search.solvers.columns import Columns
 
 _REFACTOR_AFTER = 6
 """Number of conjugate-gradient iterations after which the factor counts as too old."""
@@ -27,13 +27,11 @@ class KernelSystem:
 
     Parameters
     ----------
-    columns : Columns, shape (n_features, n_rows)
-    single : SinglePrecision or None
-        The same in single precision, if they are held so.
+    columns : Columns or ndarray of float32, shape (n_features, n_rows)
     """
 
-    def __init__(self, columns: Columns, single: SinglePrecision | None) -> None:
-        self._columns = single.columns if single else columns
+    def __init__(self, columns: Columns | NDArray[np.float32]) -> None:
+        self._columns = columns
         self._members = np.zeros(columns.shape[0], dtype=bool)
         self._kernel = np.zeros((columns.shape[1],) * 2, dtype=np.float32, order="F")
         self._factor: NDArray[np.float32] | None = None
