@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import current_process
 from numbers import Integral
@@ -27,12 +27,8 @@ def is_whole(value: object) -> bool:
 def thread(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Solve on one thread of this process, with all of its cores."""
     solve = workload.solver()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as executor:
-        try:
-            yield lambda work: executor.submit(solve, work)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    with _threads(1) as executor:
+        yield lambda work: executor.submit(solve, work)
 
 
 def processes(workers: int) -> Engine:
@@ -48,7 +44,10 @@ def processes(workers: int) -> Engine:
     def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
         started: list[WorkerProcess[W, R]] = []
         idle: SimpleQueue[WorkerProcess[W, R]] = SimpleQueue()
-        executor = ThreadPoolExecutor(workers, thread_name_prefix="solver")
+
+        def kill() -> None:
+            for worker in started:
+                worker.kill()
 
         def solve(work: W) -> R:
             worker = idle.get()
@@ -57,22 +56,30 @@ def processes(workers: int) -> Engine:
             finally:
                 idle.put(worker)
 
-        def submit(work: W) -> Future[R]:
-            if len(started) < workers:
-                started.append(WorkerProcess(workload, workers))
-                idle.put(started[-1])
-            return executor.submit(solve, work)
-
         try:
-            yield submit
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for worker in started:
-                worker.kill()
-            raise
+            with _threads(workers, kill) as executor:
+
+                def submit(work: W) -> Future[R]:
+                    if len(started) < workers:
+                        started.append(WorkerProcess(workload, workers))
+                        idle.put(started[-1])
+                    return executor.submit(solve, work)
+
+                yield submit
         finally:
-            executor.shutdown()
             for worker in started:
                 worker.close()
 
     return engine
+
+
+@contextmanager
+def _threads(number: int, abandon: Callable[[], object] = lambda: None) -> Iterator[Executor]:
+    """Yield threads, and wait for them at the end; after an error, drop what waits and abandon what they do."""
+    with ThreadPoolExecutor(number, thread_name_prefix="solver") as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            abandon()
+            raise
