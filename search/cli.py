@@ -572,6 +572,7 @@ def main() -> NoReturn:
 
         again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
         code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
+    gc.freeze()  # or a second goes into looking for garbage once more, in what is imported, before the process ends
     sys.exit(code)
 
 
