@@ -189,7 +189,9 @@ def relative_excess(design: Design, weights: NDArray[np.float64]) -> float:
     excess, though they may solve the normal equations ``A^T r = 0`` nearly to rounding.
 
     ``||U U^T r||^2`` is ``(A^T r)^T (A^T A)^-1 A^T r`` if ``A^T A`` is certainly regular, and else is found by
-    orthogonal transformations (`singular`). If ``||r||^2`` alone is negligible, it is the bound.
+    orthogonal transformations (`singular`). ``A^T A`` is that of the moments if these make a well-conditioned triangle
+    (`regsearch.search.solvers.reduction`); ``r`` and ``A^T r`` are always computed from the rows. If ``||r||^2`` alone
+    is negligible, it is the bound.
 
     Parameters
     ----------

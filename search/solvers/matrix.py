@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,7 +74,12 @@ class Matrix:
     @cached_property
     def gram(self) -> Vector:
         """Lower triangle of ``A'A``, shape (n_features, n_features); zeros above it."""
-        return gram_of_features(self.columns)
+        known: Callable[[], Vector] | None = self.__dict__.get("_known_gram")
+        return known() if known else gram_of_features(self.columns)
+
+    def know_gram(self, known: Callable[[], Vector]) -> None:
+        """Take `gram` from what was summed of the rows before, so that they are not read for it."""
+        self.__dict__["_known_gram"] = known
 
     @cached_property
     def row_gram(self) -> Vector:

@@ -269,6 +269,7 @@ class RegularizationPath:
         triangle = triangle_from(self._matrix, own)
         if triangle is None:
             return None, reduced_by_reflections([self._design])[0]
+        self._matrix.know_gram(triangle.gram)
         return triangle, triangle.of(self._design, product_from(self._design, own))
 
     def _own_moments(self) -> Moments:

@@ -50,6 +50,14 @@ class Triangle:
     features: Indices
     norm: Vector
 
+    def gram(self) -> Vector:
+        """Return the lower triangle of ``A^T A``, shape (n_features, n_features), zeros above it."""
+        rows = self.norm[:, None] * self.factor
+        n_features = self.matrix.columns.shape[0]
+        gram = np.zeros((n_features, n_features), order="F")
+        gram[np.ix_(self.features, self.features)] = np.tril(rows @ rows.T)
+        return gram
+
     def reduced(self, designs: Sequence[Design]) -> list[Design]:
         """Return the reduced design of each target, reading the rows once for all of them.
 
