@@ -32,7 +32,7 @@ from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
-from regsearch.tracking.run_rows import insert_run
+from regsearch.tracking.run_rows import finish_run, insert_run
 from regsearch.tracking.store import Store, local_folder
 
 METRICS = (
@@ -342,7 +342,8 @@ class SearchRun:
         run_id = str(run.info.run_id)
         self._listed.pop(run_id, None)
         self.store.write(run, files)
-        self._end(run_id, "FINISHED")
+        if not (self.store.is_embedded and finish_run(self.store.uri, run_id)):
+            self._end(run_id, "FINISHED")
         return run_id
 
     def _begin_trial(self, record: TrialRecord, tags: Mapping[str, str], existing: str | None) -> Run:

@@ -5,7 +5,7 @@ import pytest
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
-from regsearch.tracking.run_rows import insert_run
+from regsearch.tracking.run_rows import finish_run, insert_run
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.tracking.test_runs import SEARCH, trial
@@ -13,7 +13,7 @@ from tests.tracking.test_runs import SEARCH, trial
 TAGS = {"role": "trial", "mlflow.user": "ada", "mlflow.note.content": "a 'trial' of ä"}
 PARAMS = {"family": "lasso", "alpha": "0.1"}
 METRICS = {"r2_validation": 0.5, "nan": math.nan, "above": math.inf, "below": -math.inf, "tiny": 5e-324}
-TIMES = {"start_time", "timestamp"}
+TIMES = {"start_time", "end_time", "timestamp"}
 
 
 @pytest.fixture
@@ -47,6 +47,29 @@ def test_the_rows_of_a_run_are_those_that_mlflows_client_writes(store):
     read = store.client.get_run(inserted.info.run_id)
     assert dict(inserted.info) == dict(read.info)
     assert {metric.timestamp for metric in read.data._metric_objs} == {read.info.start_time}
+
+
+def test_a_run_ends_as_mlflows_client_ends_it(store):
+    experiment = store.experiment("small")
+    ended, expected = (
+        insert_run(store.uri, experiment, "lasso 1", tags=TAGS, params=PARAMS, metrics=METRICS).info.run_id
+        for _ in range(2)
+    )
+    assert finish_run(store.uri, ended)
+    store.client.set_terminated(expected, "FINISHED")
+    assert rows_of(ended) == rows_of(expected)
+    read = [store.client.get_run(run_id).info for run_id in (ended, expected)]
+    assert read[0].start_time <= read[0].end_time <= read[1].end_time
+
+
+def test_a_run_that_was_deleted_is_not_ended(store):
+    experiment = store.experiment("small")
+    run_id = insert_run(store.uri, experiment, "lasso 1", tags=TAGS, params=PARAMS, metrics=METRICS).info.run_id
+    store.client.delete_run(run_id)
+    before = rows_of(run_id)
+    assert not finish_run(store.uri, run_id)
+    assert not finish_run(store.uri, "0" * 32)
+    assert rows_of(run_id) == before
 
 
 def test_a_trial_of_an_experiment_that_was_deleted_meanwhile_is_refused_by_mlflow_and_leaves_no_rows(store):

@@ -177,25 +177,21 @@ def test_weights_of_a_search_without_checksums_are_read_if_whole(kept, run, stor
     assert not run.is_intact(run.trial_runs()["ridge", 0])
 
 
-def test_a_run_is_finished_only_once_its_files_are_on_the_disk(run, store, monkeypatch):
-    order = []
-    sync, end = os.fsync, SearchRun._end
+def test_a_run_is_finished_only_once_its_files_are_on_the_disk(run, monkeypatch):
+    order, sync = [], os.fsync
 
     def synced(opened):
-        order.append(Path(f"/proc/self/fd/{opened}").readlink().name)
         sync(opened)
-
-    def ended(self, run_id, status):
-        order.append(status)
-        end(self, run_id, status)
+        (trial,) = run.trial_runs().values()
+        order.append((Path(f"/proc/self/fd/{opened}").readlink().name, trial.info.status))
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(SearchRun, "_end", ended)
     run_id = run.log_trial(trial(), {"weights.npz": b"abc", "weights.png": b"png"})
-    assert order.pop() == "FINISHED"
-    files = {".weights.npz.unfinished", ".weights.png.unfinished"}
-    assert set(order[:2]) == files
-    assert {"artifacts", run_id} <= set(order[2:])
+    names = [name for name, status in order if status == "RUNNING"]
+    assert len(names) == len(order)
+    assert set(names[:2]) == {".weights.npz.unfinished", ".weights.png.unfinished"}
+    assert {"artifacts", run_id} <= set(names[2:])
+    assert run.trial_runs()["ridge", 0].info.status == "FINISHED"
 
 
 SPOOFED = [
