@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
@@ -17,6 +18,7 @@ import mlflow
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from mlflow.entities.model_registry import ModelVersion
 
 from regsearch import SearchConfig, SearchResult, run_search
@@ -26,6 +28,9 @@ from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking.store import open_store
 from tests.launch import Launched
 from tests.servers import PostgreSQL, TrackingServer
+
+settings.register_profile("regsearch", deadline=None)  # how long an example takes is no claim of any test
+settings.load_profile("regsearch")
 
 SMALL = """
 name = "small"
@@ -84,6 +89,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.parent.name in SLOW_FOLDERS or needs_server(item):
             item.add_marker("slow")
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often, and not among what was imported: that takes a tenth of the tests' time."""
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def needs_server(item: pytest.Item) -> bool:

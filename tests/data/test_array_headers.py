@@ -8,7 +8,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch import data
@@ -63,7 +63,6 @@ def test_the_values_are_those_of_an_npz(kind, dtype, tmp_path, monkeypatch):
     np.testing.assert_array_equal(opened.y, expected.y)
 
 
-@settings(deadline=None)
 @given(st.booleans(), st.tuples(*[st.integers(0, 12)] * 4))
 def test_any_rectangle_of_a_file_is_read(tmp_path_factory, fortran, corners):
     X = np.arange(99.0).reshape(11, 9)

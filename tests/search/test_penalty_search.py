@@ -102,7 +102,7 @@ def test_columns_of_unit_deviation_are_what_a_standard_scaler_makes():
     np.testing.assert_allclose(ours.predict(X), theirs.fit(X, y).predict(X), atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     alphas=st.tuples(st.floats(0.003, 0.1), st.floats(0.1, 10)),
     scale=st.sampled_from(["unit-norm", "standard", "none"]),

@@ -39,7 +39,6 @@ def blocks_of(request, monkeypatch):
     monkeypatch.setattr(module, "_PRODUCT_VALUES", request.param)
 
 
-@settings(deadline=None)
 @given(shapes, dtypes, seeds, st.data())
 def test_they_are_the_same_to_the_last_bit_however_they_are_picked(shape, dtype, seed, data):
     held, streamed = both(*recording(shape, dtype, seed))
@@ -53,7 +52,6 @@ def test_they_are_the_same_to_the_last_bit_however_they_are_picked(shape, dtype,
     np.testing.assert_array_equal(np.asarray(streamed, dtype=np.float32), held.astype(np.float32))
 
 
-@settings(deadline=None)
 @given(shapes, dtypes, seeds)
 def test_products_are_the_same_to_rounding(shape, dtype, seed):
     held, streamed = both(*recording(shape, dtype, seed))
@@ -68,7 +66,7 @@ def test_products_are_the_same_to_rounding(shape, dtype, seed):
         np.testing.assert_allclose(np.tril(gram_of_features(columns)), np.tril(held @ held.T), atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     shapes,
     dtypes,

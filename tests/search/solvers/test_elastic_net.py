@@ -64,7 +64,7 @@ def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2, in_me
         np.testing.assert_allclose(weights, expected, rtol=1e-8, atol=allowance(design, penalty, 1e-14))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 10**6),
     n_rows=st.integers(3, 40),

@@ -24,7 +24,7 @@ def coef(path, l1, l2=0.0):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**16), st.permutations(range(6)))
 def test_weights_do_not_depend_on_what_was_solved_before(seed, order):
     X, y = rare_events(seed)

@@ -43,7 +43,7 @@ def scaled(X, scale, weights=None):
     return made
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scales, shapes, seeds, st.floats(0.01, 0.5), st.sampled_from([0.0, 0.01, 1.0]))
 def test_scales_are_those_of_scikit_learn(scale, shape, seed, share, l2):
     X, y, _, _ = problem(shape, seed)
@@ -60,7 +60,7 @@ def test_scales_are_those_of_scikit_learn(scale, shape, seed, share, l2):
     assert not fit(X, y, Penalty(largest * (1 + 1e-9), l2), scale=scale).coef.any()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scales, shapes, seeds, st.sampled_from([0.1, 10.0]))
 def test_ridge_under_each_scale_is_scikit_learns(scale, shape, seed, alpha):
     X, y, _, _ = problem(shape, seed)
@@ -70,7 +70,7 @@ def test_ridge_under_each_scale_is_scikit_learns(scale, shape, seed, alpha):
     np.testing.assert_allclose(ours.fitted, theirs.predict(columns), atol=1e-8 * np.abs(y).max())
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     scales,
     shapes,
@@ -101,7 +101,7 @@ def test_integer_weights_are_repeated_rows(scale, shape, seed, strengths, covari
             np.testing.assert_allclose(other.fitted, found.fitted, atol=1e-8 * size)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     scales,
     shapes,
@@ -180,7 +180,7 @@ def test_weights_must_be_positive_and_finite(weights):
         normalise(np.eye(4), np.arange(4.0), weights=np.array(weights, float))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seeds, st.sampled_from([0.3, 0.03]), st.sampled_from([0.0, 1e-3]))
 def test_without_a_scale_features_of_very_different_size_are_solved_exactly(seed, share, l2):
     X, y, _, _ = problem((30, 40), seed)

@@ -14,7 +14,7 @@ def recording(n_rows, n_features, seed):
     return X, X[:, 0] - 2 * X[:, -1] + rng.standard_normal(n_rows)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from([(12, 40), (40, 12)]), st.floats(1e-2, 0.5), st.sampled_from([0, 1e-3, 0.1]), st.integers(0, 99))
 def test_fits_agree_with_scikit_learn_on_normalised_columns(shape, l1, l2, seed):
     X, y = recording(*shape, seed)
@@ -29,7 +29,7 @@ def test_fits_agree_with_scikit_learn_on_normalised_columns(shape, l1, l2, seed)
     np.testing.assert_allclose(fit.fitted, X @ fit.coef + fit.intercept, atol=1e-9 * np.abs(X).max() * 100)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.permutations(range(8)), st.sampled_from([(15, 50), (50, 15)]), st.integers(0, 99), st.booleans())
 def test_any_order_reaches_the_certificate(order, shape, seed, in_memory):
     X, y = recording(*shape, seed)
@@ -68,7 +68,7 @@ def test_single_precision_is_solved_in_double():
     np.testing.assert_allclose(from_single.coef, from_double.coef, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10**6),
     st.lists(st.tuples(st.floats(1e-3, 0.9), st.sampled_from([0.0, 1e-3, 0.04, 1.0, 10.0])), min_size=2, max_size=8),

@@ -21,7 +21,7 @@ def table(n_rows=30, n_features=12, seed=0):
 STRENGTH = st.floats(0.01, 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     pairs=st.lists(st.tuples(STRENGTH, STRENGTH | st.just(0.0)), min_size=1, max_size=4),
     is_wide=st.booleans(),

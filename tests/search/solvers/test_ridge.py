@@ -16,7 +16,6 @@ def problem(n_rows, n_features, seed, in_memory):
     return normalise(rng.standard_normal((n_rows, n_features)), rng.standard_normal(n_rows), in_memory=in_memory)
 
 
-@settings(deadline=None)
 @given(st.integers(3, 40), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31), st.booleans())
 def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed, in_memory):
     design = problem(n_rows, n_features, seed, in_memory)
@@ -33,7 +32,6 @@ def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features
     np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-8)
 
 
-@settings(deadline=None)
 @given(st.integers(4, 30), st.integers(0, 2), st.booleans(), st.integers(0, 2**31), st.booleans())
 def test_least_squares_on_independent_rows_are_the_same_with_and_without_a_decomposition(
     n_rows, n_covariates, weighted, seed, in_memory
@@ -97,7 +95,7 @@ def lapack(design):
     return weights, rank, values[0] / values[rank - 1]
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     st.sampled_from(KINDS),
     st.sampled_from([(40, 30), (30, 40), (25, 25), (60, 8), (146, 134)]),
@@ -137,7 +135,7 @@ def test_no_singular_value_that_counts_is_lost(in_memory):
     assert relative_excess(design, truncated) == pytest.approx(6 / 7, rel=1e-3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(KINDS),
     st.sampled_from([(40, 30), (30, 40), (60, 8)]),

@@ -22,7 +22,7 @@ def features(kind, n_rows, n_features, rng):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(list(SHAPES)),
     st.sampled_from(["normal", "dependent"]),

@@ -257,7 +257,7 @@ SPLITTERS = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(list(SPLITTERS)),
     st.sampled_from(["unit-norm", "standard", "none"]),
