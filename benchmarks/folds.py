@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -90,24 +91,35 @@ def regsearch(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.n
 
 
 def whole_search(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Search as `regsearch run` does: with imports, a new store, runs, figures and a champion."""
+    """Run the command `regsearch run`: with imports, reading, a new store, runs, figures and a champion."""
+    from mlflow import MlflowClient
+
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        started = time.process_time()
-        from regsearch import SearchConfig, from_arrays, run_search
-
-        config = SearchConfig.from_toml(f"""
+        np.savez("folds.npz", X=X, y=y)
+        Path("folds.toml").write_text(f"""
             name = "folds"
             families.lasso.alpha = {l1.tolist()}
             [data]
+            source = "folds.npz"
             scale = "standard"
             split = {{ validation = {{ folds = {N_FOLDS} }}, test = "none" }}
         """)
-        result = run_search(config, data=from_arrays(X, y), progress=False)
-        seconds = time.process_time() - started
-        lassos = sorted((one for one in result.finished if one.family == "lasso"), key=lambda one: -one.penalty.l1)
-        kept = [np.load(next(Path("mlruns").rglob(f"{one.run_id}/artifacts/weights.npz"))) for one in lassos]
+        before = children_seconds()
+        subprocess.run([sys.executable, "-m", "regsearch", "run", "folds.toml", "-q"], check=True)
+        seconds = children_seconds() - before
+        client = MlflowClient("sqlite:///mlruns/mlflow.db")
+        of_lassos = "params.family = 'lasso'"
+        runs = client.search_runs([one.experiment_id for one in client.search_experiments()], of_lassos)
+        runs.sort(key=lambda run: -float(run.data.params["alpha"]))
+        kept = [np.load(next(Path("mlruns").rglob(f"{run.info.run_id}/artifacts/weights.npz"))) for run in runs]
         return seconds, np.array([one["coef"] for one in kept]), np.array([float(one["intercept"]) for one in kept])
+
+
+def children_seconds() -> float:
+    """Return the processor seconds of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def scikit_learn(X: np.ndarray, y: np.ndarray, l1: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
