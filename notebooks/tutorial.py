@@ -39,13 +39,13 @@ import matplotlib.pyplot as plt
 import mlflow
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from regsearch import SearchConfig, null_distribution, promote, run_search
+from regsearch import SearchConfig, null_distribution, penalized_path, promote, run_search
 from regsearch.data import Split, load
 
 TRACKING_URI = "sqlite:///mlruns/mlflow.db"
@@ -587,20 +587,15 @@ IPython.display.display(pictures, raw=True)
 # It is tempting to read the stems as a map: *these* 80 neurons encode running. They do not say that.
 #
 # **Neurons that were not chosen may know as much.** We take away the chosen neurons, fit the same lasso on the others,
-# and repeat this. (scikit-learn's `Lasso` on columns of unit length is the same model as above.)
+# and repeat this. (`penalized_path` is the solver alone, without trials and records.)
 
 
 # %%
 def lasso(rows, neurons, alpha=0.005):
     """Return the weights of a lasso on some rows and neurons, and its validation score."""
-    x = X[rows][:, neurons]
-    mean = x.mean(axis=0)
-    x -= mean
-    length = np.linalg.norm(x, axis=0)
-    model = Lasso(alpha=alpha, max_iter=5000).fit(x / length, speed[rows])
-    weights = model.coef_ / length
-    predicted = (X[validation][:, neurons] - mean) @ weights + model.intercept_
-    return weights, r2_score(speed[validation], predicted)
+    model = penalized_path(X[rows][:, neurons], speed[rows], l1=alpha)
+    predicted = X[validation][:, neurons] @ model.coef[0] + model.intercept[0]
+    return model.coef[0], r2_score(speed[validation], predicted)
 
 
 every = np.arange(train.start, train.stop)
