@@ -11,11 +11,24 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from regsearch.errors import ConfigError
+
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 _BEGINNING = re.compile(rf"(?<![\w+.-])(?={_ADDRESS.pattern})")
 _QUERY = re.compile(r"^([^\s?#]*)[?#]\S*")
 _QUERY_OF_FILE = re.compile(r"[?]\S+")
 _LONGEST = 300
+
+
+def require_text(value: object, name: str, expected: str) -> None:
+    """Refuse what is no text, before a library does it in its own words.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}: expected {expected}, found {type(value).__name__} {value!r:.40}")
 
 
 def shown(address: str) -> str:

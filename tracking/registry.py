@@ -20,6 +20,7 @@ from mlflow.protos.databricks_pb2 import (
 
 from regsearch.errors import ModelRejectedError, RegistryError
 from regsearch.tracking import logged_model
+from regsearch.tracking.errors import require_text
 from regsearch.tracking.limits import REGISTERED, cut
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Held
@@ -154,6 +155,7 @@ def champion(store: Store, name: str) -> ModelVersion | None:
 
     The models are listed, because a server with users refuses to look up the alias of a model that does not exist.
     """
+    require_text(name, "name", "the name of a registered model")
     for model in listed(store.client.search_registered_models, f'name="{name}"'):
         if CHAMPION in model.aliases:
             return store.client.get_model_version(name, str(model.aliases[CHAMPION]))

@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import limits
-from regsearch.tracking.errors import is_cut_short
+from regsearch.tracking.errors import is_cut_short, require_text
 from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
 from regsearch.tracking.pages import View, view_tags
@@ -205,6 +205,7 @@ class SearchRun:
         SearchNotFoundError
             If it finds nothing.
         """
+        require_text(search_id, "search_id", "the id of a search, as `regsearch models` and a result's `search_id` give it")
         found = cls.find(store, search_id)
         if found is None:
             why = elsewhere(store, search_id) or _suggestion(store, search_id)

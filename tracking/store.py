@@ -29,7 +29,7 @@ from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
 from regsearch.tracking import durable, postgresql, sqlite_file
-from regsearch.tracking.errors import first_cause, reason, shown
+from regsearch.tracking.errors import first_cause, reason, require_text, shown
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.quiet_mlflow import quiet, quiet_client
@@ -167,11 +167,17 @@ def local_folder(artifact_uri: str) -> Path | None:
 
 def tracking_uri(explicit: str | None = None) -> str:
     """Return the URI to use: the explicit one, else ``MLFLOW_TRACKING_URI``, else the embedded database."""
+    if explicit is not None:
+        require_text(explicit, "tracking_uri", "an address such as 'sqlite:///mlruns/mlflow.db' or 'http://host:5000'")
     return explicit or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_file.address(sqlite_file.home() / "mlflow.db")
 
 
-def storage_url(explicit: str | None = None) -> str | None:
+def storage_url(explicit: str | os.PathLike[str] | None = None) -> str | None:
     """Return the URL of Optuna's storage: the explicit one, else ``REGSEARCH_STORAGE``, else ``None`` (the journal)."""
+    if isinstance(explicit, os.PathLike):
+        explicit = os.fspath(explicit)
+    if explicit is not None:
+        require_text(explicit, "storage", "the path of a journal file or the URL of a database")
     return explicit or os.environ.get("REGSEARCH_STORAGE") or None
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regsearch import SearchConfig, from_arrays, run_search, run_targets
-from regsearch.errors import PromotionRefusedError, SearchNotFoundError, SearchStoppedError
-from regsearch.search.promotion import promote
+from regsearch import SearchConfig, from_arrays, null_distribution, run_search, run_targets
+from regsearch.errors import ConfigError, PromotionRefusedError, SearchNotFoundError, SearchStoppedError
+from regsearch.search.promotion import load_champion, promote, rollback
 from regsearch.search.redrawing import redraw
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun
@@ -53,6 +53,24 @@ def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched,
     np.savez(workspace / "small.npz", X=recording.X + 1, y=recording.y)
     with pytest.raises(PromotionRefusedError, match="no longer holds the values"):
         promote(searched.search_id)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda _: promote(3), "search_id: expected the id of a search, .*, found int 3"),
+        (lambda _: redraw(None, "figures"), "search_id: expected .*, found NoneType None"),
+        (lambda found: null_distribution(found, n=20, progress=False), "search_id: expected .*, found SearchResult"),
+        (lambda _: load_champion(Path("small")), "name: expected the name of a registered model, found PosixPath"),
+        (lambda _: rollback(["small"]), r"name: expected .*, found list \['small'\]"),
+        (lambda found: promote(found.search_id, tracking_uri=3), "tracking_uri: expected an address .*, found int 3"),
+        (lambda found: promote(found.search_id, storage=b"x"), "storage: expected the path of .*, found bytes b'x'"),
+    ],
+)
+def test_what_is_no_text_is_refused_in_one_line(call, says, result):
+    with pytest.raises(ConfigError, match=says) as refused:
+        call(result)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 @pytest.mark.slow
