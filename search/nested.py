@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 TABLE, RESULT = "nested.csv", "nested"
 """The artifact on the run of the search on all rows, and the tag that says what came of it."""
+
+_METRICS = ("nested_r2_test", "nested_r2_test_se")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Nested:
     @property
     def r2_test(self) -> float:
         """Mean of the parts' R²."""
-        return float(np.mean([part.r2_test for part in self.parts]))
+        return self.metrics()["nested_r2_test"]
 
     @property
     def r2_test_se(self) -> float:
@@ -72,8 +77,11 @@ class Nested:
         The training rows of the parts overlap, so it is somewhat too small (Bengio & Grandvalet 2004, "No unbiased
         estimator of the variance of k-fold cross-validation").
         """
-        scores = [part.r2_test for part in self.parts]
-        return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
+        return self.metrics()["nested_r2_test_se"]
+
+    def metrics(self) -> dict[str, float]:
+        """Return mean and standard error as metrics of the run."""
+        return _metrics([part.r2_test for part in self.parts])
 
     def __str__(self) -> str:
         return f"R² test {self.r2_test:.4f} ± {self.r2_test_se:.4f} over {len(self.parts)} parts"
@@ -85,10 +93,21 @@ def conclude(search: Search, nested: Nested) -> None:
     if search.said_of_choice(RESULT) == said and run.store.holds(run.run_id, TABLE):
         return
     run.write({TABLE: _csv(nested.parts), **drawn({"nested": lambda: _figure(search, nested)})})
-    run.annotate(
-        metrics={"nested_r2_test": nested.r2_test, "nested_r2_test_se": nested.r2_test_se},
-        tags=search.tags_of_choice(RESULT, said),
-    )
+    run.annotate(metrics=nested.metrics(), tags=search.tags_of_choice(RESULT, said))
+
+
+def metrics_of_choice(search: Search) -> dict[str, float]:
+    """Return the metrics of the parts' scores as far as the run keeps them of this winner and rule; else NaN."""
+    run = search.run
+    if search.said_of_choice(RESULT) and run.store.holds(run.run_id, TABLE):
+        rows = csv.DictReader(StringIO(run.read(run.run_id, TABLE).decode()))
+        return _metrics([float(row["r2_test"]) for row in rows])
+    return dict.fromkeys(_METRICS, math.nan)
+
+
+def _metrics(scores: Sequence[float]) -> dict[str, float]:
+    error = np.std(scores, ddof=1) / np.sqrt(len(scores))
+    return dict(zip(_METRICS, (float(np.mean(scores)), float(error)), strict=True))
 
 
 def _csv(parts: Sequence[Part]) -> bytes:

@@ -35,8 +35,6 @@ from regsearch.tracking.store import Store, existing_store
 if TYPE_CHECKING:
     from regsearch.tracking.model import Estimator
 
-_TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
-
 
 def promote(
     search_id: str,
@@ -301,14 +299,14 @@ def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tu
         openings.note_opening(run, search.config.name, test_key(search.development), winner_id)
         opened = [*opened, known_as(search)]
     known = run.store.client.get_run(winner_id).data.metrics
-    if known.keys() >= set(_TEST_SCORES) and is_drawn_tested(search):
-        return {name: known[name] for name in _TEST_SCORES}, len(opened)
+    if known.keys() >= set(mlflow_text.TEST_SCORES) and is_drawn_tested(search):
+        return {name: known[name] for name in mlflow_text.TEST_SCORES}, len(opened)
     rows = sealed.open()
     predicted = predict(rows, search.weights)
     independent = search.development.preparation.independent
     resampled = resampled_r2(rows.y, predicted, rows.weights, independent=independent, resamples=2000)
     low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
-    tested = dict(zip(_TEST_SCORES, (r2_score(rows.y, predicted, rows.weights), low, high), strict=True))
+    tested = dict(zip(mlflow_text.TEST_SCORES, (r2_score(rows.y, predicted, rows.weights), low, high), strict=True))
     draw_tested(search, rows)
     run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
     run.annotate(metrics=tested, run_id=winner_id)

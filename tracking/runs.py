@@ -205,7 +205,9 @@ class SearchRun:
         SearchNotFoundError
             If it finds nothing.
         """
-        require_text(search_id, "search_id", "the id of a search, as `regsearch models` and a result's `search_id` give it")
+        require_text(
+            search_id, "search_id", "the id of a search, as `regsearch models` and a result's `search_id` give it"
+        )
         found = cls.find(store, search_id)
         if found is None:
             why = elsewhere(store, search_id) or _suggestion(store, search_id)

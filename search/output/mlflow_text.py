@@ -67,6 +67,10 @@ _LIMITS = (
 )
 
 
+TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
+"""Metrics of a trial that was scored on the test rows; those of the search's run begin with ``best_``."""
+
+
 @dataclass(frozen=True)
 class Tested:
     """The winner's score on the test rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from io import StringIO
@@ -21,6 +22,7 @@ from regsearch.tracking.limits import TAG, cut
 from regsearch.tracking.runs import SearchRun
 
 _HEADINGS = ("target", "score", "key")
+_MEASURED = ("p", "p_approximate", "score")
 
 
 def path_of(kind: Kind, *, is_test: bool) -> str:
@@ -52,12 +54,7 @@ def conclude(search: Search, found: NullDistribution, settings: NullConfig) -> N
     draw = partial(figures.null_scores, found.null, found.score, mlflow_text.chance_title(found), found.rows)
     run.write(drawn({prefix: draw}))
     run.annotate(
-        metrics={
-            f"{prefix}_p": found.p,
-            f"{prefix}_p_approximate": found.p_approximate,
-            f"{prefix}_n": float(found.n),
-            f"{prefix}_score": found.score,
-        },
+        metrics={**_metrics(found), f"{prefix}_n": float(found.n)},
         tags={
             f"{prefix}_kind": found.kind,
             f"{prefix}_settings": _asked(settings, search),
@@ -96,6 +93,20 @@ def concluded(
     names, scores = [row["target"] for row in rows], [float(row["score"]) for row in rows]
     found = distribution_of(run, kind, names, scores, search.winner, is_test=is_test)
     return found if str(found) == said else None  # by another rule, scores can have been written and not concluded
+
+
+def metrics_of_choice(search: Finished) -> dict[str, float]:
+    """Return the metrics of null distributions as far as the run holds them of this winner and rule; else NaN."""
+    metrics: dict[str, float] = {}
+    for is_test in (False, True):
+        found = concluded(search, is_test=is_test)
+        prefix = _prefix(is_test=is_test)
+        metrics |= _metrics(found) if found else {f"{prefix}_{name}": math.nan for name in _MEASURED}
+    return metrics
+
+
+def _metrics(found: NullDistribution) -> dict[str, float]:
+    return {f"{_prefix(is_test=found.is_test)}_{name}": getattr(found, name) for name in _MEASURED}
 
 
 def distribution_of(

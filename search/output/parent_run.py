@@ -6,11 +6,14 @@ does not overwrite what a person wrote.
 
 from __future__ import annotations
 
+import math
+
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.data import Rows
+from regsearch.search import nested
 from regsearch.search.notes import edges
-from regsearch.search.output import mlflow_text
+from regsearch.search.output import mlflow_text, null_record
 from regsearch.search.output.group_scores import GROUPS, draw, group_scores
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files, predictions_files
 from regsearch.search.result import Search, table
@@ -103,7 +106,15 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
     if tested is None:
         _draw_untested(search)
     text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(search))
-    search.run.annotate(tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
+    search.run.annotate(metrics=_changed(search, tested), tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
+
+
+def _changed(search: Search, tested: mlflow_text.Tested | None) -> dict[str, float]:
+    """Return metrics that the run has of another winner or rule: their values for this one, NaN if there are none."""
+    known = search.run.run.data.metrics
+    now = {f"best_{name}": getattr(tested, name, math.nan) for name in mlflow_text.TEST_SCORES}
+    now |= null_record.metrics_of_choice(search) | nested.metrics_of_choice(search)
+    return {name: value for name, value in now.items() if name in known and repr(known[name]) != repr(value)}
 
 
 def _state(search: Search) -> str:

@@ -135,8 +135,14 @@ def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(worksp
     first = run_search(config, data=data, progress=False)
     other = run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
     assert (other.search_id, other.winner) == (first.search_id, first.winner)  # even if the same trial wins
-    note = SearchRun.find(open_store(), other.search_id).run.data.tags["mlflow.note.content"]
-    assert "It was never tested" in note
+    run = SearchRun.find(open_store(), other.search_id)
+    assert "It was never tested" in run.run.data.tags["mlflow.note.content"]
+    assert np.isnan(run.run.data.metrics["nested_r2_test"])
+    again = run_search(config, data=data, promote=False, progress=False)
+    assert again.search_id == first.search_id
+    assert run.run.data.metrics["nested_r2_test"] == first.nested.r2_test
+    assert run.run.data.metrics["nested_r2_test_se"] == first.nested.r2_test_se
+    run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
     assert promote(other.search_id, data=data).nested == ""
 
 

@@ -322,16 +322,19 @@ def test_a_result_is_neither_told_nor_recalled_for_another_rule_or_other_setting
     first = search()
     compare(first.search_id, n=19)
     assert "**Better than chance?**" in run_of(first).data.tags["mlflow.note.content"]
-    assert search().null.n == 19
+    p = search().null.p
+    assert run_of(first).data.metrics["null_p"] == p
 
     for _ in range(2):  # the second is recalled
         other = search(FEW)
         assert (other.search_id, other.null) == (first.search_id, None)
         assert other.winner != first.winner
+        assert np.isnan(run_of(other).data.metrics["null_p"])
     assert "Better than chance?" not in run_of(other).data.tags["mlflow.note.content"]
 
     asked = "[null]\nn = 19\n"
     assert search(null=asked).null.n == 19
+    assert run_of(first).data.metrics["null_p"] == p
     compare(first.search_id, n=20)
     assert search(null=asked).null.n == 19
 

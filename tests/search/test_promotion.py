@@ -47,6 +47,21 @@ def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_t
 
 
 @pytest.mark.slow
+def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(small_config, result):
+    run = SearchRun.find(open_store(), result.search_id)
+    other = run_search(small_config.updated(select={"at_most": 4}), promote=False, progress=False)
+    assert other.search_id == result.search_id
+    assert other.winner != result.winner
+    shown = run.run.data.metrics
+    assert shown["best_r2_validation"] == other.winner.r2_validation
+    assert np.isnan([shown[f"best_{name}"] for name in ("r2_test", "r2_test_low", "r2_test_high")]).all()
+    before = [metric.value for metric in open_store().client.get_metric_history(run.run_id, "best_r2_test")]
+    assert before[0] == result.promotion.r2_test
+    assert run_search(small_config, progress=False).promotion == result.promotion
+    assert run.run.data.metrics["best_r2_test"] == result.promotion.r2_test
+
+
+@pytest.mark.slow
 def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched, workspace, recording):
     with pytest.raises(SearchNotFoundError, match="no search 'nope'"):
         promote("nope")
