@@ -188,13 +188,9 @@ class RegularizationPath:
             yield from self._solve(waiting[chunk])
 
     def _solve(self, penalties: list[Penalty]) -> Iterator[Fit]:
-        found, seconds = [], []
-        for penalty in penalties:
-            started = time.perf_counter()
-            found.append(self._weights(penalty))
-            seconds.append(time.perf_counter() - started)
+        weights, seconds = self._weights(penalties)
         started = time.perf_counter()
-        weights, inner = np.array(found), [self._design.inner(penalty) for penalty in penalties]
+        inner = [self._design.inner(penalty) for penalty in penalties]
         gaps, residuals = certify(self._design, weights, inner)
         certifying = (time.perf_counter() - started) / max(1, len(penalties))
         for place, (penalty, gap) in enumerate(zip(penalties, gaps, strict=True)):
@@ -207,22 +203,17 @@ class RegularizationPath:
                     one, gap, residual = other, other_gap, other_residual
             coef, intercept = self._design.to_units(one)
             covariate_coef, fitted = self._design.covariate_coef(coef), self._design.fitted(self._y, residual)
-            took = seconds[place] + certifying + time.perf_counter() - started
+            took = float(seconds[place]) + certifying + time.perf_counter() - started
             yield Fit(penalty, coef, intercept, covariate_coef, fitted, gap, took)
 
     def coefficients(self, penalties: Sequence[Penalty]) -> Coefficients:
         """Return the fits of all penalties together, without their predictions at the training rows.
 
-        They are those of `solve`, and cost less where many are wanted: ridge fits are made together, and certificates
-        of a tall design do not read its rows.
+        They are those of `solve`, and cost less where many are wanted: certificates of a tall design do not read its
+        rows.
         """
         design, inner = self._solved, [self._solved.inner(penalty) for penalty in penalties]
-        weights = np.empty((len(inner), design.n_features))
-        ridge = [place for place, one in enumerate(inner) if one.l1 == 0]
-        weights[ridge] = self._ridge.solve_all([inner[place].l2 for place in ridge])
-        for place, penalty in enumerate(penalties):
-            if penalty.l1 > 0:
-                weights[place] = self._weights(penalty)
+        weights, _ = self._weights(penalties)
         gaps = np.array(certify(design, weights, inner)[0])
         for place in np.flatnonzero(gaps > self._tolerance).tolist():
             if inner[place].l1 > 0:
@@ -235,12 +226,22 @@ class RegularizationPath:
         of_covariates = np.array([self._design.covariate_coef(one) for one in coef])
         return Coefficients(coef, np.array([intercept for _, intercept in found]), of_covariates, gaps)
 
-    def _weights(self, penalty: Penalty) -> Vector:
-        inner = self._solved.inner(penalty)
-        if inner.l1 == 0:
-            return self._ridge.solve(inner.l2)
+    def _weights(self, penalties: Sequence[Penalty]) -> tuple[Vector, Vector]:
+        """Return the weights of each penalty, and the seconds that they took; ridge strengths are solved together."""
+        inner = [self._solved.inner(penalty) for penalty in penalties]
+        weights, seconds = np.empty((len(inner), self._solved.n_features)), np.empty(len(inner))
+        ridge = [place for place, one in enumerate(inner) if one.l1 == 0]
+        if ridge:
+            started = time.perf_counter()
+            weights[ridge] = self._ridge.solve([inner[place].l2 for place in ridge])
+            seconds[ridge] = (time.perf_counter() - started) / len(ridge)
         with _blas().limit(limits=1):  # of many small products, most are slower on several threads
-            return self._elastic_net.solve(inner).weights
+            for place, one in enumerate(inner):
+                if one.l1 > 0:
+                    started = time.perf_counter()
+                    weights[place] = self._elastic_net.solve(one).weights
+                    seconds[place] = time.perf_counter() - started
+        return weights, seconds
 
     @property
     def _is_tall(self) -> bool:

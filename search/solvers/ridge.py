@@ -32,7 +32,7 @@ _PROGRESS = 0.5
 
 
 class RidgeSolver:
-    r"""Minimises :math:`\|b - Aw\|^2 / 2n + l_2 \|w\|^2 / 2` for one strength after another.
+    r"""Minimises :math:`\|b - Aw\|^2 / 2n + l_2 \|w\|^2 / 2` for any number of strengths.
 
     Through the rows' Gram matrix :math:`A A^T = U S U^T` the weights are :math:`A^T U (S + n l_2)^{-1} U^T b`, and
     through the columns' :math:`A^T A = V S V^T` they are :math:`V (S + n l_2)^{-1} V^T A^T b` (Hastie, Tibshirani &
@@ -56,22 +56,16 @@ class RidgeSolver:
     def _singular(self) -> Singular:
         return self._design.matrix.singular(self._design.target)
 
-    def solve(self, l2: float) -> Vector:
-        """Return the weights that minimise the objective, shape (n_features,).
-
-        Parameters
-        ----------
-        l2 : float
-            Strength, at least 0.
-        """
-        weights: Vector = self.solve_all([l2])[0]
-        return weights
-
-    def solve_all(self, strengths: Sequence[float]) -> Vector:
-        """Return the weights at several strengths, shape (n_strengths, n_features).
+    def solve(self, strengths: Sequence[float]) -> Vector:
+        """Return the weights that minimise the objective at each strength, shape (n_strengths, n_features).
 
         Those of all well-conditioned systems together take a product of matrices, where one alone takes a product with
         a vector: the matrix is read once.
+
+        Parameters
+        ----------
+        strengths : sequence of float
+            ``l2``, each at least 0.
         """
         weights = np.empty((len(strengths), self._design.n_features))
         inverses: dict[int, Vector | None] = {}

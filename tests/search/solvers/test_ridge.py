@@ -19,7 +19,7 @@ def problem(n_rows, n_features, seed, in_memory):
 @given(st.integers(3, 40), st.integers(1, 40), st.floats(1e-3, 1e3), st.integers(0, 2**31), st.booleans())
 def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed, in_memory):
     design = problem(n_rows, n_features, seed, in_memory)
-    ours = RidgeSolver(design).solve(alpha / n_rows)
+    ours = RidgeSolver(design).solve([alpha / n_rows])[0]
     theirs = Ridge(alpha, fit_intercept=False, solver="svd").fit(np.asarray(design.columns).T, design.target).coef_
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
@@ -29,7 +29,7 @@ def test_every_strength_agrees_with_scikit_learn(n_rows, n_features, alpha, seed
 def test_without_a_penalty_the_weights_are_the_pseudoinverses(n_rows, n_features, in_memory):
     design = problem(n_rows, n_features, 5, in_memory)
     expected = np.linalg.pinv(np.asarray(design.columns).T, rcond=1e-10) @ design.target
-    np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-8)
+    np.testing.assert_allclose(RidgeSolver(design).solve([0.0])[0], expected, atol=1e-8)
 
 
 @given(st.integers(4, 30), st.integers(0, 2), st.booleans(), st.integers(0, 2**31), st.booleans())
@@ -43,10 +43,10 @@ def test_least_squares_on_independent_rows_are_the_same_with_and_without_a_decom
     }
     X, y = rng.standard_normal((n_rows, 3 * n_rows)), rng.standard_normal(n_rows)
     design, decomposed = (normalise(X, y, in_memory=in_memory, **known) for _ in range(2))
-    found = RidgeSolver(design).solve(0.0)
+    found = RidgeSolver(design).solve([0.0])[0]
     assert not design.matrix.is_decomposed
     assert decomposed.matrix.spectrum.of_rows
-    np.testing.assert_allclose(found, RidgeSolver(decomposed).solve(0.0), atol=1e-9)
+    np.testing.assert_allclose(found, RidgeSolver(decomposed).solve([0.0])[0], atol=1e-9)
 
 
 def test_rows_that_are_there_twice_are_decomposed():
@@ -54,7 +54,7 @@ def test_rows_that_are_there_twice_are_decomposed():
     X, y = np.tile(rng.standard_normal((6, 30)), (2, 1)), rng.standard_normal(12)
     design = normalise(X, y)
     expected = linalg.lstsq(np.asarray(design.columns).T, design.target)[0]
-    np.testing.assert_allclose(RidgeSolver(design).solve(0.0), expected, atol=1e-10)
+    np.testing.assert_allclose(RidgeSolver(design).solve([0.0])[0], expected, atol=1e-10)
     assert design.matrix.is_decomposed
 
 
@@ -65,7 +65,7 @@ def test_duplicate_and_constant_columns_share_and_vanish():
     X[:, 9] = 2.5
     design = normalise(X, rng.standard_normal(20))
     for l2 in (0.0, 0.1):
-        weights = RidgeSolver(design).solve(l2)
+        weights = RidgeSolver(design).solve([l2])[0]
         assert weights[4] == pytest.approx(weights[3])
         assert weights[9] == 0
 
@@ -109,7 +109,7 @@ def test_least_squares_are_lapacks_on_ill_conditioned_designs(kind, shape, scale
     X = ill_conditioned(kind, *shape, seed) * np.geomspace(*scales, shape[1]) + offset
     design = normalise(X, rng.standard_normal(shape[0]), in_memory=in_memory)
     expected, rank, condition = lapack(design)
-    weights = RidgeSolver(design).solve(0.0)
+    weights = RidgeSolver(design).solve([0.0])[0]
     if condition < 1e11:  # with a condition number of 1e12 and more, LAPACK's own fit has no more than three digits
         assert design.matrix.singular(design.target).values.size == rank
         size = np.linalg.norm(design.target)
@@ -128,7 +128,7 @@ def test_no_singular_value_that_counts_is_lost(in_memory):
     X /= np.linalg.norm(X, axis=0)
     left, values, right = np.linalg.svd(X, full_matrices=False)
     design = normalise(X, left[:, -6:].sum(axis=1) + left[:, 0], in_memory=in_memory)
-    weights = RidgeSolver(design).solve(0.0)
+    weights = RidgeSolver(design).solve([0.0])[0]
     np.testing.assert_allclose(design.apply(weights), design.target, atol=1e-4)
     truncated = right[:-6].T @ (left[:, :-6].T @ design.target / values[:-6])
     assert relative_excess(design, weights) <= 1e-6
@@ -147,4 +147,4 @@ def test_ridge_is_certified_on_ill_conditioned_designs(kind, shape, alpha, seed,
     rng = np.random.default_rng(seed)
     design = normalise(ill_conditioned(kind, *shape, seed), rng.standard_normal(shape[0]), in_memory=in_memory)
     penalty = Penalty(0.0, alpha / shape[0])
-    assert relative_duality_gap(design, RidgeSolver(design).solve(penalty.l2), penalty) <= 1e-6
+    assert relative_duality_gap(design, RidgeSolver(design).solve([penalty.l2])[0], penalty) <= 1e-6
