@@ -133,7 +133,7 @@ def stagnation(scores: Iterable[float | None]) -> int:
 
 
 def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_rows: float) -> list[FamilyStudy]:
-    """Open the studies of a search, the unregularised baseline's first.
+    """Open the studies of a search, the unregularised baseline's after ridge's, whose decomposition it takes.
 
     Parameters
     ----------
@@ -143,8 +143,9 @@ def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_r
     n_rows : float
         Number of rows that a trial's own model is fitted on.
     """
-    baseline = _open(config, search_id, storage, "none", GridOrder([{}]))
-    studies = [FamilyStudy(baseline, "none", {}, n_trials=1, n_rows=n_rows)]
+    unregularised = _open(config, search_id, storage, "none", GridOrder([{}]))
+    baseline = FamilyStudy(unregularised, "none", {}, n_trials=1, n_rows=n_rows)
+    studies = []
     for family, settings in config.families.searched.items():
         study = _open(config, search_id, storage, family, sampler_of(config, family, settings))
         studies.append(
@@ -157,7 +158,8 @@ def open_studies(config: SearchConfig, search_id: str, storage: BaseStorage, n_r
                 patience=settings.patience,
             )
         )
-    return studies
+    place = 1 if config.families.ridge else 0
+    return [*studies[:place], baseline, *studies[place:]]
 
 
 def _open(

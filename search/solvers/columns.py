@@ -128,6 +128,16 @@ def gram_of_rows(columns: Columns) -> Vector:
     return gram
 
 
+def rough_gram_of_rows(columns: Columns) -> NDArray[np.float32]:
+    """Return the same in single precision, which takes half the time."""
+    n_features, n_rows = columns.shape
+    gram = np.zeros((n_rows, n_rows), np.float32, order="F")
+    for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
+        part = np.asarray(columns[block]).astype(np.float32)
+        gram = blas.ssyrk(1.0, part.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+    return gram
+
+
 def gram_of_features(columns: Columns) -> Vector:
     """Return ``A^T A``, shape (n_features, n_features); only its lower triangle is filled."""
     n_features, n_rows = columns.shape

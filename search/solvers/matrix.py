@@ -87,6 +87,11 @@ class Matrix:
         return gram_of_rows(self.columns)
 
     @property
+    def has_row_gram(self) -> bool:
+        """Whether `row_gram` is at hand."""
+        return "row_gram" in self.__dict__
+
+    @property
     def is_decomposed(self) -> bool:
         """Whether `spectrum` is at hand."""
         return "spectrum" in self.__dict__

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, lapack
 
+from regsearch.search.solvers.columns import rough_gram_of_rows
 from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.singular import Singular
 
@@ -16,6 +18,9 @@ Vector = NDArray[np.float64]
 
 _DOUBTFUL = 1e-10
 """Share of the largest eigenvalue of a Gram matrix below which rounding may have changed or made an eigenvalue."""
+
+_LOST = 1e-4
+"""The same for a pivot of a Gram matrix in single precision."""
 
 _WELL_CONDITIONED = 1e4
 """Condition number of the ridge system up to which its solution needs no refinement."""
@@ -87,16 +92,27 @@ class RidgeSolver:
     def _interpolation(self) -> Vector | None:
         """The least-squares weights of minimum norm where the rows are independent but for what was projected out.
 
-        A Cholesky factor with pivots (LAPACK's ``pstrf``) chooses as many rows as the matrix has ranks; it takes a
-        twentieth of the time of a decomposition, which is preferred only if it is there. ``None`` if a pivot or the
-        residual says that the rows may depend on each other.
+        A Cholesky factor takes a twentieth of the time of a decomposition, which is preferred only if it is there.
+        In single precision it takes half of that and, refined in double, leads to the same weights (Carson & Higham
+        2018, SIAM J. Sci. Comput. 40). ``None`` if the rows may depend on each other.
         """
         matrix, design = self._design.matrix, self._design
-        rank = design.largest_rank
-        if matrix.is_decomposed or not 0 < rank < design.n_rows <= design.n_features:
+        if matrix.is_decomposed or not 0 < design.largest_rank < design.n_rows <= design.n_features:
             return None
-        largest = float(matrix.row_gram.diagonal().max())
-        factor, pivots, found, _ = lapack.dpstrf(matrix.row_gram, lower=1, tol=_DOUBTFUL * largest)
+        if not matrix.has_row_gram:
+            found = self._interpolated(rough_gram_of_rows(design.columns), lapack.spstrf, _LOST)
+            if found is not None:
+                return found
+        return self._interpolated(matrix.row_gram, lapack.dpstrf, _DOUBTFUL)
+
+    def _interpolated(self, gram: NDArray[np.floating], pstrf: Callable[..., Any], lost: float) -> Vector | None:
+        """Return the weights by way of the factor of a Gram matrix of the rows.
+
+        A factor with pivots (LAPACK's ``pstrf``) chooses as many rows as the matrix has ranks. ``None`` if a pivot or
+        the residual says that the rows may depend on each other.
+        """
+        design, rank = self._design, self._design.largest_rank
+        factor, pivots, found, _ = pstrf(gram, lower=1, tol=lost * float(gram.diagonal().max()))
         if found < rank:
             return None
         kept, lower = pivots[:rank] - 1, factor[:rank, :rank]
@@ -104,7 +120,10 @@ class RidgeSolver:
         enough, smallest = _INTERPOLATED * size, np.inf
         for _ in range(_REFINEMENTS):
             dual = np.zeros(design.n_rows)
-            dual[kept] = cho_solve((lower, True), missing[kept], check_finite=False)
+            scale = float(np.abs(missing[kept]).max()) or 1.0
+            dual[kept] = scale * cho_solve(
+                (lower, True), (missing[kept] / scale).astype(gram.dtype), check_finite=False
+            )
             following = weights + design.columns @ dual
             missing = design.target - design.apply(following)
             size = float(np.linalg.norm(missing))

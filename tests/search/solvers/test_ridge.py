@@ -49,6 +49,20 @@ def test_least_squares_on_independent_rows_are_the_same_with_and_without_a_decom
     np.testing.assert_allclose(found, RidgeSolver(decomposed).solve([0.0])[0], atol=1e-9)
 
 
+@pytest.mark.parametrize(("decades", "is_single"), [(0, True), (1, True), (1.7, True), (3, False), (4, False)])
+def test_a_factor_of_single_precision_leads_to_least_squares_unless_too_much_is_lost(decades, is_single):
+    rng = np.random.default_rng(0)
+    left, right = (linalg.qr(rng.standard_normal((size, 30)), mode="economic")[0] for size in (30, 80))
+    X, y = left @ np.diag(10 ** np.linspace(0, -decades, 30)) @ right.T, rng.standard_normal(30)
+    design = normalise(X, y, scale="none")
+    found = RidgeSolver(design).solve([0.0])[0]
+    assert not design.matrix.is_decomposed
+    assert design.matrix.has_row_gram != is_single
+    expected = linalg.lstsq(np.asarray(design.columns).T, design.target, cond=1e-9)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-14 * 10**decades * np.abs(expected).max())
+    assert relative_excess(design, found) < 1e-24
+
+
 def test_rows_that_are_there_twice_are_decomposed():
     rng = np.random.default_rng(0)
     X, y = np.tile(rng.standard_normal((6, 30)), (2, 1)), rng.standard_normal(12)
