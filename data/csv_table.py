@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,7 @@ from regsearch.data.regular_file import open_regular
 from regsearch.data.roles import Roles
 
 _BLOCK_BYTES = 2**25
-_ARROW_ENCODINGS = {"utf-8": "utf8", "utf-8-sig": "utf8"}
-"""Arrow decodes UTF-8 by itself, but only under this name."""
+_UTF_8 = ("utf-8", "utf-8-sig")
 _DECIMALS = {".": "points", ",": "commas"}
 
 
@@ -60,7 +62,7 @@ class CsvTable:
             target = self.roles.target
             uninterpreted = {"include_columns": [target], "column_types": {target: pa.string()}}
             with (
-                open_regular(self.path) as file,
+                self._opened(dialect) as file,
                 pa_csv.open_csv(file, **_options(dialect, **uninterpreted)) as batches,
             ):
                 return sum(batch.num_rows for batch in batches), len(self.roles.features_among(_named(dialect)))
@@ -71,7 +73,7 @@ class CsvTable:
             with open_regular(self.path) as file:
                 dialect = dialect_of(file, self.roles.target, self.roles.mentioned)
             options = _options(dialect, decimal_point=dialect.decimal or ".")
-            with open_regular(self.path) as file, pa_csv.open_csv(file, **options) as batches:
+            with self._opened(dialect) as file, pa_csv.open_csv(file, **options) as batches:
                 types = [type_name(field.type) for field in batches.schema]
         roles = parts(dialect.names, [name for name in dialect.names if not name.strip()], self.roles)
         return tuple(
@@ -89,11 +91,24 @@ class CsvTable:
         self.roles.features_among(_named(dialect))
         return dialect
 
+    @contextmanager
+    def _opened(self, dialect: Dialect) -> Iterator[pa.NativeFile]:
+        """Open the file as UTF-8 in a way that Arrow's threads read without the interpreter.
+
+        They read ahead, and may still do so when the process ends. One that waits for the interpreter then aborts it.
+        """
+        with open_regular(self.path) as file:
+            if dialect.encoding in _UTF_8:
+                with pa.OSFile(os.fsencode(self.path)) as native:
+                    yield native
+            else:
+                yield pa.BufferReader(file.read().decode(dialect.encoding).encode())
+
     def _require_numbers_first(self, dialect: Dialect) -> None:
         """Raise `DataError` if the first rows have text that no decimal mark makes numbers."""
         labels = dict.fromkeys(self.roles.labels, pa.string())
         options = _options(dialect, decimal_point=dialect.decimal or ".", column_types=labels)
-        with open_regular(self.path) as file, pa_csv.open_csv(file, **options) as batches:
+        with self._opened(dialect) as file, pa_csv.open_csv(file, **options) as batches:
             first = next(iter(batches), None)
         if first is None:
             return
@@ -133,7 +148,7 @@ class CsvTable:
         return table, notes
 
     def _named_columns(self, dialect: Dialect, decimal: str) -> tuple[pa.Table, list[str]]:
-        with open_regular(self.path) as file:
+        with self._opened(dialect) as file:
             labels = dict.fromkeys(self.roles.labels, pa.string())
             table = pa_csv.read_csv(file, **_options(dialect, decimal_point=decimal, column_types=labels))
         names = _unique(dialect)
@@ -162,7 +177,6 @@ def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     names = _unique(dialect)
     read = pa_csv.ReadOptions(
         block_size=_BLOCK_BYTES,
-        encoding=_ARROW_ENCODINGS.get(dialect.encoding, dialect.encoding),
         column_names=names,
         skip_rows=dialect.lines,
     )
