@@ -137,15 +137,6 @@ class SearchConfig(Section):
             self.null.require_usable(is_independent=self.data.rows == "independent")
         return self
 
-    @model_validator(mode="after")
-    def _nested_has_one_target(self) -> Self:
-        if self.is_nested and len(self.data.targets) > 1:
-            raise ValueError(
-                "data.split: a test on each part in turn takes one target, found "
-                f"{', '.join(self.data.targets)}; search the targets one after the other, or set another test"
-            )
-        return self
-
     @property
     def n_trials(self) -> int:
         """Number of trials wanted in all, with the baseline; the most there can be if a family has `patience`."""

@@ -42,6 +42,12 @@ def remember(run: SearchRun, request: str, said: Sequence[str]) -> None:
     run.annotate(tags={_TAG: request, _NOTES: "\n".join(said)})
 
 
+def forget(run: SearchRun) -> None:
+    """Note that the run will be other than its last request left it, whether or not this one comes to its end."""
+    if run.run.data.tags.get(_TAG):
+        run.annotate(tags={_TAG: ""})
+
+
 def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -> SearchResult | None:
     """Return the result of a request that was carried out before; ``None`` if any part of it is missing or changed."""
     run = SearchRun.tagged(store, config.in_experiment, _TAG, request)

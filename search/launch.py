@@ -14,11 +14,11 @@ from mlflow.entities import Run
 from optuna.storages import BaseStorage
 
 from regsearch.data import Development, Recording, SealedTest
-from regsearch.errors import ConfigError, DataError, NoWinnerError, PromotionRefusedError
+from regsearch.errors import DataError, NoWinnerError, PromotionRefusedError
 from regsearch.search.choice import choose
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
-from regsearch.search.earlier import predecessor, recall, remember, request_of, require_winner
+from regsearch.search.earlier import forget, predecessor, recall, remember, request_of, require_winner
 from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare, null_targets
@@ -137,7 +137,8 @@ def run_targets(
 ) -> tuple[SearchResult, ...]:
     """Run the search of each target of a configuration; the features are read, hashed and decomposed once for all.
 
-    Each target has a run and a model of its own, ``NAME-TARGET``, in one experiment.
+    Each target has a run and a model of its own, ``NAME-TARGET``, in one experiment.  With nested cross-validation, the
+    targets are searched as `run_search` does it, one after the other.
 
     Parameters
     ----------
@@ -157,19 +158,22 @@ def run_targets(
     Raises
     ------
     ConfigError
-        If the configuration, its sampler or the cluster's address cannot be used, or it asks for nested
-        cross-validation, which takes one target.
+        If the configuration, its sampler or the cluster's address cannot be used.
     NoWinnerError
         If no trial of a target can win; the other targets are searched all the same.
     DataError, StoreError, SearchBusyError, SearchStoppedError, TrialError
         As `run_search` raises them.
     """
-    call = _Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
-    if config.is_nested:
-        raise ConfigError("test: parts in turn take one target at a time; run the targets one after the other")
     if data is not None:
         data = _of_targets(config, data)
     configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
+    begin = partial(_Call.of, tracking_uri, storage, progress_of(progress), workers=workers, cluster=cluster)
+    call = begin()
+    if config.is_nested:
+        return tuple(
+            _run_nested(begin(), one, data[place] if data else None, promote=promote)
+            for place, one in enumerate(configs)
+        )
     requests: dict[int, str | None] = {}
     results: dict[int, SearchResult] = {}
     for place, one in enumerate(configs):
@@ -243,7 +247,7 @@ def _run_nested(call: _Call, config: SearchConfig, data: Recording | None, *, pr
     tested = []
     with call.begun(wanted) as begun:
         for number, one in enumerate(parts):
-            call.shown.say(f"part {number + 1} of {len(parts)}:")
+            call.shown.say(f"target {recording.target}, part {number + 1} of {len(parts)}:")
             ((development, sealed),) = cut(one, recordings)
             search, _ = begun.search(one, development, is_promoted=False)
             if promote:
@@ -428,6 +432,7 @@ class _Begun:
         measure = shared.measure if shared else partial(maxima_of, development)
         measured = measure() if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
+        forget(run)
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         studies = open_studies(absolute(config, maxima), search_id, self.studies, development.model.total_weight)
         if earlier:

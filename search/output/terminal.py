@@ -180,14 +180,14 @@ def targets_text(results: Sequence[SearchResult]) -> str:
         table.add_column(heading, justify="right" if heading.startswith("R²") else "left")
     notes = []
     for result in results:
-        target, champion = result.config.data.targets[0], result.promotion
-        tested = champion.r2_test if champion else None
+        target, champion, nested = result.config.data.targets[0], result.promotion, result.nested
+        tested = f"{champion.r2_test:.4f}" if champion and champion.r2_test is not None else "–"
         table.add_row(
             Text(target),
             result.search_id,
             result.winner.name,
             f"{result.winner.r2_validation:.4f}",
-            "–" if tested is None else f"{tested:.4f}",
+            f"{nested.r2_test:.4f} ± {nested.r2_test_se:.4f}" if nested else tested,
             Text(f"{champion.model} version {champion.version}" if champion else "not promoted"),
         )
         notes += [Text(f"note: {target}: {note}") for note in result.notes]

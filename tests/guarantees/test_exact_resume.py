@@ -42,7 +42,7 @@ FIRST_BATCHES = {
     "a trial has one of its two parameters": after(Trial, Trial._suggest, 12),
     "a trial's run is begun": after(SearchRun, SearchRun._begin_trial),
     "a trial's artifacts are written": after(Store, Store.write, 9),
-    "a trial's run has ended": after(MlflowClient, MlflowClient.set_terminated, 7),
+    "a trial's run has ended": after(SearchRun, SearchRun.log_trial, 7),
 }
 LATER_BATCHES = {
     "the first trial is told": before(Study, Study.tell),

@@ -8,8 +8,9 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold
 
 from regsearch import SearchConfig, from_frame, promote, run_search, run_targets
-from regsearch.errors import ConfigError, DataError
+from regsearch.errors import DataError
 from regsearch.search.nested import Nested, Part
+from regsearch.search.output.terminal import targets_text
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -146,13 +147,20 @@ def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(worksp
     assert promote(other.search_id, data=data).nested == ""
 
 
-def test_several_targets_are_not_nested():
-    recordings = from_frame(frame().assign(pupil=np.arange(90.0)), ["speed", "pupil"], groups="session")
+@pytest.mark.slow
+def test_several_targets_are_nested_one_after_the_other_and_one_of_a_list_is_one(searched, workspace):
+    alone, *_ = searched
+    table = frame()
+    recordings = from_frame(table.assign(pupil=-table["speed"]), ["speed", "pupil"], groups="session")
     config = SearchConfig.from_toml(CONFIG)
-    with pytest.raises(ConfigError, match="takes one target, found speed, pupil; search the targets one after"):
-        config.updated(target=["speed", "pupil"])
-    with pytest.raises(ConfigError, match="one target at a time"):
-        run_targets(config, data=recordings, progress=False)
+    speed, pupil = run_targets(config.updated(target=["speed", "pupil"]), data=recordings, progress=False)
+    assert [one.promotion.model for one in (speed, pupil)] == [f"{config.name}-speed", f"{config.name}-pupil"]
+    expected = [part.r2_test for part in alone.nested.parts]
+    for one in (speed, pupil):
+        assert [part.r2_test for part in one.nested.parts] == pytest.approx(expected)
+    (only,) = run_targets(config.updated(target=["speed"]), data=recordings[:1], progress=False)
+    assert (only.search_id, only.new_trials) == (speed.search_id, 0)
+    assert f"{speed.nested.r2_test:.4f} ± {speed.nested.r2_test_se:.4f}" in targets_text([speed, pupil])
 
 
 def test_the_mean_and_its_standard_error_are_those_of_the_parts():

@@ -62,6 +62,18 @@ def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(small_con
 
 
 @pytest.mark.slow
+def test_a_call_that_was_refused_promotion_leaves_no_winner_of_its_own_behind_for_the_call_before(small_config, result):
+    run = SearchRun.find(open_store(), result.search_id)
+    other = run_search(small_config.updated(select={"at_most": 4}), progress=False)
+    assert (other.search_id, other.promotion) == (result.search_id, None)
+    assert run.run.data.tags["best_run_id"] == other.winner.run_id
+    assert run_search(small_config, progress=False).promotion == result.promotion
+    assert run.run.data.tags["best_run_id"] == result.winner.run_id
+    assert run.run.data.metrics["best_r2_test"] == result.promotion.r2_test
+    assert SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode()).select == "best"
+
+
+@pytest.mark.slow
 def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched, workspace, recording):
     with pytest.raises(SearchNotFoundError, match="no search 'nope'"):
         promote("nope")
