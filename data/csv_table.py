@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from regsearch.data.roles import Roles
 
 _BLOCK_BYTES = 2**25
 _UTF_8 = ("utf-8", "utf-8-sig")
+_RAGGED = re.compile(r"Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 _DECIMALS = {".": "points", ",": "commas"}
 
 
@@ -98,11 +100,18 @@ class CsvTable:
         They read ahead, and may still do so when the process ends. One that waits for the interpreter then aborts it.
         """
         with open_regular(self.path) as file:
-            if dialect.encoding in _UTF_8:
-                with pa.OSFile(os.fsencode(self.path)) as native:
+            content = None if dialect.encoding in _UTF_8 else file.read().decode(dialect.encoding).encode()
+            with pa.OSFile(os.fsencode(self.path)) if content is None else pa.BufferReader(content) as native:
+                try:
                     yield native
-            else:
-                yield pa.BufferReader(file.read().decode(dialect.encoding).encode())
+                except pa.ArrowInvalid as error:
+                    ragged = _RAGGED.search(str(error))
+                    if ragged is None:
+                        raise
+                    expected, found, text = ragged.groups()
+                    do = "complete the line, or quote cells that hold the mark between columns"
+                    said = f"a line of {found}: {short(text)}"
+                    raise refusal(f"{expected} cells in every line, as in the header", said, do) from error
 
     def _require_numbers_first(self, dialect: Dialect) -> None:
         """Raise `DataError` if the first rows have text that no decimal mark makes numbers."""

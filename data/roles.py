@@ -169,6 +169,9 @@ def chosen(
         if (not wanted or any(_matches(name, pattern) for pattern in wanted))
         and not any(_matches(name, pattern) for pattern in exclude)
     ]
+    if not left and names and exclude:
+        all_out = f"that all are excluded by {', '.join(map(short, exclude[:3]))}"
+        raise refusal("features beside the target", all_out, "exclude fewer columns")
     if not left:
         others = ", ".join(map(short, (known or names)[:3]))
         raise refusal("features beside the target", f"no column but {others}", "add a column per feature")

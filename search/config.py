@@ -19,13 +19,14 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
+from regsearch.search.expectations import found, problem_in_words
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    pass
 
 PRESETS = ("default", "tutorial", "own-data")
 
@@ -629,34 +630,26 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
     place = ".".join(path)
-    message = problem["msg"].removeprefix("Value error, ")
     match problem["type"]:
         case "extra_forbidden":
             return f"unknown key {place!r}; {_nearest(path[-1], sorted(_fields(model, path[:-1])))}"
         case "literal_error" if place == "select":
             rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
-            return f"select: expected {rules}, found {_found(problem)}"
+            return f"select: expected {rules}, found {found(problem)}"
         case "union_tag_invalid":
             forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
             keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
-            return f"{place}: expected ranges of rows or a table with {keys}, found {_found(problem)}"
+            return f"{place}: expected ranges of rows or a table with {keys}, found {found(problem)}"
         case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{place}: expected a range of rows [start, stop), found {_found(problem)}"
+            return f"{place}: expected a range of rows [start, stop), found {found(problem)}"
         case "missing":
             return f"{place!r} is required and missing"
-        case "value_error":
-            return f"{place}: {message}" if place else message
         case "string_pattern_mismatch":
             return (
                 f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
             )
         case _:
-            return f"{place}: {message.replace('tuple', 'list').replace('Tuple', 'List')}, found {_found(problem)}"
-
-
-def _found(problem: ErrorDetails) -> str:
-    found = repr(problem["input"])
-    return found if len(found) <= 60 else f"{found[:57]}..."
+            return f"{place}: {problem_in_words(problem)}" if place else problem_in_words(problem)
 
 
 _UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}

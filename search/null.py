@@ -32,6 +32,7 @@ from regsearch.search.chance.statistic import (
 )
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig, plain
+from regsearch.search.expectations import problem_in_words
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -242,8 +243,7 @@ def _settings(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = f"--{problem['loc'][0]}: " if problem["loc"] else ""
-        found = "" if problem["type"] == "value_error" else f", found {problem['input']!r}"
-        raise ConfigError(f"{where}{problem['msg'].removeprefix('Value error, ')}{found}") from error
+        raise ConfigError(f"{where}{problem_in_words(problem)}") from error
     try:
         settings.require_usable(is_independent=config.data.preparation.independent)
     except ValueError as error:

@@ -48,7 +48,8 @@ def test_every_column_plays_exactly_one_part(names, n_covariates, n_excluded):
         (Roles(("speed",), groups="sesion"), "the nearest is 'session'; name one of the columns"),
         (Roles(("speed",), features=("cell_*",)), "expected columns that match 'cell_*', found 6 other(s): 'unit_0'"),
         (Roles(("speed",), exclude=("cell_*",)), "expected columns to exclude that match 'cell_*'"),
-        (Roles(("speed",), exclude=("*",)), "expected features beside the target, found no column but 'unit_0'"),
+        (Roles(("speed",), exclude=("*",)), "expected features beside the target, found that all are excluded by '*'"),
+        (Roles(("speed",), "unit_*", ("unit_?",)), "found that all are excluded by 'unit_?'; exclude fewer columns"),
     ],
 )
 def test_a_name_with_two_parts_or_without_a_column_is_refused(roles, says):

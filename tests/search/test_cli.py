@@ -172,8 +172,8 @@ def bad_inputs():
     yield "a reversed split", {"test = [120, 160]": "test = [160, 120]"}, "[160, 120)"
     yield "rows out of range", {"test = [120, 160]": "test = [120, 999]"}, "160 rows"
     yield "low above high", {"low = 0.01": "low = 101"}, "low must be below high"
-    yield "a negative alpha", {"low = 0.01": "low = -1"}, "greater than 0"
-    yield "zero trials", {"trials = 12": "trials = 0"}, "greater than 0"
+    yield "a negative alpha", {"low = 0.01": "low = -1"}, "expected a number above 0"
+    yield "zero trials", {"trials = 12": "trials = 0"}, "expected a number above 0"
     yield "an unknown key", {"seed = 3": "sed = 3"}, "did you mean 'seed'"
     yield "an unknown family", {"[families.ridge]": "[families.rdige]"}, "did you mean 'ridge'"
     yield "an unknown sampler", {"seed = 3": 'sampler = "tep"'}, "'tpe'"
@@ -202,7 +202,7 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
     ("arguments", "says"),
     [
         (["run", "nope.toml"], "nope.toml: no such configuration"),
-        (["run", "--trials", "0"], "greater than 0"),
+        (["run", "--trials", "0"], "expected a number above 0"),
         (["run", "--trials", "many"], "--trials"),
         (["run", "--nonsense"], "see `regsearch run --help`"),
         (["run", "--quiet", "--verbose"], "exclude each other"),

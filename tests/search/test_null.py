@@ -250,7 +250,7 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
         (["--kind", "permutation"], r"found rows in time; .* --independent .* else take --kind shift"),
         (["--kind", "nonsense"], r"expected shift, session, impostor or permutation"),
         (["--impostors", "small.npz", "--n", "30"], r"n = 30 targets .* found 1; give 30"),
-        (["--level", "2"], r"less than or equal to 1"),
+        (["--level", "2"], "--level: expected a number of at most 1, found 2"),
     ],
 )
 def test_bad_input_is_one_line(result, invoke, options, said):
@@ -264,7 +264,7 @@ def test_numbers_from_python_are_checked_and_those_of_numpy_are_numbers(search_f
     search, null = search_few
     found = search()
     for name, value in (("n", "20"), ("n", 1.5), ("step", True), ("level", "x")):
-        with pytest.raises(ConfigError, match=rf"^--{name}: Input should be a valid .*, found {value!r}$"):
+        with pytest.raises(ConfigError, match=rf"^--{name}: expected a .*, found {value!r}$"):
             null(found.search_id, **{name: value})
     asked = {"n": np.int64(4), "step": np.int8(1), "level": np.float32(0.5), "workers": np.int64(1)}
     assert null(found.search_id, **asked) == null(found.search_id, n=4, level=0.5)

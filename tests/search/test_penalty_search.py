@@ -371,7 +371,7 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"lasso": "max"}, "lasso: expected True, .*, found 'max'"),
         ({"lasso": [0.1, 0.1]}, "alpha repeats a value"),
         ({"lasso": (1, 0.1)}, "low must be below high, found low = 1 and high = 0.1"),
-        ({"ridge": [0.0, 1.0]}, "families.ridge.alpha.*greater than 0, found 0.0"),
+        ({"ridge": [0.0, 1.0]}, "families.ridge.alpha.*expected a number above 0, found 0.0"),
         ({"elasticnet": [0.1, 0.2, 0.3]}, "elasticnet: expected True, False, or a pair of l1_alpha and l2_alpha"),
         ({"elasticnet": {"l1_alpha": [1]}}, "elasticnet: expected True"),
         ({"elasticnet": ((0.1, 1), [1, 2])}, "both as ranges or both as grids"),

@@ -133,8 +133,8 @@ def test_a_search_that_began_before_mixes_had_a_low_end_of_their_own_keeps_its_r
     [
         ("{ low = 0.1 }", 'a range needs low and high, or of = "max"'),
         ('{ low = 2.0, of = "max" }', "low must be below high, found low = 2 and high = 1"),
-        ('{ of = "min" }', "Input should be 'max'"),
-        ('{ of = "max", points = 1 }', "greater than or equal to 2"),
+        ('{ of = "min" }', "expected 'max'"),
+        ('{ of = "max", points = 1 }', "a number of at least 2"),
     ],
 )
 def test_a_strength_that_says_too_little_or_too_much_is_refused(strength, says):

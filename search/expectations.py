@@ -1,0 +1,48 @@
+"""What a key of a configuration takes, in the words of regsearch instead of those of the library that checks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table of keys",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt:.12g}",
+    "greater_than_equal": "a number of at least {ge:.12g}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "a number below {lt:.12g}",
+    "less_than_equal": "a number of at most {le:.12g}",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_type": "a table of keys",
+    "string_type": "a text",
+    "too_long": "a list of {max_length} or fewer",
+    "too_short": "a list of {min_length} or more",
+    "tuple_type": "a list",
+}
+"""By the type of the problem; in braces what the problem says of itself."""
+
+
+def problem_in_words(problem: ErrorDetails) -> str:
+    """Say what was expected and what was found; a check of our own says both itself."""
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    expected = _EXPECTED.get(problem["type"])
+    if expected is None:
+        return f"{problem['msg']}, found {found(problem)}"
+    return f"expected {expected.format(**problem.get('ctx', {}))}, found {found(problem)}"
+
+
+def found(problem: ErrorDetails) -> str:
+    """Return what was found, shortened."""
+    text = repr(problem["input"])
+    return text if len(text) <= 60 else f"{text[:57]}..."
