@@ -137,7 +137,7 @@ def test_windows_1252_far_below_the_header_is_noticed(tmp_path):
         ("a;y\n1,5%;2\n2%;4\n", "the first with '1,5%'"),
         ("a,y,\n1,2,\n3,4,5\n", "expected a name for every column, found column 3 without one"),
         ("a,y,\n" + "1,2,\n" * 40 + "3,4,5\n", "expected a name for every column, found column 3 without one"),
-        ("a,y\n3,1,2\n9,3,4\n", "Expected 2 columns, got 3"),
+        ("a,y\n3,1,2\n9,3,4\n", "expected 2 cells in every line, as in the header, found a line of 3"),
         (bytes(range(256)) * 10, "expected text"),
         ("a,y\n1,2\n3,\0\n", "found bytes that are no text"),
         (b"\xe9\x81,y\n1,2\n", "expected text in UTF-8, UTF-16 or Windows-1252, found the byte 0x81"),
