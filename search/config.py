@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
+from typing import Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -24,9 +24,6 @@ from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.schema import TomlSchema
-
-if TYPE_CHECKING:
-    pass
 
 PRESETS = ("default", "tutorial", "own-data")
 

@@ -120,10 +120,9 @@ class RidgeSolver:
         enough, smallest = _INTERPOLATED * size, np.inf
         for _ in range(_REFINEMENTS):
             dual = np.zeros(design.n_rows)
-            scale = float(np.abs(missing[kept]).max()) or 1.0
-            dual[kept] = scale * cho_solve(
-                (lower, True), (missing[kept] / scale).astype(gram.dtype), check_finite=False
-            )
+            scale = float(np.abs(missing[kept]).max()) or 1.0  # single precision has no place for tiny numbers
+            scaled = (missing[kept] / scale).astype(gram.dtype)
+            dual[kept] = scale * cho_solve((lower, True), scaled, check_finite=False)
             following = weights + design.columns @ dual
             missing = design.target - design.apply(following)
             size = float(np.linalg.norm(missing))
