@@ -33,7 +33,7 @@ _INTERPOLATED = 1e-12
 
 _REFINEMENTS = 6
 _PROGRESS = 0.5
-"""Refinement goes on while each step shrinks the residual of the ridge system at least to this share."""
+"""Refinement ends with a step that does not shrink the residual of the ridge system to this share."""
 
 
 class RidgeSolver:
@@ -126,9 +126,12 @@ class RidgeSolver:
             following = weights + design.columns @ dual
             missing = design.target - design.apply(following)
             size = float(np.linalg.norm(missing))
-            if size > _PROGRESS * smallest:
+            if size >= smallest:
                 break
+            is_last = size > _PROGRESS * smallest
             weights, smallest = following, size
+            if is_last:
+                break
         return weights if smallest <= enough else None
 
     def _inverse(self, l2: float) -> Vector | None:
@@ -187,9 +190,12 @@ class RidgeSolver:
             residual = self._design.target - self._design.apply(following)
             missing = self._design.columns @ residual - shift * following
             size = float(np.linalg.norm(missing))
-            if size > _PROGRESS * smallest:
+            if size >= smallest:
                 break
+            is_last = size > _PROGRESS * smallest
             weights, smallest = following, size
+            if is_last:
+                break
         return weights
 
 
