@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,6 +14,7 @@ from regsearch.search.solvers.normalisation import Normalisation
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
+F = TypeVar("F", bound=np.floating)
 
 _CACHED_VALUES = 2**18
 """Number of values in a block that is used once: 2 MB, so that it stays in the processor's cache."""
@@ -121,30 +123,36 @@ Columns = Vector | Streamed
 
 def gram_of_rows(columns: Columns) -> Vector:
     """Return ``A A^T``, shape (n_rows, n_rows); only its lower triangle is filled."""
-    n_features, n_rows = columns.shape
-    gram = np.zeros((n_rows, n_rows), order="F")
-    for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
-        gram = blas.dsyrk(1.0, np.asarray(columns[block]).T, beta=1.0, c=gram, lower=1, overwrite_c=1)
-    return gram
+    n_rows = columns.shape[1]
+    return _summed(np.zeros((n_rows, n_rows), order="F"), _by_features(columns), blas.dsyrk)
 
 
 def rough_gram_of_rows(columns: Columns) -> NDArray[np.float32]:
     """Return the same in single precision, which takes half the time."""
-    n_features, n_rows = columns.shape
-    gram = np.zeros((n_rows, n_rows), np.float32, order="F")
-    for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
-        part = np.asarray(columns[block]).astype(np.float32)
-        gram = blas.ssyrk(1.0, part.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
-    return gram
+    n_rows = columns.shape[1]
+    parts = (part.astype(np.float32) for part in _by_features(columns))
+    return _summed(np.zeros((n_rows, n_rows), np.float32, order="F"), parts, blas.ssyrk)
 
 
 def gram_of_features(columns: Columns) -> Vector:
     """Return ``A^T A``, shape (n_features, n_features); only its lower triangle is filled."""
     n_features, n_rows = columns.shape
-    gram = np.zeros((n_features, n_features), order="F")
-    for block in blocks(n_rows, max(1, _PRODUCT_VALUES // n_features)):
-        part = np.asfortranarray(some_rows(columns, block))
-        gram = blas.dsyrk(1.0, part, beta=1.0, c=gram, lower=1, overwrite_c=1)
+    rows = blocks(n_rows, max(1, _PRODUCT_VALUES // n_features))
+    parts = (np.asfortranarray(some_rows(columns, block)) for block in rows)
+    return _summed(np.zeros((n_features, n_features), order="F"), parts, blas.dsyrk)
+
+
+def _by_features(columns: Columns) -> Iterator[Vector]:
+    """Yield ``A`` by blocks of its columns."""
+    n_features, n_rows = columns.shape
+    for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
+        yield np.asarray(columns[block], np.float64).T
+
+
+def _summed(gram: NDArray[F], parts: Iterable[NDArray[F]], syrk: Callable[..., Any]) -> NDArray[F]:
+    """Add the product of each part with its transpose, in the lower triangle, by BLAS's ``syrk``."""
+    for part in parts:
+        gram = syrk(1.0, part, beta=1.0, c=gram, lower=1, overwrite_c=1)
     return gram
 
 

@@ -116,23 +116,17 @@ class RidgeSolver:
         if found < rank:
             return None
         kept, lower = pivots[:rank] - 1, factor[:rank, :rank]
-        weights, missing, size = np.zeros(design.n_features), design.target, float(np.linalg.norm(design.target))
-        enough, smallest = _INTERPOLATED * size, np.inf
-        for _ in range(_REFINEMENTS):
+
+        def step(weights: Vector, missing: Vector) -> tuple[Vector, Vector]:
             dual = np.zeros(design.n_rows)
             scale = float(np.abs(missing[kept]).max()) or 1.0  # single precision has no place for tiny numbers
             scaled = (missing[kept] / scale).astype(gram.dtype)
             dual[kept] = scale * cho_solve((lower, True), scaled, check_finite=False)
             following = weights + design.columns @ dual
-            missing = design.target - design.apply(following)
-            size = float(np.linalg.norm(missing))
-            if size >= smallest:
-                break
-            is_last = size > _PROGRESS * smallest
-            weights, smallest = following, size
-            if is_last:
-                break
-        return weights if smallest <= enough else None
+            return following, design.target - design.apply(following)
+
+        weights, left = _refine(step, np.zeros(design.n_features), design.target, most=_REFINEMENTS)
+        return weights if left <= _INTERPOLATED * float(np.linalg.norm(design.target)) else None
 
     def _inverse(self, l2: float) -> Vector | None:
         """Return the inverse of each eigenvalue of the ridge system, or None if the spectrum is not exact enough."""
@@ -183,20 +177,41 @@ class RidgeSolver:
 
     def _through_columns(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
         """Solve ``(A' A + shift I) w = A' b``, and refine the solution while that helps."""
-        missing = self._design.correlation
-        weights, smallest = np.zeros(missing.size), np.inf
-        for _ in range(1 if _is_well_conditioned(inverse) else _REFINEMENTS):
+        design = self._design
+
+        def step(weights: Vector, missing: Vector) -> tuple[Vector, Vector]:
             following = weights + vectors @ (inverse * (vectors.T @ missing))
-            residual = self._design.target - self._design.apply(following)
-            missing = self._design.columns @ residual - shift * following
-            size = float(np.linalg.norm(missing))
-            if size >= smallest:
-                break
-            is_last = size > _PROGRESS * smallest
-            weights, smallest = following, size
-            if is_last:
-                break
-        return weights
+            residual = design.target - design.apply(following)
+            return following, design.columns @ residual - shift * following
+
+        most = 1 if _is_well_conditioned(inverse) else _REFINEMENTS
+        return _refine(step, np.zeros(design.n_features), design.correlation, most=most)[0]
+
+
+def _refine(
+    step: Callable[[Vector, Vector], tuple[Vector, Vector]], weights: Vector, missing: Vector, *, most: int
+) -> tuple[Vector, float]:
+    """Return weights refined for as long as that helps, and the norm of what they leave missing.
+
+    Parameters
+    ----------
+    step : callable
+        Returns the next weights and what they leave missing, from those before.
+    weights, missing : ndarray of float64
+    most : int
+        The largest number of steps.
+    """
+    smallest = np.inf
+    for _ in range(most):
+        following, missing = step(weights, missing)
+        size = float(np.linalg.norm(missing))
+        if size >= smallest:
+            break
+        is_last = size > _PROGRESS * smallest
+        weights, smallest = following, size
+        if is_last:
+            break
+    return weights, smallest
 
 
 def _is_well_conditioned(inverse: Vector) -> bool:
