@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from regsearch.data.refusal import refusal, require_present, short
+from regsearch.data.refusal import refusal, require_present, short, some
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,9 @@ def chosen(
         and not any(_matches(name, pattern) for pattern in exclude)
     ]
     if not left and names and exclude:
-        all_out = f"that all are excluded by {', '.join(map(short, exclude[:3]))}"
-        raise refusal("features beside the target", all_out, "exclude fewer columns")
+        raise refusal(
+            "features beside the target", f"that all are excluded by {some(exclude)}", "exclude fewer columns"
+        )
     if not left:
         others = ", ".join(map(short, (known or names)[:3]))
         raise refusal("features beside the target", f"no column but {others}", "add a column per feature")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
-from regsearch.search.expectations import found, problem_in_words
+from regsearch.search.expectations import input_of, problem_in_words, shortened
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
@@ -616,8 +616,7 @@ def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _shown(value: Any) -> str:
-    text = "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened("left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value))
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
@@ -632,13 +631,13 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return f"unknown key {place!r}; {_nearest(path[-1], sorted(_fields(model, path[:-1])))}"
         case "literal_error" if place == "select":
             rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
-            return f"select: expected {rules}, found {found(problem)}"
+            return f"select: expected {rules}, found {input_of(problem)}"
         case "union_tag_invalid":
             forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
             keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
-            return f"{place}: expected ranges of rows or a table with {keys}, found {found(problem)}"
+            return f"{place}: expected ranges of rows or a table with {keys}, found {input_of(problem)}"
         case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{place}: expected a range of rows [start, stop), found {found(problem)}"
+            return f"{place}: expected a range of rows [start, stop), found {input_of(problem)}"
         case "missing":
             return f"{place!r} is required and missing"
         case "string_pattern_mismatch":

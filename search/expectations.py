@@ -38,11 +38,15 @@ def problem_in_words(problem: ErrorDetails) -> str:
         return problem["msg"].removeprefix("Value error, ")
     expected = _EXPECTED.get(problem["type"])
     if expected is None:
-        return f"{problem['msg']}, found {found(problem)}"
-    return f"expected {expected.format(**problem.get('ctx', {}))}, found {found(problem)}"
+        return f"{problem['msg']}, found {input_of(problem)}"
+    return f"expected {expected.format(**problem.get('ctx', {}))}, found {input_of(problem)}"
 
 
-def found(problem: ErrorDetails) -> str:
-    """Return what was found, shortened."""
-    text = repr(problem["input"])
+def input_of(problem: ErrorDetails) -> str:
+    """Return what was found."""
+    return shortened(repr(problem["input"]))
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits into a line with others."""
     return text if len(text) <= 60 else f"{text[:57]}..."

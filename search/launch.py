@@ -168,12 +168,12 @@ def run_targets(
         data = _of_targets(config, data)
     configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
     begin = partial(_Call.of, tracking_uri, storage, progress_of(progress), workers=workers, cluster=cluster)
-    call = begin()
     if config.is_nested:
         return tuple(
             _run_nested(begin(), one, data[place] if data else None, promote=promote)
             for place, one in enumerate(configs)
         )
+    call = begin()
     requests: dict[int, str | None] = {}
     results: dict[int, SearchResult] = {}
     for place, one in enumerate(configs):
@@ -432,7 +432,8 @@ class _Begun:
         measure = shared.measure if shared else partial(maxima_of, development)
         measured = measure() if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
-        forget(run)
+        if not is_new:
+            forget(run)
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
         studies = open_studies(absolute(config, maxima), search_id, self.studies, development.model.total_weight)
         if earlier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -96,9 +96,18 @@ def conclude(search: Search, nested: Nested) -> None:
     run.annotate(metrics=nested.metrics(), tags=search.tags_of_choice(RESULT, said))
 
 
-def metrics_of_choice(search: Search) -> dict[str, float]:
-    """Return the metrics of the parts' scores as far as the run keeps them of this winner and rule; else NaN."""
+def metrics_of_choice(search: Search, known: Collection[str]) -> dict[str, float]:
+    """Return those of the known metrics that are of the parts' scores: NaN if not of this winner by this rule.
+
+    Parameters
+    ----------
+    search : Search
+    known : collection of str
+        The metrics that the search's run has.
+    """
     run = search.run
+    if _METRICS[0] not in known:
+        return {}
     if search.said_of_choice(RESULT) and run.store.holds(run.run_id, TABLE):
         rows = csv.DictReader(StringIO(run.read(run.run_id, TABLE).decode()))
         return _metrics([float(row["r2_test"]) for row in rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from io import StringIO
 
@@ -95,13 +95,21 @@ def concluded(
     return found if str(found) == said else None  # by another rule, scores can have been written and not concluded
 
 
-def metrics_of_choice(search: Finished) -> dict[str, float]:
-    """Return the metrics of null distributions as far as the run holds them of this winner and rule; else NaN."""
+def metrics_of_choice(search: Finished, known: Collection[str]) -> dict[str, float]:
+    """Return those of the known metrics that are of null distributions: NaN if not of this winner by this rule.
+
+    Parameters
+    ----------
+    search : Finished
+    known : collection of str
+        The metrics that the search's run has.
+    """
     metrics: dict[str, float] = {}
     for is_test in (False, True):
-        found = concluded(search, is_test=is_test)
-        prefix = _prefix(is_test=is_test)
-        metrics |= _metrics(found) if found else {f"{prefix}_{name}": math.nan for name in _MEASURED}
+        names = [f"{_prefix(is_test=is_test)}_{name}" for name in _MEASURED]
+        if names[0] in known:
+            found = concluded(search, is_test=is_test)
+            metrics |= _metrics(found) if found else dict.fromkeys(names, math.nan)
     return metrics
 
 

@@ -113,7 +113,7 @@ def _changed(search: Search, tested: mlflow_text.Tested | None) -> dict[str, flo
     """Return metrics that the run has of another winner or rule: their values for this one, NaN if there are none."""
     known = search.run.run.data.metrics
     now = {f"best_{name}": getattr(tested, name, math.nan) for name in mlflow_text.TEST_SCORES}
-    now |= null_record.metrics_of_choice(search) | nested.metrics_of_choice(search)
+    now |= null_record.metrics_of_choice(search, known) | nested.metrics_of_choice(search, known)
     return {name: value for name, value in now.items() if name in known and repr(known[name]) != repr(value)}
 
 
