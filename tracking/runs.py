@@ -174,7 +174,9 @@ class SearchRun:
             source=cut(record.source, limits.DATASET_SOURCE),
             profile=f'{{"development_rows": {record.shape[0]}, "features": {record.shape[1]}}}',
         )
-        self.store.client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
+        dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])
+        with self.store.locks.hold("store"):  # MLflow fails if another search logs the same new data between its steps
+            self.store.client.log_inputs(self.run_id, [dataset_input])
         params = cut_all(record.params, limits.PARAM)
         self.store.client.log_batch(self.run_id, params=[Param(key, value) for key, value in params.items()])
 

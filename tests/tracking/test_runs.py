@@ -1,6 +1,7 @@
 import io
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def test_starting_again_reopens_the_same_run(store, run):
     assert again.run.info.status == "RUNNING"
     assert SearchRun.find(store, "abc123").run_id == run.run_id
     assert SearchRun.find(store, "other") is None
+
+
+def test_searches_of_the_same_new_data_that_start_at_the_same_moment_share_one_dataset(store):
+    def start(number, data):
+        record = replace(SEARCH, search_id=f"{data}{number}", data_sha256=data * 64)
+        return SearchRun.start(store, "small", record).run.inputs.dataset_inputs[0].dataset.digest
+
+    store.experiment("small")
+    with ThreadPoolExecutor(4) as pool:
+        for data in "abcdef":
+            assert set(pool.map(start, range(4), data * 4)) == {data * 36}
 
 
 @pytest.mark.parametrize("last", [MlflowClient.create_run, MlflowClient.log_inputs])
