@@ -91,7 +91,10 @@ def short(value: object) -> str:
     """Return a value for people: of a long text, such as a path in a file, the beginning and the end."""
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         value = f"{value[: _LONGEST_TEXT // 2]}…{value[1 - _LONGEST_TEXT // 2 :]}"
-    text = repr(value[:40] if isinstance(value, bytes) else value)
+    if isinstance(value, bytes | str | int | float):
+        text = repr(value[:40] if isinstance(value, bytes) else value)
+    else:  # a date or a decimal reads as people write it
+        text = line(value)
     longest = _LONGEST_TEXT + 20 if isinstance(value, str) else 60
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 

@@ -8,7 +8,6 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, Unpack
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, ranges
+from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
 from regsearch.search.expectations import input_of, problem_in_words, shortened
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
@@ -161,9 +160,12 @@ class SearchConfig(Section):
 
     def differences(self, earlier: SearchConfig) -> list[str]:
         """Return which keys that decide `search_id` have changed since an earlier configuration, a line for each."""
-        was, now = (dict(_leaves(config._decisive())) for config in (earlier, self))
-        changed = [key for key in {**now, **was} if now.get(key) != was.get(key)]
-        return [f"{key} was {_shown(was.get(key))}, now {_shown(now.get(key))}" for key in changed]
+        return _changes(earlier._decisive(), self._decisive())
+
+    def other_columns(self, earlier: SearchConfig) -> list[str]:
+        """Return which keys that choose columns of the source have changed, a line for each."""
+        keys = _WHAT_COLUMNS_ARE - {"source"}
+        return _changes(*({"data": one.data.model_dump(mode="json", include=keys)} for one in (earlier, self)))
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
@@ -615,6 +617,13 @@ def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", value
 
 
+def _changes(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> list[str]:
+    """Return which keys have another value than before, a line for each."""
+    was, now = dict(_leaves(earlier)), dict(_leaves(later))
+    changed = [key for key in {**now, **was} if now.get(key) != was.get(key)]
+    return [f"{key} was {_shown(was.get(key))}, now {_shown(now.get(key))}" for key in changed]
+
+
 def _shown(value: Any) -> str:
     return shortened("left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value))
 
@@ -628,6 +637,8 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     place = ".".join(path)
     match problem["type"]:
         case "extra_forbidden":
+            if kind := kind_of_rows(problem["loc"]):
+                return f"unknown key {place!r} beside {kind!r}; leave it out, or choose another kind of rows"
             return f"unknown key {place!r}; {_nearest(path[-1], sorted(_fields(model, path[:-1])))}"
         case "literal_error" if place == "select":
             rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
@@ -651,14 +662,26 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
 _UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
 
 
-def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the names of the keys that a section of the configuration may have."""
+def _fields(model: type[BaseModel], path: Sequence[str]) -> set[str]:
+    """Return the names of the keys that a section of the configuration may have, in any of its forms."""
     schema = model.model_json_schema()
 
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
-        name = next((option["$ref"] for option in options if "$ref" in option), None)
-        return schema["$defs"][name.rsplit("/", 1)[-1]] if name else node
+    def forms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        inner = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+        if "items" in node:
+            inner.append(node["items"])
+        if "$ref" in node:
+            inner.append(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
+        for one in inner:
+            yield from forms(one)
 
-    section = reduce(lambda node, key: resolve(node["properties"][key]), path, schema)
-    return list(section.get("properties", {}))
+    sections = [schema]
+    for key in path:
+        sections = [form["properties"][key] for node in sections for form in forms(node) if key in _properties(form)]
+    return {name for node in sections for form in forms(node) for name in _properties(form)}
+
+
+def _properties(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = node.get("properties", {})
+    return properties

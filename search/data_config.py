@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Annotated, Any, Literal, Self
 
@@ -137,9 +137,9 @@ _KINDS = {
 
 
 def _kind(value: Any) -> str:
-    """Return which kind of rows a value describes, by its key."""
+    """Return which kind of rows a value describes, by its key; of a table without such a key, no kind that there is."""
     if isinstance(value, Mapping):
-        return next((f"by_{key}" for key in _KINDS if key in value), "by_folds")
+        return next((f"by_{key}" for key in _KINDS if key in value), "by_nothing")
     if isinstance(value, str):
         return "none"
     return next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), "in_ranges")
@@ -317,6 +317,12 @@ class DataConfig(Section):
 
 ROW_TAGS = {"in_ranges", "none", "names", "number", "each", *(f"by_{key}" for key in _KINDS)}
 """Names of alternatives, which pydantic puts into the place of an error."""
+
+
+def kind_of_rows(place: Sequence[str | int]) -> str | None:
+    """Return the kind of rows, such as ``"folds"``, of a table in which pydantic found a key too many."""
+    tag = str(place[-2]) if len(place) > 1 else ""
+    return tag.removeprefix("by_") if tag.startswith("by_") else None
 
 
 def ranges(rows: tuple[int, int] | tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

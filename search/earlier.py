@@ -150,7 +150,7 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
             continue
         changes = config.differences(earlier)
         if tags["data_sha256"] != data_sha256:
-            changes.insert(0, f"the data's values ({_sources(earlier.data.source, config.data.source)})")
+            changes[:0] = _what_is_read(earlier, config)
         return Predecessor(tags["search_id"], tuple(changes)) if changes else None
     return None
 
@@ -161,5 +161,9 @@ def _kind(config: SearchConfig) -> tuple[str, int | None, bool]:
     return config.name, split.part if split else None, bool(split and split.test == "none")
 
 
-def _sources(was: str, now: str) -> str:
-    return f"of {now}" if was == now else f"was {was}, now {now}"
+def _what_is_read(earlier: SearchConfig, config: SearchConfig) -> list[str]:
+    """Say why two searches have other data: their source, else the columns that are chosen, else its values."""
+    was, now = earlier.data.source, config.data.source
+    if was != now:
+        return [f"the data's values (was {was}, now {now})"]
+    return config.other_columns(earlier) or [f"the data's values (of {now})"]

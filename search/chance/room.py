@@ -59,6 +59,11 @@ class Room:
         return np.isin(self.rows, np.concatenate([*self.parts.get("test", ()), np.empty(0, dtype=np.intp)]))
 
     @property
+    def has_mixed_groups(self) -> bool:
+        """Whether a group's rows do not follow each other."""
+        return self.groups is not None and 1 + np.sum(self.groups[1:] != self.groups[:-1]) > len(set(self.groups))
+
+    @property
     def labels(self) -> NDArray[np.generic]:
         """A label per row that differs between groups, and between test rows and others."""
         return self.is_test if self.groups is None else np.char.add(self.groups, np.where(self.is_test, " (test)", ""))
@@ -121,7 +126,10 @@ def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
     if n <= most:
         return
     longest = int(np.bincount(runs).max())
-    lost = f" ({room.left_out} left out, and a run of neighbours ends there)" if room.left_out else ""
+    reasons = [f"{room.left_out} left out"] if room.left_out else []
+    if room.has_mixed_groups:
+        reasons.append("rows of one group lie among those of others")
+    lost = f" ({', '.join(reasons)}, and a run of neighbours ends there)" if reasons else ""
     least = fewest(kind, settings.level)
     if most >= least:
         do = f"use n = {most} or less"

@@ -149,7 +149,8 @@ class Bar(_Shown):
         """Advance the bar, or say a line if the last one was long enough ago."""
         super().count(record)
         self._best = max(self._best, _scored(record))
-        self._advance("best validation R² {:.4f}, {}".format(*self._best))
+        best = "no trial is certified yet" if self._best == _NO_SCORE else "best validation R² {:.4f}, {}"
+        self._advance(best.format(*self._best))
 
     def score(self, score: float) -> None:
         """Advance the bar by a target, and say the time that is left in a line, too."""
@@ -181,7 +182,8 @@ class Bar(_Shown):
 
 
 def _scored(record: TrialRecord) -> _Scored:
-    return record.metrics["r2_validation"], record.name
+    """Return what a trial counts as, which wins only if it is certified."""
+    return (record.metrics["r2_validation"], record.name) if record.certified else _NO_SCORE
 
 
 def progress_of(shown: bool | Progress) -> Progress:

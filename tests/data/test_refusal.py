@@ -1,5 +1,9 @@
 """What is refused is named so that it can be told from its neighbours."""
 
+import datetime
+from decimal import Decimal
+
+import numpy as np
 import pytest
 
 from regsearch.data.refusal import require_present, short
@@ -23,3 +27,19 @@ def test_a_very_long_text_keeps_its_beginning_and_its_end():
     assert shown.endswith("/end'")
     assert len(shown) <= 125
     assert len(short("\0" * 500)) <= 140
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (datetime.date(2024, 1, 2), "2024-01-02"),
+        (datetime.timedelta(hours=3), "3:00:00"),
+        (Decimal("1.50"), "1.50"),
+        (np.int64(7), "7"),
+        ("2024", "'2024'"),
+        (1.5, "1.5"),
+        (None, "None"),
+    ],
+)
+def test_a_value_is_shown_as_people_write_it(value, said):
+    assert short(value) == said

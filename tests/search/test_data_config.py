@@ -134,6 +134,20 @@ def test_numbers_that_name_groups_are_text():
         ("split = { validation = [0, 5], test = { groups = 3 } }", "give `validation` as a fraction, folds, a column"),
         ("covariates = [3]", "data.covariates: expected a text, found 3"),
         ("group = 'session'", "unknown key 'data.group'; did you mean 'groups'?"),
+        (
+            "split = { validation = { groups = 3, folds = 3 } }",
+            "unknown key 'data.split.validation.groups' beside 'folds'; leave it out",
+        ),
+        (
+            "split = { validation = { fraction = 0.2 }, test = { fraction = 0.2, embargo = 4 } }",
+            "unknown key 'data.split.test.embargo' beside 'fraction'; leave it out",
+        ),
+        ("split = { validation = { groops = 3 } }", "a table with folds, groups, fraction, column, given, found {'gro"),
+        ("split = { validation = {} }", "data.split.validation: expected ranges of rows or a table with folds,"),
+        (
+            "split = { validation = { given = [{ training = [0, 5], validation = [5, 9] }] } }",
+            "unknown key 'data.split.validation.given.training'; did you mean 'train'?",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(data, says):

@@ -42,6 +42,15 @@ def test_other_values_of_the_data_come_first(small_config, result):
     assert earlier.changes == ("the data's values (of small.npz)", "seed was 3, now 4")
 
 
+def test_of_the_same_source_the_columns_that_were_chosen_are_named_instead_of_its_values(small_config, result):
+    earlier = predecessor(open_store(), small_config.updated(exclude=["a", "b"], features=["u*"], seed=4), "other")
+    assert earlier.changes == (
+        "data.features was left out, now ['u*']",
+        "data.exclude was [], now ['a', 'b']",
+        "seed was 3, now 4",
+    )
+
+
 def test_a_rule_that_no_trial_meets_is_refused_and_leaves_the_finished_search_as_it_was(small_config, result, invoke):
     Path("small.toml").write_text(small_config.to_toml())
     run = SearchRun.find(open_store(), result.search_id)

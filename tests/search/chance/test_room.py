@@ -49,6 +49,14 @@ def test_rows_that_never_suffice_for_the_level_are_told_with_why_they_are_so_few
         require_room(CONFIG, NullConfig(n=38, step=9), room_of(200))
 
 
+def test_groups_whose_rows_lie_among_those_of_others_are_named_as_the_cause_of_short_runs():
+    said = r"runs of at most 1 neighbouring rows \(rows of one group lie among those of others, and a run of neighbours"
+    with pytest.raises(DataError, match=said):
+        require_room(CONFIG, NullConfig(), room_of(200, groups=np.tile(["a", "b"], 100)))
+    with pytest.raises(DataError, match=r"runs of at most 40 neighbouring rows; use n"):
+        require_room(CONFIG, NullConfig(), room_of(120, groups=np.repeat(["a", "b", "c"], 40)))
+
+
 def test_groups_and_impostors_are_looked_at_before_any_value(tmp_path):
     with pytest.raises(ConfigError, match="found no groups"):
         require_room(CONFIG, NullConfig(kind="session"), room_of(60))

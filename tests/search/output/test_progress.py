@@ -32,7 +32,7 @@ def test_in_a_pipe_it_is_plain_lines_without_control_characters(said):
     lines = said(Bar(every=0)).splitlines()
     assert [line.split(" trials")[0] for line in lines] == ["2 of 5", "3 of 5", "4 of 5"]
     assert lines[0].endswith("best validation R² 0.1000, lasso alpha=0.1")
-    assert lines[2].endswith("best validation R² 0.3000, lasso alpha=0.3")
+    assert lines[2].endswith("best validation R² 0.2000, lasso alpha=0.2"), "0.3 is not certified and cannot win"
     assert all(line.isprintable() for line in lines)
 
 
@@ -49,6 +49,18 @@ def test_the_best_of_all_is_shown_beside_the_count_of_all_after_a_resume(monkeyp
     assert trials.endswith("best validation R² 0.4000, lasso alpha=0.4")
     assert targets.startswith("3 of 4 targets")
     assert "highest score 0.7000" in targets
+
+
+def test_a_trial_that_is_not_certified_is_the_best_of_nothing(monkeypatch):
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    progress = Bar(every=0)
+    with progress.trials(3, 1, [record(0.4, certified=False)]):
+        progress.count(record(0.3, certified=False))
+        progress.count(record(-0.1))
+    first, second = pipe.getvalue().splitlines()
+    assert first.endswith("no trial is certified yet")
+    assert second.endswith("best validation R² -0.1000, lasso alpha=-0.1")
 
 
 def test_a_line_is_due_now_and_then_and_at_the_end(said):
