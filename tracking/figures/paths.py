@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from regsearch.tracking.figures.strengths import label_strengths
@@ -66,7 +67,7 @@ def coefficient_path(
     axes.axvline(alpha[chosen], color=CHOSEN, linestyle="--", linewidth=1, label=f"best lasso: {number(alpha[chosen])}")
     axes.set_xlim(alpha.max() * 1.05, alpha.min() / 1.05)
     label_strengths(axes.xaxis)
-    _name_ends(axes, float(alpha.min()), coef[order[-1]], named, feature_names)
+    _name_ends(axes, coef[order[-1]], named, feature_names)
     entered = int(np.count_nonzero(np.any(coef != 0, axis=0)))
     axes.set_title(f"lasso: {entered:,} of {coef.shape[1]:,} features enter as the penalty becomes weaker")
     axes.set_xlabel("lasso alpha, weaker to the right")
@@ -81,33 +82,22 @@ def _largest(size: Floats, most: int) -> Ints:
     return order[size[order] > 0]
 
 
-def _name_ends(axes: Axes, alpha: float, ends: Floats, named: Ints, feature_names: Sequence[str]) -> None:
+def _name_ends(axes: Axes, ends: Floats, named: Ints, feature_names: Sequence[str]) -> None:
     """Write the name of each line beside its right end; names move apart where they would cover each other."""
     low, high = axes.get_ylim()
     order = sorted(range(len(named)), key=lambda place: float(ends[named[place]]))
-    heights = [(float(ends[named[place]]) - low) / (high - low) for place in order]
+    of_lines = [(float(ends[named[place]]) - low) / (high - low) for place in order]
+    heights = of_lines.copy()
     for place in range(1, len(heights)):
         heights[place] = max(heights[place], heights[place - 1] + _APART)
     above = max(heights[-1] - 1, 0.0) if heights else 0.0
     for place in reversed(range(len(heights))):
         limit = heights[place + 1] - _APART if place + 1 < len(heights) else heights[place] - above
         heights[place] = min(heights[place], limit)
-    for place, height in zip(order, heights, strict=True):
-        at, colour = int(named[place]), _COLOURS[place % len(_COLOURS)]
-        axes.annotate(
-            shortened(feature_names[at] if feature_names else f"{at:,}"),
-            (alpha / 1.05, ends[at]),
-            xytext=(1.07, height),
-            textcoords="axes fraction",
-            va="center",
-            fontsize="small",
-            color=colour,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "linewidth": 0.5,
-                "relpos": (0, 0.5),
-                "shrinkA": 1,
-                "shrinkB": 0,
-            },
-        )
+    colours = [_COLOURS[place % len(_COLOURS)] for place in order]
+    leaders = [((1, start), (1.065, end)) for start, end in zip(of_lines, heights, strict=True)]
+    axes.add_artist(LineCollection(leaders, colors=colours, linewidths=0.5, transform=axes.transAxes, clip_on=False))
+    for place, height, colour in zip(order, heights, colours, strict=True):
+        at = int(named[place])
+        name = shortened(feature_names[at] if feature_names else f"{at:,}")
+        axes.text(1.07, height, name, color=colour, fontsize="small", va="center", transform=axes.transAxes)

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.png import MM_PER_INCH, png
@@ -42,6 +45,7 @@ _NARROW_STYLE: dict[Any, Any] = {
     "lines.linewidth": 0.9,
     "lines.markersize": 3,
 }
+_TICK_LEFT, _TICK_DOWN = 0, 3  # names of markers
 _LETTERS = 50
 _LONGEST_NAME = 24
 _width: ContextVar[float] = ContextVar("width", default=DOUBLE)
@@ -126,9 +130,29 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
                 _wrap(figure)
                 engine.execute(figure)
                 figure.set_layout_engine("none")
+                for axes in figure.axes:
+                    _draw_minor_ticks_together(axes)
             return figure
 
     return drawn
+
+
+def _draw_minor_ticks_together(axes: Axes) -> None:
+    """Make the minor ticks of each axis one line of markers; as ticks, they are half of all that is drawn."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        at = [place for place in axis.get_minorticklocs() if low <= place <= high]
+        if not at:
+            continue
+        axis.set_minor_locator(NullLocator())
+        edge = [0] * len(at)
+        if axis is axes.xaxis:
+            ticks = Line2D(at, edge, marker=_TICK_DOWN, transform=axes.get_xaxis_transform())
+        else:
+            ticks = Line2D(edge, at, marker=_TICK_LEFT, transform=axes.get_yaxis_transform())
+        ticks.set(linestyle="none", color="black", clip_on=False, label="_minor ticks")
+        ticks.set(markersize=mpl.rcParams["xtick.minor.size"], markeredgewidth=mpl.rcParams["xtick.minor.width"])
+        axes.add_artist(ticks)
 
 
 def sheet(height: float) -> Figure:

@@ -17,8 +17,8 @@ def labels(figure):
 
 
 def lines(axes):
-    """Return an axes' lines by label."""
-    return {line.get_label(): line for line in axes.lines}
+    """Return an axes' lines by label, without its ticks."""
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
 def test_scores_are_drawn_in_order_of_strength_beside_the_unregularised_levels():
