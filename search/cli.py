@@ -9,12 +9,12 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from threading import Timer
+from threading import Lock, Thread
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
@@ -558,7 +558,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     ignored = sys.unraisablehook
-    sys.unraisablehook = lambda what: _interrupt_again(received) if _is_interruption(what) else ignored(what)
+    sys.unraisablehook = _interrupting_again(received, ignored)
     try:
         code = app(prog_name="regsearch", standalone_mode=False) or 0
     except Exception as error:
@@ -602,9 +602,23 @@ def _is_interruption(what: sys.UnraisableHookArgs) -> bool:
     return issubclass(what.exc_type, KeyboardInterrupt)
 
 
-def _interrupt_again(received: Sequence[int]) -> None:
-    """Send a signal again that came while a finaliser ran: Python ignores what is raised there."""
-    Timer(0.01, os.kill, (os.getpid(), received[-1])).start()
+def _interrupting_again(received: Sequence[int], otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Return a hook that sends a signal again which came while a finaliser ran: Python ignores what is raised there."""
+
+    def send(left: Lock) -> None:
+        with left:
+            os.kill(os.getpid(), received[-1])
+
+    def hook(what: Any) -> None:
+        if not _is_interruption(what):
+            otherwise(what)
+            return
+        left = Lock()
+        left.acquire()
+        Thread(target=send, args=(left,)).start()
+        left.release()  # the last step: what is raised before the hook is left is ignored, too
+
+    return hook
 
 
 def _explained(error: Exception) -> tuple[str, int]:

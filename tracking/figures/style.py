@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from functools import cache, wraps
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, Final, NamedTuple, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -45,7 +45,8 @@ _NARROW_STYLE: dict[Any, Any] = {
     "lines.linewidth": 0.9,
     "lines.markersize": 3,
 }
-_TICK_LEFT, _TICK_DOWN = 0, 3  # names of markers
+_TICK_LEFT: Final = 0
+_TICK_DOWN: Final = 3
 _LETTERS = 50
 _LONGEST_NAME = 24
 _width: ContextVar[float] = ContextVar("width", default=DOUBLE)
