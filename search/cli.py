@@ -615,8 +615,10 @@ def _interrupting_again(received: Sequence[int], otherwise: Callable[[Any], obje
             return
         left = Lock()
         left.acquire()
-        Thread(target=send, args=(left,)).start()
-        left.release()  # the last step: what is raised before the hook is left is ignored, too
+        try:
+            Thread(target=send, args=(left,)).start()
+        finally:
+            left.release()  # the last step: what is raised before the hook is left is ignored, too
 
     return hook
 
