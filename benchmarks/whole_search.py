@@ -18,7 +18,6 @@ from pathlib import Path
 STAGES = """
 import resource, time
 started = time.perf_counter()
-from regsearch import data
 from regsearch import SearchConfig
 from regsearch.search.solving import evaluate
 from regsearch.search import launch
@@ -35,8 +34,7 @@ def timed(owner, name, stage):
             seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
     setattr(owner, name, wrapped)
 
-timed(data, "load", "data")
-timed(data, "seal", "data")
+timed(launch, "read_rows", "data")
 timed(launch, "open_store", "opening MLflow")
 timed(evaluate.Evaluator, "__call__", "solving (own thread)")
 timed(launch, "trial_files", "drawing (beside it)")
