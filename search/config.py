@@ -633,13 +633,10 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     # a missing required key may be there under another spelling, so name the unknown key first
     problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
-    path = [str(part) for part in problem["loc"] if str(part).isidentifier() and str(part) not in _UNION_TAGS]
-    place = ".".join(path)
+    place = ".".join(_words(problem["loc"]))
     match problem["type"]:
         case "extra_forbidden":
-            if kind := kind_of_rows(problem["loc"]):
-                return f"unknown key {place!r} beside {kind!r}; leave it out, or choose another kind of rows"
-            return f"unknown key {place!r}; {_nearest(path[-1], sorted(_fields(model, path[:-1])))}"
+            return _unknown(model, problem["loc"])
         case "literal_error" if place == "select":
             rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
             return f"select: expected {rules}, found {input_of(problem)}"
@@ -657,6 +654,20 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             )
         case _:
             return f"{place}: {problem_in_words(problem)}" if place else problem_in_words(problem)
+
+
+def _unknown(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
+    """Say that there is no key at a place in which pydantic found one; the key need not be a word."""
+    section, key = _words(location[:-1]), str(location[-1])
+    place = ".".join([*section, key])
+    if kind := kind_of_rows(location):
+        return f"unknown key {place!r} beside {kind!r}; leave it out, or choose another kind of rows"
+    return f"unknown key {place!r}; {_nearest(key, sorted(_fields(model, section)))}"
+
+
+def _words(location: Sequence[str | int]) -> list[str]:
+    """Return the keys of a place, without the numbers and the kinds that pydantic puts between them."""
+    return [str(part) for part in location if str(part).isidentifier() and str(part) not in _UNION_TAGS]
 
 
 _UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}

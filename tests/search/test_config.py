@@ -1,7 +1,10 @@
+import json
+from functools import reduce
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
@@ -60,9 +63,46 @@ def test_the_presets_are_the_designed_ones():
     assert default.data.split == tutorial.data.split
 
 
+SPLITS = (
+    {"validation": {"folds": 3}, "test": {"folds": 3, "embargo": 1}},
+    {"train": {"groups": ["a"]}, "validation": {"groups": ["b"]}, "test": {"fraction": 0.1}},
+    {"validation": {"column": "fold"}, "test": "none"},
+    {"validation": {"given": [{"train": [0, 5], "validation": [5, 9]}, {"train": [5, 9], "validation": [0, 5]}]}},
+)
+
+
+def tables(values, *place):
+    """Yield where the tables of a configuration are."""
+    if isinstance(values, dict):
+        yield place
+    inside = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    for key, value in inside:
+        yield from tables(value, *place, key)
+
+
+@given(st.data(), st.sampled_from(SPLITS), st.text(max_size=8) | st.sampled_from(["at-most", "l1-alpha", "embargo"]))
+def test_a_key_that_is_not_there_is_said_so_in_one_line_wherever_it_is_and_whatever_it_is(data, split, key):
+    null, select = {"kind": "shift", "n": 38}, {"at_most": 9}
+    values = {**SearchConfig.from_preset("own-data").model_dump(exclude_none=True), "null": null, "select": select}
+    values = json.loads(json.dumps(values | {"data": {"split": split}}))
+    place = data.draw(st.sampled_from([*tables(values)]))
+    table = reduce(lambda table, step: table[step], place, values)
+    assume(key not in table)
+    table[key] = {}
+    with pytest.raises(ConfigError) as caught:
+        SearchConfig.from_values(values, "mine.toml")
+    message = str(caught.value)
+    assert message.isprintable()
+    assert message.startswith("mine.toml: ")
+    if not key.isidentifier():
+        assert message.startswith("mine.toml: unknown key ")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (("low = 0.01", "low = 0.01\nof-max = 1"), "unknown key 'families.ridge.alpha.of-max'; known are high, low"),
+        (("seed = 0", "seed = 0\n'' = 1"), "unknown key ''; known are"),
         (("seed = 0", "sede = 0"), "unknown key 'sede'; did you mean 'seed'?"),
         (("trials = 30", "trails = 30"), "unknown key 'families.ridge.trails'; did you mean 'trials'?"),
         (("[families.ridge", "[families.rigde"), "unknown key 'families.rigde'; did you mean 'ridge'?"),
