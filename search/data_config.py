@@ -204,7 +204,8 @@ class SplitConfig(Section):
         for name, part in given.items():
             for group in part.names if isinstance(part, GroupsConfig) else ():
                 if group in named:
-                    raise ValueError(f"group {group!r} is named in {named[group]} and in {name}; name it in one part")
+                    both = "twice" if named[group] == name else f"in {named[group]} and"
+                    raise ValueError(f"group {group!r} is named {both} in {name}; name it once, in one part")
                 named[group] = name
         shares = [part.fraction for part in given.values() if isinstance(part, FractionConfig)]
         if sum(shares) > 1 + 1e-9:

@@ -24,6 +24,7 @@ _EXPECTED = {
     "list_type": "a list",
     "literal_error": "{expected}",
     "model_type": "a table of keys",
+    "string_too_short": "a text that is not empty",
     "string_type": "a text",
     "too_long": "a list of {max_length} or fewer",
     "too_short": "a list of {min_length} or more",

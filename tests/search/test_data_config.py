@@ -122,6 +122,8 @@ def test_numbers_that_name_groups_are_text():
         ('split = { train = { groups = "each" }, validation = [0, 5] }', "train: groups must be names of groups"),
         ("split = { train = { column = 'f' }, validation = [0, 5] }", "with groups, fraction, found {'column': 'f'}"),
         ("split = { validation = { groups = ['a'] }, test = { groups = ['b', 'a'] } }", "group 'a' is named in valid"),
+        ("split = { validation = { groups = ['a', 'a'] } }", "group 'a' is named twice in validation; name it once"),
+        ("target = ''", "data.target: expected a text that is not empty, found ''"),
         ("split = { validation = { fraction = 0.6 }, test = { fraction = 0.5 } }", "at most 1 in all, found 1.1"),
         ("split = { validation = { groups = 1 } }", "expected a number of at least 2, found 1"),
         ("split = { validation = { groups = [] } }", "data.split.validation.groups: expected a list of 1 or more"),
