@@ -687,12 +687,12 @@ def _fields(model: type[BaseModel], path: Sequence[str]) -> set[str]:
         for one in inner:
             yield from forms(one)
 
+    def properties(nodes: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for node in nodes:
+            for form in forms(node):
+                yield from form.get("properties", {}).items()
+
     sections = [schema]
     for key in path:
-        sections = [form["properties"][key] for node in sections for form in forms(node) if key in _properties(form)]
-    return {name for node in sections for form in forms(node) for name in _properties(form)}
-
-
-def _properties(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties: Mapping[str, Any] = node.get("properties", {})
-    return properties
+        sections = [section for name, section in properties(sections) if name == key]
+    return {name for name, _ in properties(sections)}
