@@ -21,7 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import Locator, NullLocator
 from numpy.typing import NDArray
 
 from regsearch.tracking.figures.png import MM_PER_INCH, png
@@ -129,23 +129,33 @@ def house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             engine = figure.get_layout_engine()
             if engine is not None:
                 _wrap(figure)
+                minor = [(axes, _without_minor_ticks(axes)) for axes in figure.axes]
                 engine.execute(figure)
                 figure.set_layout_engine("none")
-                for axes in figure.axes:
-                    _draw_minor_ticks_together(axes)
+                for axes, locators in minor:
+                    _draw_minor_ticks_together(axes, locators)
             return figure
 
     return drawn
 
 
-def _draw_minor_ticks_together(axes: Axes) -> None:
-    """Make the minor ticks of each axis one line of markers; as ticks, they are half of all that is drawn."""
+def _without_minor_ticks(axes: Axes) -> tuple[Locator, Locator]:
+    """Take away the minor ticks, which have no labels and so no part in the layout; return what places them."""
+    locators = axes.xaxis.get_minor_locator(), axes.yaxis.get_minor_locator()
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+    return locators
+
+
+def _draw_minor_ticks_together(axes: Axes, locators: tuple[Locator, Locator]) -> None:
+    """Draw the minor ticks of each axis as one line of markers; as ticks, they are half of all that is drawn."""
+    for axis, locator in zip((axes.xaxis, axes.yaxis), locators, strict=True):
+        axis.set_minor_locator(locator)
         low, high = sorted(axis.get_view_interval())
         at = [place for place in axis.get_minorticklocs() if low <= place <= high]
+        axis.set_minor_locator(NullLocator())
         if not at:
             continue
-        axis.set_minor_locator(NullLocator())
         edge = [0] * len(at)
         if axis is axes.xaxis:
             ticks = Line2D(at, edge, marker=_TICK_DOWN, transform=axes.get_xaxis_transform())
