@@ -20,7 +20,7 @@ import resource, time
 started = time.perf_counter()
 from regsearch import SearchConfig
 from regsearch.search.solving import evaluate
-from regsearch.search import launch
+from regsearch.search import execution, launch
 from regsearch.tracking import runs
 seconds = {"import": time.perf_counter() - started}
 
@@ -35,13 +35,13 @@ def timed(owner, name, stage):
     setattr(owner, name, wrapped)
 
 timed(launch, "read_rows", "data")
-timed(launch, "open_store", "opening MLflow")
+timed(execution, "open_store", "opening MLflow")
 timed(evaluate.Evaluator, "__call__", "solving (own thread)")
-timed(launch, "trial_files", "drawing (beside it)")
+timed(execution, "trial_files", "drawing (beside it)")
 timed(runs.SearchRun, "log_trial", "logging (beside it)")
-timed(launch, "drive", "the loop: all three, overlapped")
-timed(launch, "summarise", "figures of the search")
-timed(launch, "promote_winner", "promotion")
+timed(execution, "drive", "the loop: all three, overlapped")
+timed(execution, "summarise", "figures of the search")
+timed(execution, "promote_winner", "promotion")
 launch.run_search(SearchConfig.load("default"), progress=False)
 seconds["in all"] = time.perf_counter() - started
 for stage, spent in seconds.items():

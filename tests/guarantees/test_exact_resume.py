@@ -15,7 +15,7 @@ from optuna.trial import Trial
 
 from regsearch import SearchConfig, run_search
 from regsearch.data import SealedTest
-from regsearch.search import launch, promotion
+from regsearch.search import execution, promotion
 from regsearch.tracking import openings
 from regsearch.tracking import store as tracking_store
 from regsearch.tracking.locks import Locks
@@ -53,10 +53,10 @@ LATER_BATCHES = {
     "the last trial is told": after(Study, Study.tell, TRIALS - 1),  # the baseline has been told before
 }
 SUMMARY = {
-    "the winner is chosen": after(launch, launch.choose),
-    "the figures are about to be drawn": before(launch, launch.summarise),
-    "the figures are written": after(launch, launch.summarise),
-    "the promotion is about to begin": before(launch, launch.promote_winner),
+    "the winner is chosen": after(execution, execution.choose),
+    "the figures are about to be drawn": before(execution, execution.summarise),
+    "the figures are written": after(execution, execution.summarise),
+    "the promotion is about to begin": before(execution, execution.promote_winner),
 }
 PROMOTION = {
     "the winner agrees with its run": after(promotion, promotion.require_agreement),
