@@ -16,9 +16,10 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
+from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
-from regsearch.search.expectations import input_of, problem_in_words, shortened
+from regsearch.search.expectations import problem_in_words
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
@@ -375,7 +376,7 @@ class SearchConfig(Section):
             low, high = alpha
         except (TypeError, ValueError):
             do = "give a list of strengths by with_family"
-            raise ConfigError(f"alpha: expected two ends, such as (0.001, 1), found {alpha!r}; {do}") from None
+            raise ConfigError(f"alpha: expected two ends, such as (0.001, 1), found {short(alpha)}; {do}") from None
         for settings in searched:
             settings["alpha"] = {"low": low, "high": high}
             settings.setdefault("trials", 30)
@@ -625,7 +626,7 @@ def _changes(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return shortened("left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value))
+    return "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else short(value)
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
@@ -639,19 +640,18 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
             return _unknown(model, problem["loc"])
         case "literal_error" if place == "select":
             rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
-            return f"select: expected {rules}, found {input_of(problem)}"
+            return f"select: expected {rules}, found {short(problem['input'])}"
         case "union_tag_invalid":
             forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
             keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
-            return f"{place}: expected ranges of rows or a table with {keys}, found {input_of(problem)}"
+            return f"{place}: expected ranges of rows or a table with {keys}, found {short(problem['input'])}"
         case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{place}: expected a range of rows [start, stop), found {input_of(problem)}"
+            return f"{place}: expected a range of rows [start, stop), found {short(problem['input'])}"
         case "missing":
             return f"{place!r} is required and missing"
         case "string_pattern_mismatch":
-            return (
-                f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
-            )
+            found = short(problem["input"])
+            return f'{place} must be a word or more without / : or " and not begin with a dot, found {found}'
         case _:
             return f"{place}: {problem_in_words(problem)}" if place else problem_in_words(problem)
 

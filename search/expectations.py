@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from regsearch.data.refusal import short
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -39,15 +41,5 @@ def problem_in_words(problem: ErrorDetails) -> str:
         return problem["msg"].removeprefix("Value error, ")
     expected = _EXPECTED.get(problem["type"])
     if expected is None:
-        return f"{problem['msg']}, found {input_of(problem)}"
-    return f"expected {expected.format(**problem.get('ctx', {}))}, found {input_of(problem)}"
-
-
-def input_of(problem: ErrorDetails) -> str:
-    """Return what was found."""
-    return shortened(repr(problem["input"]))
-
-
-def shortened(text: str) -> str:
-    """Return a text that fits into a line with others."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        return f"{problem['msg']}, found {short(problem['input'])}"
+    return f"expected {expected.format(**problem.get('ctx', {}))}, found {short(problem['input'])}"

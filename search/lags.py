@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
+from regsearch.data.refusal import short
 from regsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -144,9 +145,8 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def _require_lags(self) -> None:
         is_list = np.ndim(self.lags) == 1 and len(self.lags)
         if not is_list or not all(isinstance(lag, int | np.integer) for lag in self.lags):
-            raise DataError(
-                f"expected whole numbers as lags, found {self.lags!r}; give a list of numbers of rows, such as (0, 1)"
-            )
+            do = "give a list of numbers of rows, such as (0, 1)"
+            raise DataError(f"expected whole numbers as lags, found {short(self.lags)}; {do}")
         if (largest := max(map(abs, map(int, self.lags)))) >= MOST_LAG:
             raise DataError(f"expected lags below {MOST_LAG}, found {largest}; give smaller numbers of rows")
 

@@ -134,6 +134,7 @@ def test_numbers_that_name_groups_are_text():
         ("split = { train = [0, 5], validation = { folds = 2 }, test = { folds = 3 } }", "test: parts in turn leave"),
         ("split = { validation = { groups = ['a'] }, test = { groups = 'each' } }", "test: parts in turn leave other"),
         ("split = { validation = [0, 5], test = { groups = 3 } }", "give `validation` as a fraction, folds, a column"),
+        ("split = { validation = { since = 2020-01-01 } }", "found {'since': 2020-01-01}"),
         ("covariates = [3]", "data.covariates: expected a text, found 3"),
         ("group = 'session'", "unknown key 'data.group'; did you mean 'groups'?"),
         (
