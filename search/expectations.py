@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Discriminator
 
 from regsearch.data.refusal import short
 
@@ -33,6 +36,19 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 """By the type of the problem; in braces what the problem says of itself."""
+
+
+def one_of(forms: str, tag: Callable[[Any], str | None]) -> Discriminator:
+    """Return what tells the forms of a value apart, and names them all where a value has none of them.
+
+    Parameters
+    ----------
+    forms : str
+        The forms, for people.
+    tag : callable
+        Takes a value and returns the tag of its form, or None.
+    """
+    return Discriminator(tag, custom_error_type="no_form", custom_error_message=f"expected {forms}")
 
 
 def problem_in_words(problem: ErrorDetails) -> str:

@@ -103,6 +103,10 @@ def test_a_key_that_is_not_there_is_said_so_in_one_line_wherever_it_is_and_whate
     [
         (("low = 0.01", "low = 0.01\nof-max = 1"), "unknown key 'families.ridge.alpha.of-max'; known are high, low"),
         (("seed = 0", "seed = 0\n'' = 1"), "unknown key ''; known are"),
+        (
+            ("\n[families.ridge.alpha]\nlow = 0.01\nhigh = 100.0", "alpha = 3"),
+            "families.ridge.alpha: expected a table with low and high, or a list of numbers, found 3",
+        ),
         (("seed = 0", "sede = 0"), "unknown key 'sede'; did you mean 'seed'?"),
         (("trials = 30", "trails = 30"), "unknown key 'families.ridge.trails'; did you mean 'trials'?"),
         (("[families.ridge", "[families.rigde"), "unknown key 'families.rigde'; did you mean 'ridge'?"),
