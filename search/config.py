@@ -283,7 +283,8 @@ class SearchConfig(Section):
         families : str or sequence of str
             Families to keep; all if empty.
         folds : int or None
-            Number of folds to cross-validate with, over the training and validation rows; with groups, of whole groups.
+            Number of folds to cross-validate with, over the training and validation rows; with `groups` of
+            the configuration, of whole groups.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
         **data

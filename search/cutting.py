@@ -515,11 +515,12 @@ def _require_whole_groups(recorded: Recorded, wanted: SplitConfig, split: Split)
     compared = tuple(block for fold in split.folds for block in fold.validation)
     pairs = [("training", fold.train, "validation", fold.validation) for fold in split.folds]
     pairs += [("validation", compared, "test", split.test), ("training", split.model, "test", split.test)]
+    number = wanted.validation.folds if isinstance(wanted.validation, FoldsConfig) else _MOST_EACH
     for one, some, other, others in pairs:
         if both := groups.in_both(some, others):
             raise DataError(
-                f"split: expected every group in one part, found {both!r} among {one} and {other} rows; deal "
-                'whole groups by { groups = 5 } or { groups = "each" }, or allow it by share_groups = true'
+                f"split: expected every group in one part, found {both!r} among {one} and {other} rows; deal whole "
+                f'groups by {{ groups = {number} }} or {{ groups = "each" }}, or allow it by share_groups = true'
             )
 
 

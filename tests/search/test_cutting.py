@@ -266,6 +266,7 @@ def test_the_plan_says_rows_groups_and_what_is_left_out():
     ("split", "data", "says"),
     [
         ({"validation": {"folds": 3}}, {}, "every group in one part, found 's3' among training and validation rows"),
+        ({"validation": {"folds": 3}}, {}, "deal whole groups by { groups = 3 }"),
         ({"validation": {"fraction": 0.3}, "test": [26, 29]}, {}, "'s4' among validation and test rows"),
         ({"validation": {"groups": ["s9"]}}, {}, "rows of the group 's9', found groups 's3', 's1', 's2', 's5', 's4'"),
         ({"validation": {"groups": 5}}, {}, "at least 5 groups to deal to folds, found 4"),
