@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,11 @@ class CsvTable:
     def read(self, *, progress: bool = False) -> tuple[Recording, ...]:  # noqa: ARG002  # it is read in one go
         """Read the columns that play a part."""
         with naming(self.path):
-            dialect = self._dialect()
+            text = self._text()
             require_memory(4 * self.path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
-            table, notes = self._table(dialect)
+            table, notes = self._table(text)
+            dialect = text.dialect
+            del text  # its content is no longer needed
             features = self.roles.features_among(_named(dialect))
             numbers = among(table.schema, [*features, *self.roles.numbers])
             require_numbers(numbers, table.select(numbers.names), self.roles)
@@ -59,23 +62,20 @@ class CsvTable:
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features; this counts the lines, and looks for text among the first."""
         with naming(self.path):
-            dialect = self._dialect()
-            self._require_numbers_first(dialect)
-            target = self.roles.target
+            text = self._text()
+            self._require_numbers_first(text)
+            target, names = self.roles.target, _named(text.dialect)
             uninterpreted = {"include_columns": [target], "column_types": {target: pa.string()}}
-            with (
-                self._opened(dialect) as file,
-                pa_csv.open_csv(file, **_options(dialect, **uninterpreted)) as batches,
-            ):
-                return sum(batch.num_rows for batch in batches), len(self.roles.features_among(_named(dialect)))
+            with text.opened() as file, pa_csv.open_csv(file, **_options(text.dialect, **uninterpreted)) as batches:
+                return sum(batch.num_rows for batch in batches), len(self.roles.features_among(names))
 
     def contents(self) -> tuple[Entry, ...]:
         """Return the columns of the table, with the types of their first values."""
         with naming(self.path):
-            with open_regular(self.path) as file:
-                dialect = dialect_of(file, self.roles.target, self.roles.mentioned)
+            text = _Text.of(self.path, self.roles)
+            dialect = text.dialect
             options = _options(dialect, decimal_point=dialect.decimal or ".")
-            with self._opened(dialect) as file, pa_csv.open_csv(file, **options) as batches:
+            with text.opened() as file, pa_csv.open_csv(file, **options) as batches:
                 types = [type_name(field.type) for field in batches.schema]
         roles = parts(dialect.names, [name for name in dialect.names if not name.strip()], self.roles)
         return tuple(
@@ -86,38 +86,18 @@ class CsvTable:
         """Return the state of the file."""
         return state_of([self.path])
 
-    def _dialect(self) -> Dialect:
-        with open_regular(self.path) as file:
-            dialect = dialect_of(file, self.roles.target, self.roles.mentioned)
-        require_columns(_named(dialect))
-        self.roles.features_among(_named(dialect))
-        return dialect
+    def _text(self) -> _Text:
+        text = _Text.of(self.path, self.roles)
+        require_columns(_named(text.dialect))
+        self.roles.features_among(_named(text.dialect))
+        return text
 
-    @contextmanager
-    def _opened(self, dialect: Dialect) -> Iterator[pa.NativeFile]:
-        """Open the file as UTF-8 in a way that Arrow's threads read without the interpreter.
-
-        They read ahead, and may still do so when the process ends. One that waits for the interpreter then aborts it.
-        """
-        with open_regular(self.path) as file:
-            content = None if dialect.encoding in _UTF_8 else file.read().decode(dialect.encoding).encode()
-            with pa.OSFile(os.fsencode(self.path)) if content is None else pa.BufferReader(content) as native:
-                try:
-                    yield native
-                except pa.ArrowInvalid as error:
-                    ragged = _RAGGED.search(str(error))
-                    if ragged is None:
-                        raise
-                    expected, found, text = ragged.groups()
-                    do = "complete the line, or quote cells that hold the mark between columns"
-                    said = f"a line of {found}: {short(text)}"
-                    raise refusal(f"{expected} cells in every line, as in the header", said, do) from error
-
-    def _require_numbers_first(self, dialect: Dialect) -> None:
+    def _require_numbers_first(self, text: _Text) -> None:
         """Raise `DataError` if the first rows have text that no decimal mark makes numbers."""
+        dialect = text.dialect
         labels = dict.fromkeys(self.roles.labels, pa.string())
         options = _options(dialect, decimal_point=dialect.decimal or ".", column_types=labels)
-        with self._opened(dialect) as file, pa_csv.open_csv(file, **options) as batches:
+        with text.opened() as file, pa_csv.open_csv(file, **options) as batches:
             first = next(iter(batches), None)
         if first is None:
             return
@@ -128,8 +108,9 @@ class CsvTable:
         if any(not any(_are_numbers(table.column(name), mark) for mark in dialect.decimal or ".,") for name in texts):
             require_numbers(among(table.schema, numbers), table.select(numbers))
 
-    def _table(self, dialect: Dialect) -> tuple[pa.Table, list[str]]:
+    def _table(self, text: _Text) -> tuple[pa.Table, list[str]]:
         """Return the columns that play a part, and notes."""
+        dialect = text.dialect
 
         def texts(table: pa.Table) -> list[pa.ChunkedArray]:
             """Return the columns of text where numbers are expected."""
@@ -137,7 +118,7 @@ class CsvTable:
             return [table.column(name) for name in names if name not in self.roles.labels]
 
         decimal = dialect.decimal or "."
-        table, notes = self._named_columns(dialect, decimal)
+        table, notes = self._named_columns(text, decimal)
         marks = [mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in texts(table))]
         if texts(table) and len(marks) > 1:
             value = next(cell for cell in texts(table)[0].to_pylist() if cell is not None)
@@ -145,7 +126,7 @@ class CsvTable:
             raise refusal("decimal points or decimal commas", found, "save numbers without marks between thousands")
         if texts(table) and marks and marks[0] != decimal:
             decimal = marks[0]
-            table, notes = self._named_columns(dialect, decimal)
+            table, notes = self._named_columns(text, decimal)
         if dialect.delimiter != "," or decimal != ".":
             between = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(dialect.delimiter, repr(dialect.delimiter))
             notes.append(f"it was read with {between} between columns and decimal {_DECIMALS[decimal]}")
@@ -156,8 +137,9 @@ class CsvTable:
                     table = table.set_column(place, field.name, _without_group_marks(table.column(place), decimal))
         return table, notes
 
-    def _named_columns(self, dialect: Dialect, decimal: str) -> tuple[pa.Table, list[str]]:
-        with self._opened(dialect) as file:
+    def _named_columns(self, text: _Text, decimal: str) -> tuple[pa.Table, list[str]]:
+        dialect = text.dialect
+        with text.opened() as file:
             labels = dict.fromkeys(self.roles.labels, pa.string())
             table = pa_csv.read_csv(file, **_options(dialect, decimal_point=decimal, column_types=labels))
         names = _unique(dialect)
@@ -171,6 +153,52 @@ class CsvTable:
         parts = {*features, *self.roles.numbers, *self.roles.labels}
         kept = [name for name in _named(dialect) if name in parts]
         return table.select(kept), [left_out] if unnamed else []
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A file's text in UTF-8.
+
+    Attributes
+    ----------
+    path : Path
+    dialect : Dialect
+    """
+
+    path: Path
+    dialect: Dialect
+
+    @classmethod
+    def of(cls, path: Path, roles: Roles) -> _Text:
+        with open_regular(path) as file:
+            return cls(path, dialect_of(file, roles.target, roles.mentioned))
+
+    @cached_property
+    def _content(self) -> bytes | None:
+        """What the file holds, or None if it is in UTF-8 as it lies."""
+        if self.dialect.encoding in _UTF_8:
+            return None
+        with open_regular(self.path) as file:
+            return file.read().decode(self.dialect.encoding).encode()
+
+    @contextmanager
+    def opened(self) -> Iterator[pa.NativeFile]:
+        """Open the text in a way that Arrow's threads read without the interpreter.
+
+        They read ahead, and may still do so when the process ends. One that waits for the interpreter then aborts it.
+        """
+        content = self._content
+        with pa.OSFile(os.fsencode(self.path)) if content is None else pa.BufferReader(content) as native:
+            try:
+                yield native
+            except pa.ArrowInvalid as error:
+                ragged = _RAGGED.search(str(error))
+                if ragged is None:
+                    raise
+                expected, found, text = ragged.groups()
+                do = "complete the line, or quote cells that hold the mark between columns"
+                said = f"a line of {found}: {short(text)}"
+                raise refusal(f"{expected} cells in every line, as in the header", said, do) from error
 
 
 def _named(dialect: Dialect) -> list[str]:

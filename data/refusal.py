@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,12 +91,24 @@ def short(value: object) -> str:
     """Return a value for people: of a long text, such as a path in a file, the beginning and the end."""
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         value = f"{value[: _LONGEST_TEXT // 2]}…{value[1 - _LONGEST_TEXT // 2 :]}"
-    if isinstance(value, bytes | str | int | float):
-        text = repr(value[:40] if isinstance(value, bytes) else value)
-    else:  # a date or a decimal reads as people write it
-        text = line(value)
+    text = _written(value)
     longest = _LONGEST_TEXT + 20 if isinstance(value, str) else 60
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _written(value: object) -> str:
+    """Return a value as people write it, also inside a list or a table: a date or a decimal without its type."""
+    if isinstance(value, str):
+        return repr(str(value))
+    if isinstance(value, bytes):
+        return repr(value[:_LONGEST])
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_written(key)}: {_written(inside)}' for key, inside in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))}{',' * (len(value) == 1)})"
+    return line(value)
 
 
 def line(text: object) -> str:

@@ -10,15 +10,16 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypedDict, Unpack
+from typing import Annotated, Any, Literal, Self, TypedDict, Unpack, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
 
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
+from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
-from regsearch.search.expectations import input_of, problem_in_words, shortened
+from regsearch.search.expectations import one_of, problem_in_words
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
@@ -33,7 +34,8 @@ class AtMost(Section):
     at_most: Annotated[int, Field(ge=1, strict=True, description="largest number of weights that are not zero")]
 
 
-Rule = Literal["best", "one-se", "one-se-paired"] | AtMost
+_NamedRule = Literal["best", "one-se", "one-se-paired"]
+Rule = _NamedRule | AtMost
 """How the winner is chosen; see `search.winner.winner`."""
 
 _NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
@@ -97,8 +99,13 @@ class SearchConfig(Section):
     ] = "tpe"
     tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
     select: Annotated[
-        Annotated[Literal["best", "one-se", "one-se-paired"], Tag("rule")] | Annotated[AtMost, Tag("limit")],
-        Discriminator(lambda value: "limit" if isinstance(value, AtMost | dict) else "rule"),
+        Annotated[_NamedRule, Tag("rule")] | Annotated[AtMost, Tag("limit")],
+        one_of(
+            f"{', '.join(get_args(_NamedRule))} or {{ at_most = N }} (at-most:N on the command line)",
+            lambda value: (
+                "limit" if isinstance(value, AtMost | dict) else "rule" if value in get_args(_NamedRule) else None
+            ),
+        ),
         Field(
             description="rule that chooses the winner: best takes the best score; one-se the sparsest trial within one "
             "standard error of it; one-se-paired the same with the standard error of the difference; "
@@ -276,7 +283,8 @@ class SearchConfig(Section):
         families : str or sequence of str
             Families to keep; all if empty.
         folds : int or None
-            Number of folds to cross-validate with, over the training and validation rows; with groups, of whole groups.
+            Number of folds to cross-validate with, over the training and validation rows; with `groups` of
+            the configuration, of whole groups.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
         **data
@@ -375,7 +383,7 @@ class SearchConfig(Section):
             low, high = alpha
         except (TypeError, ValueError):
             do = "give a list of strengths by with_family"
-            raise ConfigError(f"alpha: expected two ends, such as (0.001, 1), found {alpha!r}; {do}") from None
+            raise ConfigError(f"alpha: expected two ends, such as (0.001, 1), found {short(alpha)}; {do}") from None
         for settings in searched:
             settings["alpha"] = {"low": low, "high": high}
             settings.setdefault("trials", 30)
@@ -625,7 +633,7 @@ def _changes(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return shortened("left out" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value))
+    return "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else short(value)
 
 
 def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
@@ -637,21 +645,13 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     match problem["type"]:
         case "extra_forbidden":
             return _unknown(model, problem["loc"])
-        case "literal_error" if place == "select":
-            rules = "best, one-se, one-se-paired or { at_most = N } (at-most:N on the command line)"
-            return f"select: expected {rules}, found {input_of(problem)}"
-        case "union_tag_invalid":
-            forms = [tag.strip("'").removeprefix("by_") for tag in problem["ctx"]["expected_tags"].split(", ")]
-            keys = ", ".join(form for form in forms if form not in ("in_ranges", "none"))
-            return f"{place}: expected ranges of rows or a table with {keys}, found {input_of(problem)}"
         case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{place}: expected a range of rows [start, stop), found {input_of(problem)}"
+            return f"{place}: expected a range of rows [start, stop), found {short(problem['input'])}"
         case "missing":
             return f"{place!r} is required and missing"
         case "string_pattern_mismatch":
-            return (
-                f'{place} must be a word or more without / : or " and not begin with a dot, found {problem["input"]!r}'
-            )
+            found = short(problem["input"])
+            return f'{place} must be a word or more without / : or " and not begin with a dot, found {found}'
         case _:
             return f"{place}: {problem_in_words(problem)}" if place else problem_in_words(problem)
 

@@ -46,7 +46,8 @@ _MOST_EACH = 5
 _LONGEST = 10
 """Number of ranges or groups that are listed."""
 
-Folds = list[tuple[Index, Index]]
+Folds = Iterable[tuple[Index, Index]]
+"""Made one by one: the rows of thousands of folds do not fit in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,11 +181,11 @@ class Recorded:
         return self._folds_by(labels, names)
 
     def _folds_by(self, labels: NDArray[np.generic], names: Iterable[object]) -> Folds:
-        return self.apart([(self.rows, self.rows[labels == name]) for name in names])
+        return self.apart((self.rows, self.rows[labels == name]) for name in names)
 
     def apart(self, folds: Folds) -> Folds:
-        """Leave out the training rows that are validation rows or, by their lags, see some."""
-        return [(replace(self, rows=train).without(part).rows, part) for train, part in folds]
+        """Leave out the training rows that are validation rows or, by their lags, see some; one fold at a time."""
+        return ((replace(self, rows=train).without(part).rows, part) for train, part in folds)
 
 
 def _counted(name: str) -> tuple[bool, int, str]:
@@ -410,17 +411,17 @@ def _cut(recorded: Recorded, wanted: SplitConfig, rest: Recorded, test: Index) -
         left = _trained(recorded, rest, wanted.train)
     rows = replace(rest, rows=left)
     if isinstance(validation, GivenConfig):
-        folds = rows.apart(_given(validation, rest, left, test))
-        said = f"{len(folds)} folds as given"
+        split = Split.of(rows.apart(_given(validation, rest, left, test)), left, test)
+        said = f"{len(split.folds)} folds as given"
     elif isinstance(validation, ColumnConfig):
-        folds = rows.folds_as_supplied()
-        said = f"{len(folds)} folds as {validation.column!r} names them"
+        split = Split.of(rows.folds_as_supplied(), left, test)
+        said = f"{len(split.folds)} folds as {validation.column!r} names them"
     else:
         assert isinstance(validation, FoldsConfig | GroupsConfig)  # noqa: S101
-        folds = rows.folds(validation)
-        said = _folds_in_words(validation, len(folds), rows)
+        split = Split.of(rows.folds(validation), left, test)
+        said = _folds_in_words(validation, len(split.folds), rows)
     shown = {"train": left, "validation": said, "test": test}
-    return Split.of(folds, left, test, _shown(recorded, shown, np.concatenate([left, test])))
+    return replace(split, shown=_shown(recorded, shown, np.concatenate([left, test])))
 
 
 def _given(wanted: GivenConfig, rest: Recorded, left: Index, test: Index) -> Folds:
@@ -510,15 +511,50 @@ def _require_whole_groups(recorded: Recorded, wanted: SplitConfig, split: Split)
     """Raise `DataError` if a group has rows in two parts that should tell different things."""
     if recorded.known.groups is None or wanted.share_groups:
         return
+    groups = _Groups.of(recorded.known.groups)
+    compared = tuple(block for fold in split.folds for block in fold.validation)
     pairs = [("training", fold.train, "validation", fold.validation) for fold in split.folds]
-    pairs += [("validation", fold.validation, "test", split.test) for fold in split.folds]
-    for one, some, other, others in (*pairs, ("training", split.model, "test", split.test)):
-        both = set(recorded.groups_of(rows_of(some))) & set(recorded.groups_of(rows_of(others)))
-        if both:
+    pairs += [("validation", compared, "test", split.test), ("training", split.model, "test", split.test)]
+    number = wanted.validation.folds if isinstance(wanted.validation, FoldsConfig) else _MOST_EACH
+    for one, some, other, others in pairs:
+        if both := groups.in_both(some, others):
             raise DataError(
-                f"split: expected every group in one part, found {min(both)!r} among {one} and {other} rows; deal "
-                'whole groups by { groups = 5 } or { groups = "each" }, or allow it by share_groups = true'
+                f"split: expected every group in one part, found {both!r} among {one} and {other} rows; deal whole "
+                f'groups by {{ groups = {number} }} or {{ groups = "each" }}, or allow it by share_groups = true'
             )
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """The groups of rows.
+
+    Attributes
+    ----------
+    names : ndarray of str, shape (n_groups,)
+        Sorted.
+    number : ndarray of int, shape (n_rows,)
+        Place in `names` of each row's group.
+    rows : list of ndarray of int
+        Rows of each group.
+    """
+
+    names: NDArray[np.str_]
+    number: Index
+    rows: list[Index]
+
+    @classmethod
+    def of(cls, groups: NDArray[np.str_]) -> _Groups:
+        names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        return cls(names, number, np.split(np.argsort(number, kind="stable"), np.cumsum(sizes)[:-1]))
+
+    def in_both(self, some: Sequence[Block], others: Sequence[Block]) -> str | None:
+        """Return the first name of a group that has rows in both of two parts; it takes as long as the smaller part."""
+        few, many = sorted((some, others), key=count)
+        if not few:
+            return None
+        rows = np.concatenate([self.rows[group] for group in np.unique(self.number[rows_of(few)])])
+        inside = np.searchsorted(np.array(sorted(many)).ravel(), rows, side="right") % 2 == 1
+        return str(self.names[self.number[rows[inside]].min()]) if inside.any() else None
 
 
 def fitted_rows(split: Split) -> list[int]:

@@ -20,6 +20,7 @@ from pydantic import (
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
 from regsearch.data.split import as_blocks, row_numbers
+from regsearch.search.expectations import one_of
 from regsearch.search.families import Section
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
@@ -89,6 +90,12 @@ class FractionConfig(Section):
     fraction: Annotated[float, Field(gt=0, lt=1, description="share of the rows")]
 
 
+def _kind_of_groups(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return "names"
+    return "number" if isinstance(value, int) else "each" if value == "each" else None
+
+
 class GroupsConfig(Section):
     """Whole groups: some by name, or all of them in turn."""
 
@@ -96,9 +103,7 @@ class GroupsConfig(Section):
         Annotated[tuple[_Group, ...], Tag("names"), Field(min_length=1)]
         | Annotated[int, Tag("number"), Field(ge=2, strict=True)]
         | Annotated[Literal["each"], Tag("each")],
-        Discriminator(
-            lambda value: "names" if isinstance(value, list | tuple) else "number" if isinstance(value, int) else "each"
-        ),
+        one_of('a list of names of groups, a number of parts or "each"', _kind_of_groups),
         Field(description='names of groups; or the number of parts that groups are dealt to; or "each" in turn'),
     ]
 
@@ -136,13 +141,20 @@ _KINDS = {
 }
 
 
-def _kind(value: Any) -> str:
-    """Return which kind of rows a value describes, by its key; of a table without such a key, no kind that there is."""
+def _kind(value: Any) -> str | None:
+    """Return which kind of rows a value describes: a table by its key."""
     if isinstance(value, Mapping):
-        return next((f"by_{key}" for key in _KINDS if key in value), "by_nothing")
+        return next((f"by_{key}" for key in _KINDS if key in value), None)
     if isinstance(value, str):
-        return "none"
-    return next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), "in_ranges")
+        return "none" if value == "none" else None
+    named = next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), None)
+    return named or ("in_ranges" if np.iterable(value) else None)
+
+
+def _rows_by(*keys: str, last: str = "") -> Discriminator:
+    """Return what tells kinds of rows apart: ranges, tables with some keys, and a last one."""
+    forms = ["ranges of rows", *(f"{{ {key} = … }}" for key in keys), *([last] if last else [])]
+    return one_of(f"{', '.join(forms[:-1])} or {forms[-1]}", _kind)
 
 
 _Folds = Annotated[FoldsConfig, Tag("by_folds")]
@@ -158,12 +170,12 @@ class SplitConfig(Section):
     """The rows to train on, to choose by, and to keep sealed; what is left out is the rest."""
 
     train: Annotated[
-        Annotated[_Tagged | _Groups | _Fraction, Discriminator(_kind)] | None,
+        Annotated[_Tagged | _Groups | _Fraction, _rows_by("groups", "fraction")] | None,
         Field(description="rows to fit on: one range or several, { groups = [...] } or { fraction = 0.7 }"),
     ] = None
     validation: Annotated[
         _Tagged | _Folds | _Groups | _Fraction | _Column | _Given,
-        Discriminator(_kind),
+        _rows_by("fraction", "groups", "folds", "column", "given"),
         Field(
             description="rows to compare trials on: ranges, { groups = [...] } or { fraction = 0.15 }; or to "
             'cross-validate over the train rows { folds = 5, embargo = 8 }, { groups = 5 }, { groups = "each" } or '
@@ -171,7 +183,11 @@ class SplitConfig(Section):
         ),
     ]
     test: Annotated[
-        Annotated[_Tagged | _Groups | _Fraction | _Folds | _None, Discriminator(_kind)] | None,
+        Annotated[
+            _Tagged | _Groups | _Fraction | _Folds | _None,
+            _rows_by("fraction", "groups", "folds", last='"none"'),
+        ]
+        | None,
         Field(
             description="rows that stay sealed until a promotion: ranges, { groups = [...] } or { fraction = 0.15 } "
             '(default: the last 15 %; if train is given, all remaining rows); "none"; or to test on each part in turn '
@@ -238,6 +254,12 @@ _Names = Annotated[
 ]
 
 
+_ONE_OR_SEVERAL = one_of(
+    "a name or a list of names",
+    lambda value: "one" if isinstance(value, str) else "several" if np.iterable(value) else None,
+)
+
+
 class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
@@ -246,13 +268,13 @@ class DataConfig(Section):
     ] = "twin"
     target: Annotated[
         Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
-        Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
+        _ONE_OR_SEVERAL,
         Field(description="name of the array or column to predict, or several, each searched by itself"),
     ] = "y"
     features: Annotated[
         Annotated[
             Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
-            Discriminator(lambda value: "one" if isinstance(value, str) else "several"),
+            _ONE_OR_SEVERAL,
         ]
         | None,
         Field(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Discriminator
+
+from regsearch.data.refusal import short
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -33,21 +38,24 @@ _EXPECTED = {
 """By the type of the problem; in braces what the problem says of itself."""
 
 
+def one_of(forms: str, tag: Callable[[Any], str | None]) -> Discriminator:
+    """Return what tells the forms of a value apart, and names them all where a value has none of them.
+
+    Parameters
+    ----------
+    forms : str
+        The forms, for people.
+    tag : callable
+        Takes a value and returns the tag of its form, or None.
+    """
+    return Discriminator(tag, custom_error_type="no_form", custom_error_message=f"expected {forms}")
+
+
 def problem_in_words(problem: ErrorDetails) -> str:
     """Say what was expected and what was found; a check of our own says both itself."""
     if problem["type"] == "value_error":
         return problem["msg"].removeprefix("Value error, ")
     expected = _EXPECTED.get(problem["type"])
     if expected is None:
-        return f"{problem['msg']}, found {input_of(problem)}"
-    return f"expected {expected.format(**problem.get('ctx', {}))}, found {input_of(problem)}"
-
-
-def input_of(problem: ErrorDetails) -> str:
-    """Return what was found."""
-    return shortened(repr(problem["input"]))
-
-
-def shortened(text: str) -> str:
-    """Return a text that fits into a line with others."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        return f"{problem['msg']}, found {short(problem['input'])}"
+    return f"expected {expected.format(**problem.get('ctx', {}))}, found {short(problem['input'])}"

@@ -7,8 +7,9 @@ from itertools import product
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Tag, model_validator
 
+from regsearch.search.expectations import one_of
 from regsearch.search.penalty import Family
 from regsearch.search.schema import ENDS, ranges_or_grids
 
@@ -73,15 +74,17 @@ Grid = Annotated[
 ]
 
 
-def _kind_of_strength(value: object) -> str:
+def _kind_of_strength(value: object) -> str | None:
     if isinstance(value, Points) or (isinstance(value, dict) and "points" in value):
         return "points"
-    return "range" if isinstance(value, dict | Range) else "grid"
+    if isinstance(value, dict | Range):
+        return "range"
+    return "grid" if np.iterable(value) and not isinstance(value, str) else None
 
 
 Strengths = Annotated[
     Annotated[Range, Tag("range")] | Annotated[Points, Tag("points")] | Annotated[Grid, Tag("grid")],
-    Discriminator(_kind_of_strength),
+    one_of("a table with low and high, or a list of numbers", _kind_of_strength),
     Field(
         description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}. "
         '`of = "max"` makes it relative to the data'

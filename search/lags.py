@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
+from regsearch.data.refusal import short
 from regsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.covariates = covariates
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Lags:  # noqa: ARG002  # scikit-learn's signature
-        """Remember the features, so that other ones are refused; `transform` does without.
+        """Remember the features, so that other ones are refused; `transform` does without, but for `set_output`.
 
         Parameters
         ----------
@@ -119,12 +119,27 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         )
         return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
-        """Return the names of the columns, such as ``"unit_3 @ lag 1"``, as the champion has them."""
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError("expected a fitted step, found one that has seen no features; fit it first")
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
+        """Return the names of the columns, such as ``"unit_3 @ lag 1"``, as the champion has them.
+
+        Parameters
+        ----------
+        input_features : sequence of str, shape (n_features_in_,), or None
+            Names of the features of an array, such as the step before gives them.
+
+        Raises
+        ------
+        NotFittedError
+            If it has seen no features yet.
+        ValueError
+            If there is not one name for each feature.
+        """
+        check_is_fitted(self, "n_features_in_")
         unnamed = [f"feature {number}" for number in range(self.n_features_in_)]
-        features = list(getattr(self, "feature_names_in_", unnamed))
+        given = list(unnamed if input_features is None else input_features)
+        features = list(getattr(self, "feature_names_in_", given))
+        if len(features) != self.n_features_in_:
+            raise ValueError(f"expected {self.n_features_in_} names of features, found {len(features)}; name each one")
         return np.array(self._names(features), dtype=object)
 
     def __sklearn_tags__(self) -> Any:
@@ -144,9 +159,8 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def _require_lags(self) -> None:
         is_list = np.ndim(self.lags) == 1 and len(self.lags)
         if not is_list or not all(isinstance(lag, int | np.integer) for lag in self.lags):
-            raise DataError(
-                f"expected whole numbers as lags, found {self.lags!r}; give a list of numbers of rows, such as (0, 1)"
-            )
+            do = "give a list of numbers of rows, such as (0, 1)"
+            raise DataError(f"expected whole numbers as lags, found {short(self.lags)}; {do}")
         if (largest := max(map(abs, map(int, self.lags)))) >= MOST_LAG:
             raise DataError(f"expected lags below {MOST_LAG}, found {largest}; give smaller numbers of rows")
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from regsearch.data import Development, Rows
 from regsearch.data.blocks import column_blocks
+from regsearch.data.refusal import some
 from regsearch.search.config import SearchConfig
 from regsearch.search.families import ends_of
 from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.solvers.normalisation import Covariates, project_out
 from regsearch.search.trial import Trial, best_of_each_family
 from regsearch.search.winner import doubt
 
@@ -43,6 +45,7 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, developm
         *_useless(winner),
         *([_COVARIATES_ALONE] if has_covariates and winner.n_nonzero == 0 and winner.r2_validation > 0 else []),
         *_silent_features(trials, development),
+        *_explained_features(development),
         *filter(None, [doubt(trials, config.tolerance)]),
         *early_stops(trials, config),
         *_surplus(trials, config),
@@ -133,6 +136,34 @@ def _silent_features(trials: Sequence[Trial], development: Development) -> list[
                 "where they do vary; an L1 penalty leaves them out"
             )
     return found
+
+
+def _explained_features(development: Development) -> list[str]:
+    """Return which features vary only as the covariates do, but for the rounding of their values."""
+    rows = development.model
+    if rows.covariates is None:
+        return []
+    basis = Covariates.of(rows.covariates, rows.weights).basis
+    roots = np.sqrt(np.ones(len(rows.y)) if rows.weights is None else rows.weights)
+    computed = len(rows.y) * np.finfo(np.float64).eps
+    explained: list[int] = []
+    for columns in column_blocks(rows.X):
+        stored = rows.X[slice(0, len(rows.y)), columns]
+        values = stored.T.astype(np.float64)
+        rounding = max(np.finfo(stored.dtype).eps, computed) * np.linalg.norm(values * roots, axis=1)
+        values -= np.average(values, axis=1, weights=rows.weights)[:, None]
+        values *= roots
+        project_out(values, basis)
+        is_noise = (np.linalg.norm(values, axis=1) <= rounding) & (np.ptp(stored, axis=0) > 0)
+        explained += (columns.start + np.flatnonzero(is_noise)).tolist()
+    if not explained:
+        return []
+    names = development.feature_names
+    listed = some([names[column] if names else f"feature {column}" for column in explained])
+    return [
+        f"{len(explained):,} of {development.n_features:,} features vary only as the covariates do, but for the "
+        f"rounding of {rows.X.dtype} numbers: {listed}; what the covariates leave of them is noise, so leave them out"
+    ]
 
 
 def _deviations(rows: Rows) -> NDArray[np.float64]:

@@ -302,7 +302,9 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
 def _workers(n_jobs: int | None) -> int:
     """Return the number of processes that joblib would start."""
     if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
-        raise ConfigError(f"n_jobs: expected None or a whole number other than 0, found {n_jobs!r}; -1 takes all cores")
+        raise ConfigError(
+            f"n_jobs: expected None or a whole number other than 0, found {short(n_jobs)}; -1 takes all cores"
+        )
     return int(effective_n_jobs(n_jobs))
 
 
@@ -319,9 +321,8 @@ def _strengths(name: str, given: Any) -> dict[str, Any] | list[float]:
     except (TypeError, ValueError):
         grid = None
     if given is None or grid is None or grid.ndim != 1:
-        raise ConfigError(
-            f"{name}: expected True, False, an array of strengths, or a range as a tuple (low, high), found {given!r}"
-        )
+        expected = "True, False, an array of strengths, or a range as a tuple (low, high)"
+        raise ConfigError(f"{name}: expected {expected}, found {short(given)}")
     values: list[float] = grid.tolist()
     return values
 
@@ -340,7 +341,7 @@ def _both(given: Any) -> dict[str, Any]:
     if pair.keys() != set(names):
         raise ConfigError(
             f"elasticnet: expected True, False, or a pair of {names[0]} and {names[1]}, each an array of strengths or "
-            f"a range as a tuple (low, high), found {given!r}"
+            f"a range as a tuple (low, high), found {short(given)}"
         )
     return {name: _strengths(f"elasticnet: {name}", pair[name]) for name in names}
 

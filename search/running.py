@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from regsearch.data.refusal import short
 from regsearch.errors import MORE_MEMORY, ConfigError, EngineLostError, HeldError, SearchBusyError, SearchStoppedError
 from regsearch.search.output.progress import Progress
 from regsearch.search.solving.local_engines import is_whole, processes, thread
@@ -34,7 +35,7 @@ def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManage
     """
     if workers is not None and not (is_whole(workers) and workers > 0):
         raise ConfigError(
-            f"workers: expected a whole number of 1 or more, found {workers!r}; leave it out for one thread"
+            f"workers: expected a whole number of 1 or more, found {short(workers)}; leave it out for one thread"
         )
     if cluster is None:
         return nullcontext(thread if workers in (None, 1) else processes(int(workers)))

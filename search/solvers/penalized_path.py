@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data import Scale, fits_in_memory
 from regsearch.data.plausibility import Ranges, real_numbers, require_weighable
+from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.path import RegularizationPath
@@ -89,9 +90,9 @@ def penalized_path(
            [1., 0.]])
     """
     if scale not in get_args(Scale):
-        raise ConfigError(f"scale: expected one of {', '.join(get_args(Scale))}, found {scale!r}")
+        raise ConfigError(f"scale: expected one of {', '.join(get_args(Scale))}, found {short(scale)}")
     if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
-        raise ConfigError(f"tolerance: expected a number between 0 and 1, found {tolerance!r}")
+        raise ConfigError(f"tolerance: expected a number between 0 and 1, found {short(tolerance)}")
     penalties = _penalties(l1, l2)
     values, target, weights = _rows(X, y, sample_weight)
     path = RegularizationPath(

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regsearch import data
+from regsearch.data import csv_table
+from regsearch.data.regular_file import open_regular
 from regsearch.errors import DataError
 
 
@@ -116,6 +118,16 @@ def test_an_index_that_is_named_keeps_its_part(tmp_path):
 def test_windows_1252_far_below_the_header_is_noticed(tmp_path):
     text = "a;y\n" + "3;4\n" * 400_000 + "1\xa0234,5;2\n"
     assert data.load(str(save(tmp_path, text.encode("cp1252")))).X[-1, 0] == 1234.5
+
+
+@pytest.mark.parametrize("ask", [data.load, data.shape, data.contents])
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_a_file_is_decoded_once_however_often_its_text_is_parsed(encoding, ask, tmp_path, monkeypatch):
+    text = "Größe;y\n" + "3;4\n" * 50 + "1,5;2\n"  # the decimal mark shows only when all is parsed
+    path, opened = save(tmp_path, text.encode(encoding)), []
+    monkeypatch.setattr(csv_table, "open_regular", lambda path: opened.append(path) or open_regular(path))
+    ask(str(path))
+    assert len(opened) == 2  # to find its encoding, and to decode it
 
 
 @pytest.mark.parametrize(

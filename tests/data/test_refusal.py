@@ -39,6 +39,11 @@ def test_a_very_long_text_keeps_its_beginning_and_its_end():
         ("2024", "'2024'"),
         (1.5, "1.5"),
         (None, "None"),
+        (np.float64(1.5), "1.5"),
+        (np.str_("a"), "'a'"),
+        ([datetime.date(2024, 1, 2), "2024"], "[2024-01-02, '2024']"),
+        ({"since": (datetime.date(2024, 1, 2),)}, "{'since': (2024-01-02,)}"),
+        (np.eye(2), r"[[1. 0.]\n [0. 1.]]"),
     ],
 )
 def test_a_value_is_shown_as_people_write_it(value, said):

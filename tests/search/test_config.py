@@ -103,6 +103,10 @@ def test_a_key_that_is_not_there_is_said_so_in_one_line_wherever_it_is_and_whate
     [
         (("low = 0.01", "low = 0.01\nof-max = 1"), "unknown key 'families.ridge.alpha.of-max'; known are high, low"),
         (("seed = 0", "seed = 0\n'' = 1"), "unknown key ''; known are"),
+        (
+            ("\n[families.ridge.alpha]\nlow = 0.01\nhigh = 100.0", "alpha = 3"),
+            "families.ridge.alpha: expected a table with low and high, or a list of numbers, found 3",
+        ),
         (("seed = 0", "sede = 0"), "unknown key 'sede'; did you mean 'seed'?"),
         (("trials = 30", "trails = 30"), "unknown key 'families.ridge.trails'; did you mean 'trials'?"),
         (("[families.ridge", "[families.rigde"), "unknown key 'families.rigde'; did you mean 'ridge'?"),
@@ -330,6 +334,20 @@ def test_a_change_that_does_not_fit_is_said_in_one_line(change, says):
     with pytest.raises(ConfigError) as caught:
         SearchConfig.from_preset("default").updated(**change)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("rows", ["time", "independent"])
+def test_folds_are_of_whole_groups_wherever_the_recording_comes_from(rows, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((60, 3)), columns=["a", "b", "y"]).assign(session=[*"uvwxyz"] * 10)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    own = SearchConfig.from_preset("own-data").on(f"{tmp_path}/table.csv")
+    wanted = own.updated(rows=rows, folds=3, groups="session")
+    read, framed = recordings_of(wanted)[0], from_frame(table, "y", groups="session")
+    made = [read, framed, from_arrays(table[["a", "b"]], table["y"], groups=table["session"])]
+    splits = [split_of(wanted.given(one), 60, one.annotations) for one in made]
+    assert splits[0] == splits[1] == splits[2]
+    assert splits[0].shown["validation"] == "3 folds of these, with whole groups of 5"
 
 
 def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -108,6 +109,34 @@ def test_the_default_of_a_recording_with_groups_tests_on_the_last_ones_and_leave
     many = cut(known=Annotations(groups=np.repeat(np.arange(20).astype(str), 2)), n_rows=40)
     assert set(rows_of(many.test)) == set(range(34, 40))
     assert len(many.folds) == 5
+
+
+def test_rows_of_many_folds_are_not_held_together():
+    groups = np.repeat(np.arange(600).astype(str), 30)
+    tracemalloc.start()
+    try:
+        made = cut({"validation": {"groups": "each"}, "test": "none"}, Annotations(groups=groups), n_rows=len(groups))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < sum(len(train) for train, _ in rows(made)) * 8 / 4
+
+
+@given(st.lists(st.sampled_from("abcdefg"), min_size=8, max_size=40), st.data())
+def test_a_group_in_two_parts_is_refused_whichever_parts_these_are(groups, data):
+    part_of = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(groups), max_size=len(groups))))
+    parts = [np.flatnonzero(part_of == part) for part in range(3)]
+    assume(min(map(len, parts)) >= 2)
+    split = dict(zip(("train", "validation", "test"), parts, strict=True))
+    known = Annotations(groups=np.array(groups))
+    named = [{groups[row] for row in part} for part in parts]
+    both = [(0, 1, "training and validation"), (1, 2, "validation and test"), (0, 2, "training and test")]
+    shared = [(min(named[one] & named[other]), where) for one, other, where in both if named[one] & named[other]]
+    if not shared:
+        assert rows(cut(split, known, n_rows=len(groups)))
+        return
+    with pytest.raises(DataError, match="found {!r} among {} rows".format(*shared[0])):
+        cut(split, known, n_rows=len(groups))
 
 
 def test_thousands_of_groups_are_dealt_like_a_few():
@@ -237,6 +266,7 @@ def test_the_plan_says_rows_groups_and_what_is_left_out():
     ("split", "data", "says"),
     [
         ({"validation": {"folds": 3}}, {}, "every group in one part, found 's3' among training and validation rows"),
+        ({"validation": {"folds": 3}}, {}, "deal whole groups by { groups = 3 }"),
         ({"validation": {"fraction": 0.3}, "test": [26, 29]}, {}, "'s4' among validation and test rows"),
         ({"validation": {"groups": ["s9"]}}, {}, "rows of the group 's9', found groups 's3', 's1', 's2', 's5', 's4'"),
         ({"validation": {"groups": 5}}, {}, "at least 5 groups to deal to folds, found 4"),

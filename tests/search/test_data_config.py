@@ -114,17 +114,33 @@ def test_numbers_that_name_groups_are_text():
         ("lags = [0.5]", "data.lags: expected a whole number, found 0.5"),
         ('scale = "unit"', "data.scale: expected 'unit-norm', 'standard' or 'none', found 'unit'"),
         ('rows = "any"', "data.rows: expected 'time' or 'independent', found 'any'"),
-        ("split = { train = 5, validation = [0, 5] }", "data.split.train: expected a list, found 5"),
+        (
+            "split = { train = 5, validation = [0, 5] }",
+            "expected ranges of rows, { groups = … } or { fraction = … }, found 5",
+        ),
         ("split = { validation = [[0, 5], [7]] }", "data.split.validation: expected a range of rows [start, stop)"),
-        ("split = { validation = true }", "data.split.validation: expected a list, found True"),
-        ('split = { validation = "none" }', "data.split.validation: expected ranges of rows or a table with folds"),
-        ('split = { validation = [0, 5], test = "no" }', "data.split.test: expected 'none', found 'no'"),
+        ("split = { validation = true }", "{ column = … } or { given = … }, found True"),
+        ('split = { validation = "none" }', "data.split.validation: expected ranges of rows, { fraction"),
+        (
+            'split = { validation = [0, 5], test = "no" }',
+            'data.split.test: expected ranges of rows, { fraction = … }, { groups = … }, { folds = … } or "none", '
+            "found 'no'",
+        ),
         ('split = { train = { groups = "each" }, validation = [0, 5] }', "train: groups must be names of groups"),
-        ("split = { train = { column = 'f' }, validation = [0, 5] }", "with groups, fraction, found {'column': 'f'}"),
+        (
+            "split = { train = { column = 'f' }, validation = [0, 5] }",
+            "{ groups = … } or { fraction = … }, found {'column': 'f'}",
+        ),
         ("split = { validation = { groups = ['a'] }, test = { groups = ['b', 'a'] } }", "group 'a' is named in valid"),
         ("split = { validation = { groups = ['a', 'a'] } }", "group 'a' is named twice in validation; name it once"),
         ("target = ''", "data.target: expected a text that is not empty, found ''"),
         ("split = { validation = { fraction = 0.6 }, test = { fraction = 0.5 } }", "at most 1 in all, found 1.1"),
+        (
+            'split = { validation = { groups = "a" } }',
+            'expected a list of names of groups, a number of parts or "each"',
+        ),
+        ("target = 3", "data.target: expected a name or a list of names, found 3"),
+        ("features = 3", "data.features: expected a name or a list of names, found 3"),
         ("split = { validation = { groups = 1 } }", "expected a number of at least 2, found 1"),
         ("split = { validation = { groups = [] } }", "data.split.validation.groups: expected a list of 1 or more"),
         (
@@ -134,6 +150,7 @@ def test_numbers_that_name_groups_are_text():
         ("split = { train = [0, 5], validation = { folds = 2 }, test = { folds = 3 } }", "test: parts in turn leave"),
         ("split = { validation = { groups = ['a'] }, test = { groups = 'each' } }", "test: parts in turn leave other"),
         ("split = { validation = [0, 5], test = { groups = 3 } }", "give `validation` as a fraction, folds, a column"),
+        ("split = { validation = { since = 2020-01-01 } }", "found {'since': 2020-01-01}"),
         ("covariates = [3]", "data.covariates: expected a text, found 3"),
         ("group = 'session'", "unknown key 'data.group'; did you mean 'groups'?"),
         (
@@ -144,8 +161,8 @@ def test_numbers_that_name_groups_are_text():
             "split = { validation = { fraction = 0.2 }, test = { fraction = 0.2, embargo = 4 } }",
             "unknown key 'data.split.test.embargo' beside 'fraction'; leave it out",
         ),
-        ("split = { validation = { groops = 3 } }", "a table with folds, groups, fraction, column, given, found {'gro"),
-        ("split = { validation = {} }", "data.split.validation: expected ranges of rows or a table with folds,"),
+        ("split = { validation = { groops = 3 } }", "{ column = … } or { given = … }, found {'groops': 3}"),
+        ("split = { validation = {} }", "data.split.validation: expected ranges of rows, { fraction = … },"),
         (
             "split = { validation = { given = [{ training = [0, 5], validation = [5, 9] }] } }",
             "unknown key 'data.split.validation.given.training'; did you mean 'train'?",

@@ -1,3 +1,4 @@
+import datetime
 from typing import Annotated, Literal
 
 import pytest
@@ -42,6 +43,8 @@ class Model(BaseModel, strict=True):
         ({"names": 3}, "expected a list, found 3"),
         ({"choice": "any"}, "expected 'time' or 'independent', found 'any'"),
         ({"inner": 3}, "expected a table of keys, found 3"),
+        ({"text": datetime.date(2020, 1, 1)}, "expected a text, found 2020-01-01"),
+        ({"flag": [datetime.date(2020, 1, 1)]}, "expected true or false, found [2020-01-01]"),
         ({"text": list(range(99))}, f"expected a text, found {str(list(range(99)))[:57]}..."),
     ],
 )

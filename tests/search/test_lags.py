@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from regsearch import Lags, SearchConfig, from_frame, load_champion, run_search
@@ -70,6 +72,25 @@ def test_columns_have_the_names_that_a_search_gives_them():
     assert list(bare.set_output(transform="pandas").transform(table.to_numpy()).columns) == list(
         bare.get_feature_names_out()
     )
+
+
+@pytest.mark.parametrize("step", [Lags(), Normalizer()])
+def test_names_need_a_fit_as_those_of_scikit_learns_own_steps_that_remember_nothing(step):
+    X = np.eye(3)
+    assert step.transform(X).shape[0] == 3
+    said = f"This {type(step).__name__} instance is not fitted yet"
+    with pytest.raises(NotFittedError, match=said):
+        step.get_feature_names_out()
+    with pytest.raises(NotFittedError, match=said):
+        clone(step).set_output(transform="pandas").transform(X)
+
+
+def test_names_of_an_array_are_those_that_the_step_before_gives_it():
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]})
+    piped = make_pipeline(StandardScaler(), Lags((0, 1))).fit(table)
+    assert list(piped.get_feature_names_out()) == ["a @ lag 0", "b @ lag 0", "a @ lag 1", "b @ lag 1"]
+    with pytest.raises(ValueError, match="expected 2 names of features, found 1"):
+        piped[-1].get_feature_names_out(["a"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from regsearch import Recording, SearchConfig
-from regsearch.data import Preparation, seal
+from regsearch.data import Annotations, Preparation, seal
+from regsearch.data.annotations import NOTHING
 from regsearch.data.split import Split
 from regsearch.search.notes import edges, notes
 from regsearch.search.penalty import Penalty
@@ -38,9 +39,9 @@ def row(family, r2_validation=0.5, alpha=1.0, n_nonzero=8, sparsity=0.0):
 ONE_EACH = SearchConfig.from_toml('name = "x"\n[families.ridge]\nalpha = { low = 0.01, high = 100 }\ntrials = 1\n')
 
 
-def development(X, scale="unit-norm"):
+def development(X, scale="unit-norm", known=NOTHING):
     """Return rows of which the first 20 train, the next 20 validate, and the last 20 test."""
-    recording = Recording.checked(X, np.random.default_rng(1).normal(size=len(X)), source="mine")
+    recording = Recording.checked(X, np.random.default_rng(1).normal(size=len(X)), source="mine", annotations=known)
     split = Split.holdout([(0, 20)], (20, 40), (40, 60))
     return seal(recording, split, Preparation(scale=scale))[0]
 
@@ -82,6 +83,21 @@ def test_a_baseline_that_explodes_is_explained_by_features_that_hardly_vary_wher
     (note,) = noted(*rows, of=development(X))
     assert note.startswith("the unregularised validation R² is -5.65e+08: 3 of 8 features hardly vary in the training")
     assert noted(*rows, of=development(X, scale="none")) == []  # nothing is scaled up there
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(np.float32, 1), (np.float64, 1), (np.float32, 1e-30)])
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 60)])
+def test_features_that_repeat_the_covariates_but_for_rounding_are_named(dtype, factor, weights):
+    X, light = varying(), np.random.default_rng(2).normal(40, 3, size=(60, 2))
+    X[:, 1], X[:, 4] = factor * (2 * light[:, 0] - 7), light @ [0.3, -1.7]
+    X[:, 6] = light[:, 1] + 1e-3 * X[:, 6]  # nearly, but it says something of its own
+    X[:20, 7] = 0.1  # stands still, which another note tells
+    known = Annotations(covariates=light, weights=weights)
+    one, other = row("none"), row("ridge", 0.6)
+    (note,) = noted(one, other, of=development(X.astype(dtype), known=known))
+    assert note.startswith("2 of 8 features vary only as the covariates do, but for the rounding of")
+    assert f"{np.dtype(dtype)} numbers: 'feature 1', 'feature 4'; what" in note
+    assert noted(one, other, of=development(varying(), known=known)) == []
 
 
 def test_trials_beyond_those_wanted_are_said_to_count():
