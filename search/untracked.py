@@ -89,7 +89,8 @@ def search(
         count(tried)
 
     with engine(task) as submit:
-        drive(studies, submit, keep, set())
+        for _ in drive(studies, submit, keep, set()):
+            pass
     order = [(study.family, number) for study in studies for number in range(study.n_trials)]
     return [found[key] for key in order if key in found]
 

@@ -463,7 +463,8 @@ class SearchRun:
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
         """End the parent run by what happens inside: FINISHED, KILLED by its user, or FAILED with the traceback.
 
-        If the user interrupts, open runs of trials end as KILLED, too.
+        If the user interrupts, open runs of trials end as KILLED, too; so they do if a generator is closed inside,
+        because something else has failed that it waited for.
 
         Parameters
         ----------
@@ -472,7 +473,7 @@ class SearchRun:
         """
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             confirm()
             for trial in self.trial_runs().values():
                 if trial.info.status == "RUNNING":

@@ -2,15 +2,18 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
+from signal import SIGINT
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from regsearch import SearchConfig, run_search
+from regsearch import SearchConfig, run_search, run_targets
 from regsearch.data import SealedTest
-from regsearch.search import launch
+from regsearch.search import execution, launch
 from regsearch.tracking.runs import SearchRun
+from regsearch.tracking.store import open_store
 from tests.guarantees.conftest import SCORES, STRENGTHS
 from tests.guarantees.points import after, before
 from tests.guarantees.test_exact_resume import POINTS
@@ -47,6 +50,20 @@ split = { validation = { folds = 3 }, test = { folds = 2 } }
 [families.lasso]
 alpha = [0.1, 0.03, 0.01]
 """
+TARGETS = """
+name = "killed"
+
+[data]
+source = "recording.npz"
+target = ["y", "light"]
+
+[families.ridge]
+alpha = { low = 0.01, high = 100 }
+trials = 12
+
+[families.lasso]
+alpha = [0.1, 0.03, 0.01]
+"""
 
 
 @pytest.fixture
@@ -60,12 +77,12 @@ def undisturbed_of(text, workspace, empty_database):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 8))
     session = rng.permutation(np.repeat(["s1", "s2", "s3", "s4"], 30))
-    light = rng.standard_normal(120)
+    light = X[:, 5] + rng.standard_normal(120)
     y = X[:, 0] - X[:, 3] + 2 * light + rng.standard_normal(120)
     np.savez("recording.npz", X=X, y=y, session=session, light=light, weight=rng.integers(0, 3, 120).astype(float))
     (workspace / "killed.toml").write_text(text)
     config = SearchConfig.load("killed.toml")
-    undisturbed = run_search(config, progress=False)
+    undisturbed = (run_targets if len(config.data.targets) > 1 else run_search)(config, progress=False)
     shutil.rmtree("mlruns")
     shutil.copytree(empty_database, "mlruns")
     return config, undisturbed
@@ -89,6 +106,42 @@ def test_a_search_that_is_killed_at_several_points_comes_to_the_same(experiment,
     for point in ("a trial's artifacts are written", "a batch is half told", "the test rows are open"):
         kill(POINTS[point])
     assert_same(run_search(config, progress=False), undisturbed)
+
+
+@pytest.fixture
+def two_targets(workspace, empty_database):
+    """Return a search of two targets, and what it comes to when nobody disturbs it."""
+    return undisturbed_of(TARGETS, workspace, empty_database)
+
+
+def assert_same_of_targets(results, undisturbed):
+    for result, expected in zip(results, undisturbed, strict=True):
+        assert_same(result, expected)
+
+
+def test_any_number_of_workers_makes_the_same_table_of_each_target(two_targets):
+    config, undisturbed = two_targets
+    assert_same_of_targets(run_targets(config, workers=2, progress=False), undisturbed)
+
+
+def test_several_targets_that_are_killed_at_several_points_come_to_the_same(two_targets, kill):
+    config, undisturbed = two_targets
+    of_the_next_too = before(execution, execution.summarise)
+    in_the_second = after(SearchRun, SearchRun._begin_trial, 10)
+    both_are_drawn = after(execution, execution.summarise)
+    for point in (of_the_next_too, in_the_second, both_are_drawn):
+        kill(point)
+    assert_same_of_targets(run_targets(config, progress=False), undisturbed)
+
+
+def test_an_interruption_ends_the_runs_of_both_targets_that_are_under_way(two_targets, launch):
+    config, undisturbed = two_targets
+    stopped = launch("run", "killed.toml", before=partial(before(execution, execution.summarise).interrupt, SIGINT))
+    assert stopped.wait() == 130, stopped.stderr
+    client = open_store().client
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert [run.info.status for run in runs if run.data.tags.get("role") == "search"] == ["KILLED", "KILLED"]
+    assert_same_of_targets(run_targets(config, progress=False), undisturbed)
 
 
 def test_a_nested_test_that_is_killed_comes_to_the_same_and_opens_no_part_once_more(kill, workspace, empty_database):
