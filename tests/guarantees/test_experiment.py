@@ -1,6 +1,7 @@
 """A search with groups, lags, covariates and weights is as dependable as one without."""
 
 import shutil
+from contextlib import chdir
 from dataclasses import replace
 from functools import partial
 from signal import SIGINT
@@ -73,18 +74,21 @@ def experiment(workspace, empty_database):
 
 
 def undisturbed_of(text, workspace, empty_database):
-    """Return a configuration, and what its search comes to when nobody disturbs it; the store is empty again."""
+    """Put a search into the workspace; return its configuration, and what it comes to elsewhere, undisturbed."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 8))
     session = rng.permutation(np.repeat(["s1", "s2", "s3", "s4"], 30))
     light = X[:, 5] + rng.standard_normal(120)
     y = X[:, 0] - X[:, 3] + 2 * light + rng.standard_normal(120)
-    np.savez("recording.npz", X=X, y=y, session=session, light=light, weight=rng.integers(0, 3, 120).astype(float))
-    (workspace / "killed.toml").write_text(text)
+    weight = rng.integers(0, 3, 120).astype(float)
+    elsewhere = workspace / "undisturbed"
+    shutil.copytree(empty_database, elsewhere / "mlruns")
+    for folder in (workspace, elsewhere):
+        np.savez(folder / "recording.npz", X=X, y=y, session=session, light=light, weight=weight)
+        (folder / "killed.toml").write_text(text)
     config = SearchConfig.load("killed.toml")
-    undisturbed = (run_targets if len(config.data.targets) > 1 else run_search)(config, progress=False)
-    shutil.rmtree("mlruns")
-    shutil.copytree(empty_database, "mlruns")
+    with chdir(elsewhere):
+        undisturbed = (run_targets if len(config.data.targets) > 1 else run_search)(config, progress=False)
     return config, undisturbed
 
 
