@@ -1,15 +1,20 @@
-"""Ten targets on the same features beside one: solving alone, the features shared.
+"""Ten targets on the same features beside one: solving alone, and the whole command.
 
 The targets are the twin's running speed and mixtures of it with independent slow signals, on the rows, families and
-strengths of the default search. Solving is timed in processor seconds, without tracking.
+strengths of the default search. Solving is timed in processor seconds of one process; `regsearch run`, with tracking,
+figures and a champion each, in wall seconds.
 
-    python benchmarks/targets.py [--targets 10]
+    python benchmarks/targets.py [--targets 10] [--workers 2]
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -30,7 +35,7 @@ def mixtures(y: np.ndarray, number: int) -> dict[str, np.ndarray]:
     for at in range(1, number):
         slow = np.convolve(rng.standard_normal(len(y) + 99), np.hanning(100), mode="valid")
         share = at / number
-        made[f"mixture {at}"] = (1 - share) * y + share * slow * y.std() / slow.std()
+        made[f"mixture_{at}"] = (1 - share) * y + share * slow * y.std() / slow.std()
     return made
 
 
@@ -40,14 +45,22 @@ def paths(config: SearchConfig, n_rows: float) -> list[list[Proposal]]:
     return [[one for one in every if one.family == family] for family in ("none", "ridge", "lasso", "elasticnet")]
 
 
-def main() -> None:
-    """Time one target and all of them, and print both."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=int, default=10)
-    number = parser.parse_args().targets
-    config, twin = SearchConfig.load("default"), load("twin")
-    recordings = Recording.several(twin.X, mixtures(twin.y, number), source="twin")
-    del twin
+def command(source: Path, targets: list[str], *options: str) -> float:
+    """Return the wall seconds of `regsearch run` on some targets of a file, in an empty folder."""
+    config = SearchConfig.load("default").updated(source=str(source), target=targets)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "targets.toml").write_text(config.to_toml())
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "regsearch", "run", "targets.toml", "-q", *options], cwd=folder, check=True
+        )
+        return time.perf_counter() - started
+
+
+def solving(X: np.ndarray, targets: dict[str, np.ndarray]) -> tuple[float, float]:
+    """Return the processor seconds of solving the first target alone, and all of them."""
+    config, number = SearchConfig.load("default"), len(targets)
+    recordings = Recording.several(X, targets, source="twin")
     developments = tuple(rows for rows, _ in cut(config, recordings))
     families = paths(config, developments[0].model.total_weight)
     started = time.process_time()
@@ -62,9 +75,31 @@ def main() -> None:
             for path in families:
                 gaps += [solved.evaluation.duality_gap for solved in submit(OfTarget(target, "pooled", path)).result()]
     every = time.process_time() - started
-    print(
-        f"one target {one:.1f} s, {number} targets {every:.1f} s: {every / one:.1f} times; largest gap {max(gaps):.1g}"
-    )
+    print(f"largest gap {max(gaps):.1g}", file=sys.stderr)
+    return one, every
+
+
+def main() -> None:
+    """Time one target and all of them, solved and searched, and print each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", type=int, default=10)
+    parser.add_argument("--workers", type=int, nargs="*", default=[2])
+    arguments = parser.parse_args()
+    number, twin = arguments.targets, load("twin")
+    targets = mixtures(twin.y, number)
+    print(f"| seconds | one target | {number} targets | ratio |\n| --- | --- | --- | --- |")
+
+    def show(what: str, one: float, every: float) -> None:
+        print(f"| {what} | {one:.1f} | {every:.1f} | {every / one:.1f} |", flush=True)
+
+    show("solving, processor", *solving(twin.X, targets))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "targets.npz")
+        np.savez(source, X=twin.X, **targets)
+        names = list(targets)
+        for options in ([], *(["--workers", str(workers)] for workers in arguments.workers)):
+            what = " ".join(["regsearch run", *options])
+            show(f"`{what}`, wall", command(source, names[:1], *options), command(source, names, *options))
 
 
 if __name__ == "__main__":
