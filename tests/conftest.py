@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import mlflow
@@ -320,24 +319,23 @@ def small_search(searched_once: Callable[..., Path]) -> Callable[[bool], Path]:
 @pytest.fixture
 def result(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
     """Return that search, finished in the embedded place of the workspace: copied there, for speed."""
-    folder = small_search(True)
-    result: SearchResult = put_result(folder, workspace)
-    assert result.promotion is not None
-    uri = result.promotion.tracking_uri.replace(str(folder), str(workspace))
-    return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
+    return put_result(small_search(True), workspace)
 
 
 @pytest.fixture
 def searched(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
     """Return the same without its promotion: its test rows are sealed."""
-    result: SearchResult = put_result(small_search(False), workspace)
-    return result
+    return put_result(small_search(False), workspace)
 
 
-def put_result(folder: Path, workspace: Path) -> Any:
+def put_result(folder: Path, workspace: Path) -> SearchResult:
     """Copy what was searched in a folder into a workspace, and return the result."""
     put(folder, workspace)
-    return pickle.loads((workspace / "result.pickle").read_bytes())
+    result: SearchResult = pickle.loads((workspace / "result.pickle").read_bytes())
+    if result.promotion is None:
+        return result
+    uri = result.promotion.tracking_uri.replace(str(folder), str(workspace))
+    return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
 
 
 def put(folder: Path, workspace: Path) -> None:
