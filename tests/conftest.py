@@ -328,6 +328,23 @@ def searched(small_search: Callable[[bool], Path], small_config: SearchConfig, w
     return put_result(small_search(False), workspace)
 
 
+@pytest.fixture(scope="session")
+def independent_folder(searched_once: Callable[..., Path]) -> Path:
+    """Return a folder with a promoted search of three lassos, of rows whose order means nothing."""
+
+    def search(folder: Path) -> SearchResult:
+        config = put_small(folder, _small_recording()).updated(families=["lasso"], rows="independent")
+        return run_search(config, progress=False)
+
+    return searched_once("independent", search)
+
+
+@pytest.fixture
+def independent(independent_folder: Path, workspace: Path) -> SearchResult:
+    """Return that search, copied into the workspace."""
+    return put_result(independent_folder, workspace)
+
+
 def put_result(folder: Path, workspace: Path) -> SearchResult:
     """Copy what was searched in a folder into a workspace, and return the result."""
     put(folder, workspace)

@@ -20,24 +20,6 @@ from regsearch.search.chance.statistic import Statistic
 from regsearch.search.output.progress import Bar
 from regsearch.tracking import openings
 from regsearch.tracking.store import open_store
-from tests.conftest import put_result, put_small
-
-
-@pytest.fixture(scope="session")
-def independent_folder(searched_once, small_recording):
-    """Return a folder with a finished and promoted search of rows whose order means nothing."""
-
-    def search(folder):
-        config = put_small(folder, small_recording()).updated(families=["lasso"], rows="independent")
-        return run_search(config, progress=False)
-
-    return searched_once("independent", search)
-
-
-@pytest.fixture
-def independent(independent_folder, workspace):
-    """Return that search, copied into the workspace."""
-    return put_result(independent_folder, workspace)
 
 
 def run_of(result):

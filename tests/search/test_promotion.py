@@ -11,17 +11,6 @@ from regsearch.search.redrawing import redraw
 from regsearch.tracking import registry
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
-from tests.conftest import put_result, put_small
-
-
-@pytest.fixture
-def lassos(searched_once, small_recording, small_config, workspace):
-    """Return the configuration of three lassos, and the promoted search of them in the workspace."""
-
-    def search(folder):
-        return run_search(put_small(folder, small_recording()).updated(families=["lasso"]), progress=False)
-
-    return small_config.updated(families=["lasso"]), put_result(searched_once("lassos", search), workspace)
 
 
 def test_promotion_can_be_done_later_and_is_the_same_as_at_once(searched):
@@ -58,8 +47,8 @@ def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_t
 
 
 @pytest.mark.slow
-def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(lassos):
-    config, result = lassos
+def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(independent):
+    config, result = independent.config, independent
     run = SearchRun.find(open_store(), result.search_id)
     other = run_search(config.updated(select={"at_most": 4}), promote=False, progress=False)
     assert other.search_id == result.search_id
@@ -74,8 +63,8 @@ def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(lassos):
 
 
 @pytest.mark.slow
-def test_a_call_that_was_refused_promotion_leaves_no_winner_of_its_own_behind_for_the_call_before(lassos):
-    config, result = lassos
+def test_a_call_that_was_refused_promotion_leaves_no_winner_of_its_own_behind_for_the_call_before(independent):
+    config, result = independent.config, independent
     run = SearchRun.find(open_store(), result.search_id)
     other = run_search(config.updated(select={"at_most": 4}), progress=False)
     assert (other.search_id, other.promotion) == (result.search_id, None)
