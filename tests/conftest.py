@@ -285,18 +285,33 @@ def put_small(folder: Path, recording: Recording) -> SearchConfig:
 
 
 @pytest.fixture(scope="session")
-def small_search(made_once: Callable[..., Path], empty_database: Path) -> Callable[[bool], Path]:
-    """Return a call that gives a folder in which that search has been run, promoted or not, with its result pickled."""
+def searched_once(
+    made_once: Callable[..., Path], empty_database: Path
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a call that searches in a folder of some name, once for all tests; it pickles what the search returns."""
 
-    def made(is_promoted: bool) -> Path:
-        def search(folder: Path) -> None:
+    def made(name: str, search: Callable[[Path], object]) -> Path:
+        def make(folder: Path) -> None:
             shutil.copytree(empty_database, folder / "mlruns")
             with pytest.MonkeyPatch.context() as patch:
                 enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
-                result = run_search(put_small(folder, _small_recording()), promote=is_promoted, progress=False)
+                result = search(folder)
             (folder / "result.pickle").write_bytes(pickle.dumps(result))
 
-        return made_once("promoted" if is_promoted else "searched", search)
+        return made_once(name, make)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def small_search(searched_once: Callable[..., Path]) -> Callable[[bool], Path]:
+    """Return a call that gives a folder in which that search has been run, promoted or not."""
+
+    def made(is_promoted: bool) -> Path:
+        return searched_once(
+            "promoted" if is_promoted else "searched",
+            lambda folder: run_search(put_small(folder, _small_recording()), promote=is_promoted, progress=False),
+        )
 
     return made
 
@@ -304,23 +319,40 @@ def small_search(made_once: Callable[..., Path], empty_database: Path) -> Callab
 @pytest.fixture
 def result(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
     """Return that search, finished in the embedded place of the workspace: copied there, for speed."""
-    folder = small_search(True)
-    result = _put_result(folder, workspace)
-    assert result.promotion is not None
-    uri = result.promotion.tracking_uri.replace(str(folder), str(workspace))
-    return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
+    return put_result(small_search(True), workspace)
 
 
 @pytest.fixture
 def searched(small_search: Callable[[bool], Path], small_config: SearchConfig, workspace: Path) -> SearchResult:
     """Return the same without its promotion: its test rows are sealed."""
-    return _put_result(small_search(False), workspace)
+    return put_result(small_search(False), workspace)
 
 
-def _put_result(folder: Path, workspace: Path) -> SearchResult:
+@pytest.fixture(scope="session")
+def independent_folder(searched_once: Callable[..., Path]) -> Path:
+    """Return a folder with a promoted search of three lassos, of rows whose order means nothing."""
+
+    def search(folder: Path) -> SearchResult:
+        config = put_small(folder, _small_recording()).updated(families=["lasso"], rows="independent")
+        return run_search(config, progress=False)
+
+    return searched_once("independent", search)
+
+
+@pytest.fixture
+def independent(independent_folder: Path, workspace: Path) -> SearchResult:
+    """Return that search, copied into the workspace."""
+    return put_result(independent_folder, workspace)
+
+
+def put_result(folder: Path, workspace: Path) -> SearchResult:
+    """Copy what was searched in a folder into a workspace, and return the result."""
     put(folder, workspace)
     result: SearchResult = pickle.loads((workspace / "result.pickle").read_bytes())
-    return result
+    if result.promotion is None:
+        return result
+    uri = result.promotion.tracking_uri.replace(str(folder), str(workspace))
+    return replace(result, promotion=replace(result.promotion, tracking_uri=uri))
 
 
 def put(folder: Path, workspace: Path) -> None:

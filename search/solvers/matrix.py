@@ -9,17 +9,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.linalg import lapack
 
 from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.solvers.active_set import ColumnPool
-from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features, gram_of_rows
+from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features, gram_of_rows, rough_gram_of_rows
 from regsearch.search.solvers.normalisation import Covariates, Normalisation, project_out
 from regsearch.search.solvers.singular import RowSpace, Singular, row_space, singular
 
 Vector = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**21
+
+_LOST = 1e-4
+"""Share of the largest diagonal element of a Gram matrix below which a pivot is lost in single precision."""
 
 _NEGLIGIBLE = 1e-13
 """Share of a column's norm up to which a mean that rounding has left in it is let be."""
@@ -42,6 +46,32 @@ class Spectrum:
     values: Vector
     vectors: Vector
     of_rows: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RowFactor:
+    """Cholesky factor with pivots (LAPACK's ``pstrf``) of the rows' Gram matrix.
+
+    Attributes
+    ----------
+    values : ndarray of float32 or float64, shape (n_rows, n_rows)
+        The factor in its lower triangle, of the rows in the order of the pivots.
+    pivots : ndarray of int, shape (n_rows,)
+        The row that each pivot chose.
+    rank : int
+        Number of pivots that are large enough.
+    """
+
+    values: NDArray[np.floating]
+    pivots: NDArray[np.integer]
+    rank: int
+
+    @classmethod
+    def of(cls, gram: NDArray[np.floating], lost: float) -> RowFactor:
+        """Factor a Gram matrix; a pivot counts above a share of its largest diagonal element."""
+        pstrf = lapack.spstrf if gram.dtype == np.float32 else lapack.dpstrf
+        values, pivots, rank, _ = pstrf(gram, lower=1, tol=lost * float(gram.diagonal().max()))
+        return cls(values, pivots - 1, rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +114,13 @@ class Matrix:
     @cached_property
     def row_gram(self) -> Vector:
         """Lower triangle of ``A A'``, shape (n_rows, n_rows), until it is decomposed."""
+        self.__dict__.pop("rough_row_factor", None)
         return gram_of_rows(self.columns)
+
+    @cached_property
+    def rough_row_factor(self) -> RowFactor:
+        """Factor of about ``A A'``, in single precision, until `row_gram` itself is made."""
+        return RowFactor.of(rough_gram_of_rows(self.columns), _LOST)
 
     @property
     def has_row_gram(self) -> bool:

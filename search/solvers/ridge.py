@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, lapack
+from scipy.linalg import cho_solve
 
-from regsearch.search.solvers.columns import rough_gram_of_rows
 from regsearch.search.solvers.design import Design
+from regsearch.search.solvers.matrix import RowFactor
 from regsearch.search.solvers.singular import Singular
 
 Vector = NDArray[np.float64]
 
 _DOUBTFUL = 1e-10
 """Share of the largest eigenvalue of a Gram matrix below which rounding may have changed or made an eigenvalue."""
-
-_LOST = 1e-4
-"""The same for a pivot of a Gram matrix in single precision."""
 
 _WELL_CONDITIONED = 1e4
 """Condition number of the ridge system up to which its solution needs no refinement."""
@@ -100,27 +96,25 @@ class RidgeSolver:
         if matrix.is_decomposed or not 0 < design.largest_rank < design.n_rows <= design.n_features:
             return None
         if not matrix.has_row_gram:
-            found = self._interpolated(rough_gram_of_rows(design.columns), lapack.spstrf, _LOST)
+            found = self._interpolated(matrix.rough_row_factor)
             if found is not None:
                 return found
-        return self._interpolated(matrix.row_gram, lapack.dpstrf, _DOUBTFUL)
+        return self._interpolated(RowFactor.of(matrix.row_gram, _DOUBTFUL))
 
-    def _interpolated(self, gram: NDArray[np.floating], pstrf: Callable[..., Any], lost: float) -> Vector | None:
-        """Return the weights by way of the factor of a Gram matrix of the rows.
+    def _interpolated(self, factor: RowFactor) -> Vector | None:
+        """Return the weights by way of a factor, whose pivots choose as many rows as the matrix has ranks.
 
-        A factor with pivots (LAPACK's ``pstrf``) chooses as many rows as the matrix has ranks. ``None`` if a pivot or
-        the residual says that the rows may depend on each other.
+        ``None`` if a pivot or the residual says that the rows may depend on each other.
         """
         design, rank = self._design, self._design.largest_rank
-        factor, pivots, found, _ = pstrf(gram, lower=1, tol=lost * float(gram.diagonal().max()))
-        if found < rank:
+        if factor.rank < rank:
             return None
-        kept, lower = pivots[:rank] - 1, factor[:rank, :rank]
+        kept, lower = factor.pivots[:rank], factor.values[:rank, :rank]
 
         def step(weights: Vector, missing: Vector) -> tuple[Vector, Vector]:
             dual = np.zeros(design.n_rows)
             scale = float(np.abs(missing[kept]).max()) or 1.0  # single precision has no place for tiny numbers
-            scaled = (missing[kept] / scale).astype(gram.dtype)
+            scaled = (missing[kept] / scale).astype(lower.dtype)
             dual[kept] = scale * cho_solve((lower, True), scaled, check_finite=False)
             following = weights + design.columns @ dual
             return following, design.target - design.apply(following)

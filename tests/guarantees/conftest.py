@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking import registry
 from regsearch.tracking.store import open_store, storage_url
-from tests.conftest import Place, enter, put
+from tests.conftest import put
 
 CONFIG = """
 name = "killed"
@@ -108,28 +107,24 @@ def assert_complete(result: SearchResult, expected: Undisturbed) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed_folder(made_once, small_recording, empty_database) -> Path:
+def undisturbed_folder(searched_once, small_recording) -> Path:
     """Return a folder in which the search was run, and nobody disturbed it."""
 
-    def search(folder: Path) -> None:
-        shutil.copytree(empty_database, folder / "mlruns")
-        with pytest.MonkeyPatch.context() as patch:
-            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
-            prepare(folder, small_recording())
-            started = time.monotonic()
-            result = run_search(SearchConfig.load("killed.toml"), progress=False)
-            seconds = time.monotonic() - started
+    def search(folder: Path) -> Undisturbed:
+        prepare(folder, small_recording())
+        started = time.monotonic()
+        result = run_search(SearchConfig.load("killed.toml"), progress=False)
+        seconds = time.monotonic() - started
         best = result.best
-        came_to = Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
-        (folder / "undisturbed.pickle").write_bytes(pickle.dumps(came_to))
+        return Undisturbed(result.trials, (best["family"], best["trial"]), result.promotion.r2_test, seconds)
 
-    return made_once("undisturbed", search)
+    return searched_once("undisturbed", search)
 
 
 @pytest.fixture(scope="session")
 def undisturbed(undisturbed_folder) -> Undisturbed:
     """Return what the search comes to when nobody disturbs it."""
-    return pickle.loads((undisturbed_folder / "undisturbed.pickle").read_bytes())
+    return pickle.loads((undisturbed_folder / "result.pickle").read_bytes())
 
 
 @pytest.fixture
@@ -141,18 +136,15 @@ def completed(killed, place, undisturbed_folder) -> SearchResult:
 
 
 @pytest.fixture(scope="session")
-def two_decoders_folder(made_once, small_recording, empty_database) -> Path:
+def two_decoders_folder(searched_once, small_recording) -> Path:
     """Return a folder with two searches of one model: the worse one is champion, the better one is not promoted."""
 
     def search(folder: Path) -> None:
-        shutil.copytree(empty_database, folder / "mlruns")
-        with pytest.MonkeyPatch.context() as patch:
-            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
-            prepare(folder, small_recording())
-            for alpha in DECODERS:
-                run_search(one_ridge(alpha=alpha), progress=False)
+        prepare(folder, small_recording())
+        for alpha in DECODERS:
+            run_search(one_ridge(alpha=alpha), progress=False)
 
-    return made_once("two decoders", search)
+    return searched_once("two decoders", search)
 
 
 @pytest.fixture

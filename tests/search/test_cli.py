@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import numpy as np
 import pytest
 
 from regsearch import SearchConfig
 from regsearch.tracking import registry
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.conftest import SMALL
 
@@ -89,17 +91,17 @@ def test_data_describes_a_recording(config, recording, invoke):
 
 @pytest.mark.slow
 def test_quiet_says_the_result_alone(config, invoke):
-    code, out, error = invoke("run", config, "--quiet")
+    code, out, error = invoke("run", config, "--family", "lasso", "--quiet")
     assert (code, error) == (0, "")
     assert "champion:" in out
 
 
 @pytest.mark.slow
 def test_verbose_says_every_trial(config, invoke):
-    code, out, error = invoke("run", config, "--verbose", "--no-promote", "--json")
+    code, out, error = invoke("run", config, "--family", "lasso", "--verbose", "--no-promote", "--json")
     assert code == 0
     said = [line for line in error.splitlines() if "duality gap" in line]
-    assert len(said) == json.loads(out)["trials"] == 20
+    assert len(said) == json.loads(out)["trials"] == 4
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
@@ -143,16 +145,20 @@ def test_what_runs_no_search_does_not_wait_for_what_a_search_needs(arguments, co
     assert not {"mlflow", "optuna", "matplotlib", "pandas", "scipy"} & set(imported.stderr.split())
 
 
+@cache
+def modules_of_a_search():
+    """Return the modules that are imported before a search begins, in order."""
+    code = "import sys, regsearch.search.launch; print(*sys.modules)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
 @pytest.mark.slow
 def test_what_only_figures_and_relative_strengths_need_is_not_imported_before_a_search_begins():
-    code = "import sys, regsearch.search.launch; print(*{'matplotlib', 'PIL', 'scipy.optimize'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert not {"matplotlib", "PIL", "scipy.optimize"} & {*modules_of_a_search()}
 
 
 def test_what_skops_seeks_through_all_modules_is_imported_before_the_many_of_mlflow():
-    code = "import sys, regsearch.search.launch; print(*sys.modules)"
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    imported = modules_of_a_search()
     assert imported.index("scipy.special") < imported.index("mlflow")
 
 
@@ -263,53 +269,46 @@ def test_an_unknown_search_is_a_failure_and_not_bad_input(workspace, invoke):
         assert "start one with `regsearch run`" in error
 
 
-INTERRUPTED_WHILE_IT_FINALISES = """
-import signal
-from regsearch.search.cli import main
-from regsearch.tracking.runs import SearchRun
-
 class Finalised:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
-        signal.Signals(2).name  # in which the interruption is raised, and ignored
+        _ = signal.Signals(2).name  # in which the interruption is raised, and ignored
 
-begin_trial, calls = SearchRun._begin_trial, []
 
-def begun(*args, **kwargs):
-    calls.append(Finalised())
-    if len(calls) == 5:
-        del calls[0]
-    return begin_trial(*args, **kwargs)
+def interrupt_while_it_finalises():
+    """Have this process interrupted where Python ignores it: in a finaliser, when the fifth trial is begun."""
+    begin_trial, calls = SearchRun._begin_trial, []
 
-SearchRun._begin_trial = begun
-main()
-"""
+    def begun(*args, **kwargs):
+        calls.append(Finalised())
+        if len(calls) == 5:
+            del calls[0]
+        return begin_trial(*args, **kwargs)
+
+    SearchRun._begin_trial = begun
 
 
 @pytest.mark.slow
-def test_an_interruption_that_python_ignores_comes_once_more(config):
-    stopped = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WHILE_IT_FINALISES, "run", config], capture_output=True, text=True
-    )
-    assert stopped.returncode == 130, stopped.stderr
+def test_an_interruption_that_python_ignores_comes_once_more(config, launch):
+    stopped = launch("run", config, before=interrupt_while_it_finalises)
+    assert stopped.wait() == 130, stopped.stderr
     assert stopped.stderr.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
     assert "Exception ignored" not in stopped.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace):
+def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace, launch):
     text = (workspace / config).read_text().replace("trials = 12", "trials = 3000")
     (workspace / config).write_text(text)
-    process = subprocess.Popen([*REGSEARCH, "run", config], stderr=subprocess.PIPE, text=True)
+    process = launch("run", config)
     for _ in range(600):
         if list(workspace.glob("mlruns/artifacts/*/artifacts/weights.npz")):
             break
         time.sleep(0.1)
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == code, error
-    assert error.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
+    assert process.wait() == code, process.stderr
+    assert process.stderr.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
     store = open_store()
     runs = store.client.search_runs([store.experiment("small")], max_results=1000)
     assert not [run.info.run_name for run in runs if run.info.status == "RUNNING"]

@@ -1,4 +1,5 @@
 import io
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from regsearch.search.nested import Nested, Part
 from regsearch.search.output.terminal import targets_text
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
+from tests.conftest import put_result
 
 ALPHAS = [0.3, 0.1, 0.03]
 CONFIG = """
@@ -38,14 +40,20 @@ def frame():
     return pd.DataFrame(X, columns=[f"unit {number}" for number in range(6)]).assign(speed=y, session=sessions)
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("nested"))
-        recording = from_frame(frame(), "speed", groups="session")
-        result = run_search(SearchConfig.from_toml(CONFIG), data=recording, progress=False)
-        again = run_search(SearchConfig.from_toml(CONFIG), data=recording, progress=False)
-        yield result, again, open_store()
+def data():
+    return from_frame(frame(), "speed", groups="session")
+
+
+@pytest.fixture(scope="session")
+def searched_folder(searched_once):
+    """Return a folder in which that search has been run and promoted."""
+    return searched_once("nested", lambda _: run_search(SearchConfig.from_toml(CONFIG), data=data(), progress=False))
+
+
+@pytest.fixture
+def searched(searched_folder, workspace):
+    """Return that search, copied into the workspace."""
+    return put_result(searched_folder, workspace)
 
 
 def fitted(alpha, train, table):
@@ -72,40 +80,39 @@ def chosen_by_hand(rows, table):
 
 @pytest.mark.slow
 def test_every_part_is_tested_as_by_two_plain_loops(searched):
-    result, _, _ = searched
     table = frame()
     y, X = table["speed"].to_numpy(), table.drop(columns=["speed", "session"]).to_numpy()
-    assert [part.rows.rpartition("(")[2] for part in result.nested.parts] == ["one)", "two)", "three)"]
-    for part, session in zip(result.nested.parts, ["one", "two", "three"], strict=True):
+    assert [part.rows.rpartition("(")[2] for part in searched.nested.parts] == ["one)", "two)", "three)"]
+    for part, session in zip(searched.nested.parts, ["one", "two", "three"], strict=True):
         train, test = (np.flatnonzero((table["session"] == session) == side) for side in (False, True))
         alpha = chosen_by_hand(train, table)
         assert part.winner == f"lasso alpha={alpha:.4g}"
         expected = r2_score(y[test], fitted(alpha, train, table)(X[test]))
         assert part.r2_test == pytest.approx(expected, abs=1e-8)
         assert part.openings == 1
-    assert result.winner.parameters["alpha"] == chosen_by_hand(np.arange(90), table)
+    assert searched.winner.parameters["alpha"] == chosen_by_hand(np.arange(90), table)
 
 
 @pytest.mark.slow
 def test_the_champion_is_of_all_rows_and_says_how_searches_like_it_do(searched):
-    result, _, store = searched
+    store = open_store()
     version = store.client.get_model_version_by_alias("nested", "champion")
-    assert version.tags["nested"] == str(result.nested) == result.promotion.nested
-    assert result.promotion.r2_test is None
+    assert version.tags["nested"] == str(searched.nested) == searched.promotion.nested
+    assert searched.promotion.r2_test is None
     assert "Searches like it, each without one part of the rows, reach" in version.description
-    run = SearchRun.find(store, result.search_id)
+    run = SearchRun.find(store, searched.search_id)
     table = pd.read_csv(io.BytesIO(run.read(run.run_id, "nested.csv")))
-    assert table["r2_test"].tolist() == pytest.approx([part.r2_test for part in result.nested.parts])
-    assert run.run.data.metrics["nested_r2_test"] == pytest.approx(result.nested.r2_test)
+    assert table["r2_test"].tolist() == pytest.approx([part.r2_test for part in searched.nested.parts])
+    assert run.run.data.metrics["nested_r2_test"] == pytest.approx(searched.nested.r2_test)
     assert store.holds(run.run_id, "figures/nested.png")
 
 
 @pytest.mark.slow
 def test_the_same_call_again_solves_nothing_and_opens_no_row_once_more(searched):
-    result, again, store = searched
+    again = run_search(SearchConfig.from_toml(CONFIG), data=data(), progress=False)
     assert again.new_trials == 0
-    assert again.nested == result.nested
-    assert len(store.client.search_model_versions("name='nested'")) == 1
+    assert again.nested == searched.nested
+    assert len(open_store().client.search_model_versions("name='nested'")) == 1
 
 
 def test_a_part_that_cannot_be_searched_is_refused_before_the_test_rows_of_another_are_opened(workspace):
@@ -117,39 +124,33 @@ def test_a_part_that_cannot_be_searched_is_refused_before_the_test_rows_of_anoth
 
 
 @pytest.mark.slow
-def test_another_rule_opens_the_parts_of_its_new_winners_again_and_that_is_counted(workspace):
-    recording = from_frame(frame(), "speed", groups="session")
-    best, sparse = (
-        run_search(
-            SearchConfig.from_toml(f"select = '{select}'\n{CONFIG}"), data=recording, progress=False
-        ).nested.parts
-        for select in ("best", "one-se")
-    )
+def test_another_rule_opens_the_parts_of_its_new_winners_again_and_that_is_counted(searched):
+    other = SearchConfig.from_toml(f"select = 'one-se'\n{CONFIG}")
+    best, sparse = searched.nested.parts, run_search(other, data=data(), progress=False).nested.parts
     assert [part.search_id for part in sparse] == [part.search_id for part in best]
     assert [part.openings for part in sparse] == [1 + (a.winner != b.winner) for a, b in zip(best, sparse, strict=True)]
     assert 2 in [part.openings for part in sparse]
 
 
 @pytest.mark.slow
-def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(workspace):
-    data, config = from_frame(frame(), "speed", groups="session"), SearchConfig.from_toml(CONFIG)
-    first = run_search(config, data=data, progress=False)
-    other = run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
+def test_the_scores_of_the_parts_are_of_one_rule_and_no_other_claims_them(searched):
+    first, recording, config = searched, data(), SearchConfig.from_toml(CONFIG)
+    other = run_search(config.updated(select="one-se"), data=recording, promote=False, progress=False)
     assert (other.search_id, other.winner) == (first.search_id, first.winner)  # even if the same trial wins
     run = SearchRun.find(open_store(), other.search_id)
     assert "It was never tested" in run.run.data.tags["mlflow.note.content"]
     assert np.isnan(run.run.data.metrics["nested_r2_test"])
-    again = run_search(config, data=data, promote=False, progress=False)
+    again = run_search(config, data=recording, promote=False, progress=False)
     assert again.search_id == first.search_id
     assert run.run.data.metrics["nested_r2_test"] == first.nested.r2_test
     assert run.run.data.metrics["nested_r2_test_se"] == first.nested.r2_test_se
-    run_search(config.updated(select="one-se"), data=data, promote=False, progress=False)
-    assert promote(other.search_id, data=data).nested == ""
+    run_search(config.updated(select="one-se"), data=recording, promote=False, progress=False)
+    assert promote(other.search_id, data=recording).nested == ""
 
 
 @pytest.mark.slow
-def test_several_targets_are_nested_one_after_the_other_and_one_of_a_list_is_one(searched, workspace):
-    alone, *_ = searched
+def test_several_targets_are_nested_one_after_the_other_and_one_of_a_list_is_one(searched_folder, workspace):
+    alone = pickle.loads((searched_folder / "result.pickle").read_bytes())
     table = frame()
     recordings = from_frame(table.assign(pupil=-table["speed"]), ["speed", "pupil"], groups="session")
     config = SearchConfig.from_toml(CONFIG)

@@ -3,9 +3,7 @@
 import csv
 import json
 import math
-import pickle
 import re
-import shutil
 import time
 from functools import partial
 from io import StringIO
@@ -22,28 +20,6 @@ from regsearch.search.chance.statistic import Statistic
 from regsearch.search.output.progress import Bar
 from regsearch.tracking import openings
 from regsearch.tracking.store import open_store
-from tests.conftest import Place, enter, put, put_small
-
-
-@pytest.fixture(scope="session")
-def independent_folder(made_once, empty_database, small_recording):
-    """Return a folder with a finished and promoted search of rows whose order means nothing, and its result."""
-
-    def search(folder):
-        shutil.copytree(empty_database, folder / "mlruns")
-        with pytest.MonkeyPatch.context() as patch:
-            enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
-            config = put_small(folder, small_recording()).updated(families=["lasso"], rows="independent")
-            (folder / "result.pickle").write_bytes(pickle.dumps(run_search(config, progress=False)))
-
-    return made_once("independent", search)
-
-
-@pytest.fixture
-def independent(independent_folder, workspace):
-    """Return that search, copied into the workspace."""
-    put(independent_folder, workspace)
-    return pickle.loads((workspace / "result.pickle").read_bytes())
 
 
 def run_of(result):

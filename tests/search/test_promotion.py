@@ -47,9 +47,10 @@ def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_t
 
 
 @pytest.mark.slow
-def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(small_config, result):
+def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(independent):
+    config, result = independent.config, independent
     run = SearchRun.find(open_store(), result.search_id)
-    other = run_search(small_config.updated(select={"at_most": 4}), promote=False, progress=False)
+    other = run_search(config.updated(select={"at_most": 4}), promote=False, progress=False)
     assert other.search_id == result.search_id
     assert other.winner != result.winner
     shown = run.run.data.metrics
@@ -57,17 +58,18 @@ def test_a_test_score_is_not_shown_beside_the_scores_of_another_winner(small_con
     assert np.isnan([shown[f"best_{name}"] for name in ("r2_test", "r2_test_low", "r2_test_high")]).all()
     before = [metric.value for metric in open_store().client.get_metric_history(run.run_id, "best_r2_test")]
     assert before[0] == result.promotion.r2_test
-    assert run_search(small_config, progress=False).promotion == result.promotion
+    assert run_search(config, progress=False).promotion == result.promotion
     assert run.run.data.metrics["best_r2_test"] == result.promotion.r2_test
 
 
 @pytest.mark.slow
-def test_a_call_that_was_refused_promotion_leaves_no_winner_of_its_own_behind_for_the_call_before(small_config, result):
+def test_a_call_that_was_refused_promotion_leaves_no_winner_of_its_own_behind_for_the_call_before(independent):
+    config, result = independent.config, independent
     run = SearchRun.find(open_store(), result.search_id)
-    other = run_search(small_config.updated(select={"at_most": 4}), progress=False)
+    other = run_search(config.updated(select={"at_most": 4}), progress=False)
     assert (other.search_id, other.promotion) == (result.search_id, None)
     assert run.run.data.tags["best_run_id"] == other.winner.run_id
-    assert run_search(small_config, progress=False).promotion == result.promotion
+    assert run_search(config, progress=False).promotion == result.promotion
     assert run.run.data.tags["best_run_id"] == result.winner.run_id
     assert run.run.data.metrics["best_r2_test"] == result.promotion.r2_test
     assert SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode()).select == "best"
@@ -103,7 +105,7 @@ def test_what_is_no_text_is_refused_in_one_line(call, says, result):
 @pytest.mark.slow
 def test_another_winner_of_the_same_rows_is_not_scored_on_them_unless_asked(small_config, result, workspace):
     narrower = SearchConfig.from_toml(small_config.to_toml().replace("0.01,\n    0.1,", "0.02,\n    0.1,"))
-    narrower = narrower.model_copy(update={"name": "small-2"})
+    narrower = narrower.updated(name="small-2", families=["ridge"])
     other = run_search(narrower, progress=False)
     if other.best["r2_validation"] == result.best["r2_validation"]:
         pytest.fail("the two searches must have winners that differ")
@@ -139,7 +141,8 @@ def unrelated(seed=1):
 
 @pytest.mark.slow
 def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forced(workspace):
-    result = run_search("default", data=unrelated(), name="chance", progress=False)
+    default = SearchConfig.load("default").on(unrelated()).updated(name="chance", families=["lasso"])
+    result = run_search(default, data=unrelated(), progress=False)
     assert result.promotion is None
     (refusal,) = [note for note in result.notes if "predicts no better than a mean does" in note]
     assert refusal.endswith(f"`regsearch promote {result.search_id} --force` promotes it all the same")
@@ -175,7 +178,7 @@ def forge_weights(store, run_id):
 @pytest.mark.parametrize("forge", [forge_metric, forge_weights])
 @pytest.mark.parametrize("folds", [None, 3])
 def test_a_winner_that_is_not_what_its_run_says_is_refused(forge, folds, small_config):
-    config = small_config.updated(folds=folds, families=["ridge"])
+    config = small_config.updated(folds=folds, families=["ridge"], trials=2)
     searched = run_search(config, promote=False, progress=False)
     loser = searched.trials[searched.trials["family"] == "ridge"].nsmallest(1, "r2_validation")["run_id"].item()
     forge(open_store(), loser if forge is forge_metric else searched.winner.run_id)
@@ -219,7 +222,7 @@ def test_a_model_of_another_target_is_not_replaced_without_saying_so(workspace):
     np.savez(
         "two.npz", X=X, speed=X[:, 0] + 0.1 * rng.standard_normal(120), turn=X[:, 1] + 0.1 * rng.standard_normal(120)
     )
-    first = SearchConfig.from_preset("default").on("two.npz").updated(families=["ridge"], trials=5)
+    first = SearchConfig.from_preset("default").on("two.npz").updated(families=["ridge"], trials=1)
     assert run_search(first.updated(target="speed"), progress=False).promotion.model == "two-speed"
     assert run_search(first.updated(target="turn"), progress=False).promotion.model == "two-turn"
     same_name = run_search(first.updated(target="turn", name="two-speed"), progress=False)

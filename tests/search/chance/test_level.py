@@ -17,7 +17,7 @@ name = "level"
 [families.ridge]
 alpha = [0.1, 1, 10]
 [families.lasso]
-alpha = [0.005, 0.02]
+alpha = [0.02]
 """)
 MEMORY, N_ROWS, N_FEATURES = 0.97, 160, 8
 

@@ -6,7 +6,9 @@ from scipy import linalg
 from sklearn.linear_model import Ridge
 
 from regsearch.search.penalty import Penalty
+from regsearch.search.solvers import matrix
 from regsearch.search.solvers.certificate import relative_duality_gap, relative_excess
+from regsearch.search.solvers.columns import rough_gram_of_rows
 from regsearch.search.solvers.design import normalise
 from regsearch.search.solvers.ridge import RidgeSolver
 
@@ -61,6 +63,18 @@ def test_a_factor_of_single_precision_leads_to_least_squares_unless_too_much_is_
     expected = linalg.lstsq(np.asarray(design.columns).T, design.target, cond=1e-9)[0]
     np.testing.assert_allclose(found, expected, atol=1e-14 * 10**decades * np.abs(expected).max())
     assert relative_excess(design, found) < 1e-24
+
+
+def test_the_factor_for_least_squares_is_made_once_for_all_targets(monkeypatch):
+    made = []
+    monkeypatch.setattr(matrix, "rough_gram_of_rows", lambda columns: made.append(1) or rough_gram_of_rows(columns))
+    rng = np.random.default_rng(0)
+    X, targets = rng.standard_normal((20, 50)), rng.standard_normal((20, 3))
+    for design in normalise(X, targets[:, 0]).with_targets(targets):
+        found = RidgeSolver(design).solve([0.0])[0]
+        expected = linalg.lstsq(np.asarray(design.columns).T, design.target)[0]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert len(made) == 1
 
 
 def test_rows_that_are_there_twice_are_decomposed():
