@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.plausibility import Ranges, require_weighable
+from regsearch.data.refusal import refusal
 from regsearch.errors import DataError
 
 Labels = NDArray[np.str_]
@@ -77,6 +78,30 @@ class Annotations:
 
 NOTHING = Annotations()
 """What is known of rows that have neither groups nor weights, covariates or folds."""
+
+
+def labels_from(texts: Iterable[str | None], part: str, where: str = "") -> Labels:
+    """Return the label of each row without blanks around it, which nobody sees in a table.
+
+    Parameters
+    ----------
+    texts : iterable of str or None
+        The label of each row; ``None`` or blanks alone where it is missing.
+    part : {"groups", "folds"}
+        What the labels are.
+    where : str
+        Where the labels come from, for people, such as ``" in column 'session'"``.
+
+    Raises
+    ------
+    DataError
+        If a label is missing.
+    """
+    labels = [(text or "").strip() for text in texts]
+    if "" in labels:
+        found = f"{labels.count('')} missing{where}, the first at row {labels.index('')} (from 0)"
+        raise refusal(f"a label in every row of {part}", found, f"name the {part.removesuffix('s')} of each row")
+    return np.array(labels, dtype=np.str_)
 
 
 def _require_weights(weights: NDArray[np.float64]) -> None:

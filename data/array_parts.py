@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.annotations import Annotations
+from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.array_headers import require_shapes
 from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_present, short
 from regsearch.data.roles import Roles, chosen
@@ -153,8 +153,10 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
         values = read.setdefault(column.array, arrays.numbers(column.array))
         return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
 
-    def labels(name: str | None) -> NDArray[np.str_] | None:
-        return None if name is None else arrays.labels(name).reshape(-1)
+    def labels(name: str | None) -> Labels | None:
+        if name is None:
+            return None
+        return labels_from(arrays.labels(name).reshape(-1).tolist(), roles.role_of(name), f" in {short(name)}")
 
     targets = {line(name): numbers(name) for name in roles.targets}
     covariates = np.column_stack([numbers(name) for name in roles.covariates]) if roles.covariates else None
