@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -162,6 +163,16 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
     covariates = np.column_stack([numbers(name) for name in roles.covariates]) if roles.covariates else None
     weights = numbers(roles.weights) if roles.weights else None
     return Parts(targets, Annotations(labels(roles.groups), weights, covariates, labels(roles.folds)))
+
+
+def read_target(arrays: Arrays, roles: Roles) -> NDArray[np.float64]:
+    """Read the first target, beside which nothing need be there."""
+    column = _numbers_column(arrays, roles.target, roles)
+    shape = shape_by_rows(arrays, column.array)
+    if column.place is None and (not shape or math.prod(shape[1:]) != 1):
+        raise refusal(f"one number per row in {short(roles.target)}", f"shape {shape}", "name another array")
+    values = arrays.numbers(column.array)
+    return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
 
 
 def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:

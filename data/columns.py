@@ -173,6 +173,12 @@ class Columns:
         )
 
 
+def target_in(table: pa.Table, roles: Roles) -> NDArray[np.float64]:
+    """Return the first target, the only column of a table; missing values are NaN."""
+    require_numbers(table.schema, table, roles)
+    return _numbers(table.column(roles.target), pa.float64()).astype(np.float64, copy=False)
+
+
 def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[str]:
     """Return the part that each column would play, as `Entry` has it; this raises nothing."""
     excluded = {*left_out}

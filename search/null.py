@@ -20,7 +20,7 @@ from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
-from regsearch.search.chance.room import Room, require_length, require_room
+from regsearch.search.chance.room import Room, read_impostors, require_room
 from regsearch.search.chance.statistic import (
     NullTask,
     covariate_fit,
@@ -46,7 +46,7 @@ from regsearch.search.output.null_record import (
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import read_search
 from regsearch.search.result import Search
-from regsearch.search.rows import read_target, test_key
+from regsearch.search.rows import test_key
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
@@ -282,10 +282,7 @@ def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> 
         case "session":
             return exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
         case "impostor":
-            others = [(source, read_target(config, source)) for source in settings.impostors[:n]]
-            for source, values in others:
-                require_length(source, len(values), room.rows)
-            targets = impostors(y, room.rows, others)
+            targets = impostors(y, room.rows, read_impostors(config, settings.impostors[:n], room.rows))
             targets.require_different(f"{config.data.source}, which was searched")
             return targets
 
