@@ -138,11 +138,17 @@ def chosen(
     for pattern in wanted:
         if not any(_matches(name, pattern) for name in names):
             raise refusal(
-                f"columns that match {short(pattern)}", _some(names), "name columns, or a pattern such as unit_*"
+                f"columns that match {short(pattern)}",
+                _some(names),
+                "name columns, or a pattern in quotes, as in 'unit_*'",
             )
     for pattern in exclude:
         if not any(_matches(name, pattern) for name in known or names):
-            raise refusal(f"columns to exclude that match {short(pattern)}", _some(known or names), "check the name")
+            raise refusal(
+                f"columns to exclude that match {short(pattern)}",
+                _some(known or names),
+                "check the name, and quote a pattern, as in 'unit_*'",
+            )
     left = [
         name
         for name in names
