@@ -67,7 +67,12 @@ class Annotations:
         if self.weights is not None:
             _require_weights(self.weights)
         if self.covariates is not None:
-            _require_covariates(self.covariates, covariate_names)
+            _require_covariates(self.covariates, covariate_names, self.also_finite)
+
+    @property
+    def also_finite(self) -> str:
+        """Where else values must be finite, for the message about one that is not."""
+        return ", also in rows of weight 0" if self.weights is not None and not self.weights.all() else ""
 
     def _given(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         for field in fields(self):
@@ -117,13 +122,14 @@ def _require_weights(weights: NDArray[np.float64]) -> None:
     require_weighable(weights, "weights")
 
 
-def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...]) -> None:
+def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...], also: str) -> None:
     named = names or tuple(map(str, range(values.shape[1])))
     for place, name in enumerate(named):
         column = values[:, place]
         if not np.isfinite(column).all():
             row = int(np.argmin(np.isfinite(column)))
-            raise DataError(f"covariate {name}: expected finite numbers, found {column[row]} at row {row}; fill them")
+            found = f"found {column[row]} at row {row}"
+            raise DataError(f"covariate {name}: expected finite numbers{also}, {found}; fill them")
         if column.min() == column.max():
             raise DataError(
                 f"covariate {name}: expected a column that varies, found {column[0]:g} in every row; the intercept is "

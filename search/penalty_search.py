@@ -165,7 +165,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
             Handed to `cv`.
         sample_weight : array-like, shape (n_rows,), optional
             At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice, and one of weight 0
-            not at all. A split whose validation rows all weigh 0 is left out, with a warning.
+            not at all, though its values must be finite, too. A split whose validation rows all weigh 0 is left out,
+            with a warning.
 
         Raises
         ------

@@ -198,6 +198,17 @@ def test_arrays_and_series_say_what_is_known_of_rows():
     assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256
 
 
+@pytest.mark.parametrize("column", ["unit_0", "speed", "light"])
+def test_a_missing_value_is_refused_in_a_row_of_weight_0_too_and_the_message_says_so(column):
+    table = SESSIONS.assign(**{column: SESSIONS[column].mask(SESSIONS["w"] == 0)})
+    known = {"features": "unit_*", "covariates": ["light"]}
+    with pytest.raises(DataError, match=r"finite( numbers)?, also in rows of weight 0"):
+        from_frame(table, "speed", weights="w", **known)
+    with pytest.raises(DataError, match="finite") as refused:
+        from_frame(table, "speed", **known)
+    assert "weight" not in str(refused.value)
+
+
 @pytest.mark.parametrize("labels", [["m1", "m1 ", " m2", "m2"], np.array([b"m1", b"m1 ", b" m2", b"m2"])])
 def test_blanks_around_a_label_make_no_other_group_or_fold(labels):
     known = from_arrays(SESSIONS[["unit_0"]], SESSIONS["speed"], groups=labels, folds=labels).annotations
