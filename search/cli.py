@@ -122,7 +122,11 @@ Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Number of processes that solve. Any number gives the same trials, and the same scores to rounding error.",
+    ),
 ]
 Cluster = Annotated[
     str | None,

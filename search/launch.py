@@ -54,10 +54,11 @@ def run_search(
         Optuna storage: a database URL or the path of a journal file (default: ``REGSEARCH_STORAGE``, else the journal
         in ``mlruns``).
     workers : int or None
-        Number of processes that solve (default: a thread of this process).  The trials are the same with any number.
+        Number of processes that solve (default: a thread of this process).  Any number gives the same trials, and the
+        same scores to rounding error.
     cluster : str or None
         Dask cluster that solves: the address of a scheduler, or ``local:4`` for four processes on this machine.  The
-        trials are the same here, too.
+        trials and the scores are then the same, too.
     promote : bool
         Whether to score the winner on the test rows, register its model and make it champion.
     progress : bool or Progress

@@ -87,7 +87,8 @@ def null_distribution(
     """Compare a finished search with chance: score its whole choice on the real target and on null targets.
 
     All targets, the real one among them, are scored on the same fixed grid by the search's own folds, score and rule.
-    An interrupted call is resumed by the same call; the scores are the same with any number of workers.
+    An interrupted call is resumed by the same call; any number of workers gives the same scores to rounding
+    error.
 
     Parameters
     ----------

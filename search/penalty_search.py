@@ -79,7 +79,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         a run, and the same fit again resumes the search or reads its result. With several targets, the name of each
         is added. ``None`` writes nothing and imports nothing of MLflow.
     n_jobs : int or None, default=None
-        Number of processes that solve; the result is the same with any number.
+        Number of processes that solve.  Any number tries the same strengths, and gives the same scores to rounding
+        error.
     tolerance : float, default=1e-6
         Relative duality gap that every fit must reach. A `ConvergenceWarning` counts the penalties that a fit did not
         reach it under, and that cannot be chosen therefore.
