@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.plausibility import Ranges, require_weighable
+from regsearch.data.refusal import refusal
 from regsearch.errors import DataError
 
 Labels = NDArray[np.str_]
@@ -66,7 +67,12 @@ class Annotations:
         if self.weights is not None:
             _require_weights(self.weights)
         if self.covariates is not None:
-            _require_covariates(self.covariates, covariate_names)
+            _require_covariates(self.covariates, covariate_names, self.also_finite)
+
+    @property
+    def also_finite(self) -> str:
+        """Where else values must be finite, for the message about one that is not."""
+        return ", also in rows of weight 0" if self.weights is not None and not self.weights.all() else ""
 
     def _given(self) -> Iterator[tuple[str, NDArray[np.generic]]]:
         for field in fields(self):
@@ -77,6 +83,30 @@ class Annotations:
 
 NOTHING = Annotations()
 """What is known of rows that have neither groups nor weights, covariates or folds."""
+
+
+def labels_from(texts: Iterable[str | None], part: str, where: str = "") -> Labels:
+    """Return the label of each row without blanks around it, which nobody sees in a table.
+
+    Parameters
+    ----------
+    texts : iterable of str or None
+        The label of each row; ``None`` or blanks alone where it is missing.
+    part : {"groups", "folds"}
+        What the labels are.
+    where : str
+        Where the labels come from, for people, such as ``" in column 'session'"``.
+
+    Raises
+    ------
+    DataError
+        If a label is missing.
+    """
+    labels = [(text or "").strip() for text in texts]
+    if "" in labels:
+        found = f"{labels.count('')} missing{where}, the first at row {labels.index('')} (from 0)"
+        raise refusal(f"a label in every row of {part}", found, f"name the {part.removesuffix('s')} of each row")
+    return np.array(labels, dtype=np.str_)
 
 
 def _require_weights(weights: NDArray[np.float64]) -> None:
@@ -92,13 +122,14 @@ def _require_weights(weights: NDArray[np.float64]) -> None:
     require_weighable(weights, "weights")
 
 
-def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...]) -> None:
+def _require_covariates(values: NDArray[np.float64], names: tuple[str, ...], also: str) -> None:
     named = names or tuple(map(str, range(values.shape[1])))
     for place, name in enumerate(named):
         column = values[:, place]
         if not np.isfinite(column).all():
             row = int(np.argmin(np.isfinite(column)))
-            raise DataError(f"covariate {name}: expected finite numbers, found {column[row]} at row {row}; fill them")
+            found = f"found {column[row]} at row {row}"
+            raise DataError(f"covariate {name}: expected finite numbers{also}, {found}; fill them")
         if column.min() == column.max():
             raise DataError(
                 f"covariate {name}: expected a column that varies, found {column[0]:g} in every row; the intercept is "

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.array_headers import FEATURES
-from regsearch.data.array_parts import Arrays, arrays_of, chosen_columns, feature_names, read_parts, require_parts
+from regsearch.data.array_parts import (
+    Arrays,
+    arrays_of,
+    chosen_columns,
+    feature_names,
+    read_parts,
+    read_target,
+    require_parts,
+)
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.npy_header import kept_type
@@ -82,6 +90,11 @@ class ArrayFile(ABC, Generic[Held]):
             covariate_names=self.roles.covariates,
             progress=progress,
         )
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone."""
+        with self._opened() as arrays:
+            return read_target(arrays, self.roles)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""

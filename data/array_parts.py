@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data.annotations import Annotations
+from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.array_headers import require_shapes
 from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_present, short
 from regsearch.data.roles import Roles, chosen
@@ -153,13 +154,25 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
         values = read.setdefault(column.array, arrays.numbers(column.array))
         return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
 
-    def labels(name: str | None) -> NDArray[np.str_] | None:
-        return None if name is None else arrays.labels(name).reshape(-1)
+    def labels(name: str | None) -> Labels | None:
+        if name is None:
+            return None
+        return labels_from(arrays.labels(name).reshape(-1).tolist(), roles.role_of(name), f" in {short(name)}")
 
     targets = {line(name): numbers(name) for name in roles.targets}
     covariates = np.column_stack([numbers(name) for name in roles.covariates]) if roles.covariates else None
     weights = numbers(roles.weights) if roles.weights else None
     return Parts(targets, Annotations(labels(roles.groups), weights, covariates, labels(roles.folds)))
+
+
+def read_target(arrays: Arrays, roles: Roles) -> NDArray[np.float64]:
+    """Read the first target, beside which nothing need be there."""
+    column = _numbers_column(arrays, roles.target, roles)
+    shape = shape_by_rows(arrays, column.array)
+    if column.place is None and (not shape or math.prod(shape[1:]) != 1):
+        raise refusal(f"one number per row in {short(roles.target)}", f"shape {shape}", "name another array")
+    values = arrays.numbers(column.array)
+    return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
 
 
 def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:

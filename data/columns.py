@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from regsearch.data.annotations import Annotations
+from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.memory import require_memory
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import excluding, line, refusal, short, some, them
@@ -130,7 +129,7 @@ class Columns:
         require_memory(2 * n_rows * len(features) * np.dtype(dtype).itemsize, "its table")
         X = np.empty((n_rows, len(features)), dtype)
         numbers = {name: np.empty(n_rows) for name in roles.numbers}
-        labels: dict[str, list[Any]] = {name: [] for name in roles.labels}
+        texts: dict[str, list[str | None]] = {name: [] for name in roles.labels}
         start = 0
         for table in tables:
             rows = slice(start, start := start + table.num_rows)
@@ -139,20 +138,24 @@ class Columns:
                 X[rows, column] = _numbers(table.column(places[name]), arrow)
             for name, values in numbers.items():
                 values[rows] = _numbers(table.column(places[name]), pa.float64())
-            for name, texts in labels.items():
-                texts += _labels(table.column(places[name]), name)
+            for name, column_texts in texts.items():
+                column_texts += _texts(table.column(places[name]))
         if start != n_rows:
             raise refusal(f"{n_rows} rows", f"{start}", "save the file again")
         covariates = np.column_stack([numbers[name] for name in roles.covariates]) if roles.covariates else None
+
+        def labels(name: str | None) -> Labels | None:
+            return labels_from(texts[name], roles.role_of(name), f" in column {short(name)}") if name else None
+
         return cls(
             features,
             X,
             {line(name): numbers[name] for name in roles.targets},
             Annotations(
-                groups=np.array(labels[roles.groups]) if roles.groups else None,
+                groups=labels(roles.groups),
                 weights=numbers[roles.weights] if roles.weights else None,
                 covariates=covariates,
-                folds=np.array(labels[roles.folds]) if roles.folds else None,
+                folds=labels(roles.folds),
             ),
         )
 
@@ -168,6 +171,12 @@ class Columns:
             annotations=self.annotations,
             covariate_names=roles.covariates,
         )
+
+
+def target_in(table: pa.Table, roles: Roles) -> NDArray[np.float64]:
+    """Return the first target, the only column of a table; missing values are NaN."""
+    require_numbers(table.schema, table, roles)
+    return _numbers(table.column(roles.target), pa.float64()).astype(np.float64, copy=False)
 
 
 def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[str]:
@@ -188,14 +197,11 @@ def among(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
     return pa.schema([field for field in schema if field.name in kept])
 
 
-def _labels(column: pa.ChunkedArray, name: str) -> list[str]:
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
     is_missing = column.is_null(nan_is_null=pa.types.is_floating(column.type)).to_pylist()
-    texts: list[str] = column.cast(pa.string()).to_pylist()
-    missing = sum(absent or not text for absent, text in zip(is_missing, texts, strict=True))
-    if missing:  # a CSV file has an empty text where there is nothing
-        found = f"{missing} missing in column {short(name)}"
-        raise refusal("a label in every row", found, "name the group of each row")
-    return texts
+    return [
+        None if absent else text for absent, text in zip(is_missing, column.cast(pa.string()).to_pylist(), strict=True)
+    ]
 
 
 def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating]:

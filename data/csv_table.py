@@ -11,17 +11,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
-from regsearch.data.columns import Columns, among, is_numeric, parts, require_columns, require_numbers, type_name
+from regsearch.data.columns import (
+    Columns,
+    among,
+    is_numeric,
+    parts,
+    require_columns,
+    require_numbers,
+    target_in,
+    type_name,
+)
 from regsearch.data.csv_dialect import Dialect, dialect_of, group_marks, number_pattern
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import require_memory
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import line, naming, refusal, short
+from regsearch.data.refusal import line, naming, refusal, require_present, short
 from regsearch.data.regular_file import open_regular
 from regsearch.data.roles import Roles
 
@@ -49,15 +60,25 @@ class CsvTable:
         with naming(self.path):
             text = self._text()
             require_memory(4 * self.path.stat().st_size, "its table")  # "1," in the file is 8 bytes in memory
-            table, notes = self._table(text)
+            features = self.roles.features_among(_named(text.dialect))
+            table, notes = self._table(text, {*features, *self.roles.numbers, *self.roles.labels})
             dialect = text.dialect
             del text  # its content is no longer needed
-            features = self.roles.features_among(_named(dialect))
             numbers = among(table.schema, [*features, *self.roles.numbers])
             require_numbers(numbers, table.select(numbers.names), self.roles)
             columns = Columns.of(among(table.schema, features), table.num_rows, [table], self.roles)
         said = [f"{line(self.path.name)}: {note}" for note in (*dialect.notes, *notes)]
         return columns.recordings(line(self.path), self.roles, said)
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone."""
+        name = self.roles.target
+        with naming(self.path):
+            text = _Text.of(self.path, self.roles)
+            names = _named(text.dialect)
+            require_columns(names)
+            require_present(name, names, "column", self.roles.advice(name, "column"))
+            return target_in(self._table(text, {name})[0], self.roles)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features; this counts the lines, and looks for text among the first."""
@@ -108,7 +129,7 @@ class CsvTable:
         if any(not any(_are_numbers(table.column(name), mark) for mark in dialect.decimal or ".,") for name in texts):
             require_numbers(among(table.schema, numbers), table.select(numbers))
 
-    def _table(self, text: _Text) -> tuple[pa.Table, list[str]]:
+    def _table(self, text: _Text, parts: set[str]) -> tuple[pa.Table, list[str]]:
         """Return the columns that play a part, and notes."""
         dialect = text.dialect
 
@@ -118,7 +139,7 @@ class CsvTable:
             return [table.column(name) for name in names if name not in self.roles.labels]
 
         decimal = dialect.decimal or "."
-        table, notes = self._named_columns(text, decimal)
+        table, notes = self._named_columns(text, parts, decimal)
         marks = [mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in texts(table))]
         if texts(table) and len(marks) > 1:
             value = next(cell for cell in texts(table)[0].to_pylist() if cell is not None)
@@ -126,7 +147,7 @@ class CsvTable:
             raise refusal("decimal points or decimal commas", found, "save numbers without marks between thousands")
         if texts(table) and marks and marks[0] != decimal:
             decimal = marks[0]
-            table, notes = self._named_columns(text, decimal)
+            table, notes = self._named_columns(text, parts, decimal)
         if dialect.delimiter != "," or decimal != ".":
             between = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(dialect.delimiter, repr(dialect.delimiter))
             notes.append(f"it was read with {between} between columns and decimal {_DECIMALS[decimal]}")
@@ -137,21 +158,20 @@ class CsvTable:
                     table = table.set_column(place, field.name, _without_group_marks(table.column(place), decimal))
         return table, notes
 
-    def _named_columns(self, text: _Text, decimal: str) -> tuple[pa.Table, list[str]]:
+    def _named_columns(self, text: _Text, parts: set[str], decimal: str) -> tuple[pa.Table, list[str]]:
         dialect = text.dialect
-        with text.opened() as file:
-            labels = dict.fromkeys(self.roles.labels, pa.string())
-            table = pa_csv.read_csv(file, **_options(dialect, decimal_point=decimal, column_types=labels))
         names = _unique(dialect)
         unnamed = [name for name in names[dialect.names_rows :] if name not in _named(dialect)]
+        kept = [name for name in _named(dialect) if name in parts]
+        labels = dict.fromkeys(self.roles.labels, pa.string())
+        convert = {"decimal_point": decimal, "column_types": labels, "include_columns": [*kept, *unnamed]}
+        with text.opened() as file:
+            table = pa_csv.read_csv(file, **_options(dialect, **convert))
         for name in unnamed:
             if table.column(name).null_count < table.num_rows:
                 found = f"column {names.index(name) + 1} without one"
                 raise refusal("a name for every column", found, "name it or drop it")
         left_out = f"{len(unnamed)} empty column(s) without a name were left out"
-        features = self.roles.features_among(_named(dialect))
-        parts = {*features, *self.roles.numbers, *self.roles.labels}
-        kept = [name for name in _named(dialect) if name in parts]
         return table.select(kept), [left_out] if unnamed else []
 
 
@@ -219,7 +239,10 @@ def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     )
     return {
         "read_options": read,
-        "parse_options": pa_csv.ParseOptions(delimiter=dialect.delimiter),
+        "parse_options": pa_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            ignore_empty_lines=len(names) > 1,  # in a single column, one is a row without a value
+        ),
         "convert_options": pa_csv.ConvertOptions(**convert),
     }
 

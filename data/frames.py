@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cas
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from regsearch.data.annotations import Annotations
+from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.plausibility import require_dense
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import excluding, line, refusal, short, some, them
@@ -309,7 +309,7 @@ def _covariate_names(covariates: Any) -> tuple[str, ...]:
     return tuple(f"covariate {number}" for number in range(shape[1] if len(shape) == 2 else 1))
 
 
-def labels_of(values: Any, what: str) -> NDArray[np.str_] | None:
+def labels_of(values: Any, what: str) -> Labels | None:
     """Return the label of each row as text; raise `DataError` where one is missing or two are the same as text."""
     import pandas as pd
 
@@ -319,19 +319,23 @@ def labels_of(values: Any, what: str) -> NDArray[np.str_] | None:
         do = "give an array, or the name of a column with from_frame"
         raise _refusal(f"one label for each row as {what}", repr(values), do)
     given = np.asarray(values, dtype=object).reshape(-1)
-    if np.any(np.asarray(pd.isna(values))) or pd.isna(given).any():
-        raise _refusal(f"a label in every row of {what}", "a missing one", "name the group of each row")
+    is_missing = np.asarray(pd.isna(values)).reshape(-1) | pd.isna(given)
     try:
         as_array = np.asarray(values).reshape(-1)
-        labels: NDArray[np.str_] = (given if as_array.dtype.kind == "T" else as_array).astype(np.str_)
-        text_of = dict(zip(given.tolist(), labels.tolist(), strict=True))
+        texts = (given if as_array.dtype.kind == "T" else as_array).astype(np.str_)
+        text_of = dict(zip(given.tolist(), texts.tolist(), strict=True))
     except (TypeError, ValueError) as error:
         do = "give each row a text or a number"
         raise _refusal(f"texts or numbers as {what}", f"other objects ({line(error)[:100]})", do) from None
+    try:
+        labels = labels_from(np.where(is_missing, "", texts).tolist(), what)
+    except DataError as error:
+        raise DataError(f"{MEMORY}: {error}") from None
     label_of: dict[str, Any] = {}
     for label, text in text_of.items():
-        if label_of.setdefault(text, label) != label:
-            found = f"{short(label_of[text])} and {short(label)}, which are the same as text"
+        bare = label.strip() if isinstance(label, str | bytes) else label
+        if (other := label_of.setdefault(text.strip(), bare)) != bare:
+            found = f"{short(other)} and {short(bare)}, which are the same as text"
             raise _refusal(f"labels in {what} that differ as text", found, "rename one of them")
     return labels
 

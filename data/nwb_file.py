@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from regsearch.data.array_parts import arrays_of
+from regsearch.data.array_parts import arrays_of, read_target
 from regsearch.data.columns import Columns, among, parts, require_columns, require_numbers
 from regsearch.data.entry import Entry
 from regsearch.data.hdf5_file import Hdf5Arrays, Hdf5Source
@@ -121,6 +122,14 @@ class NwbFile(Hdf5Source[NwbArrays]):
                 said = [f"{line(self.path.name)}: {note}" for note in notes]
                 return columns.recordings(line(self.path), self._in_table, said)
         return super().read(progress=progress)
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone, an array or a column of the table that the features name."""
+        with self._opened() as arrays:
+            target = self._in_table.target
+            is_column = target in self._table(arrays)
+            roles = replace(self.roles, targets=(f"{self.roles.features}/{target}",)) if is_column else self.roles
+            return read_target(arrays, roles)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the headers give them."""

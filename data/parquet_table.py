@@ -7,14 +7,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
 
-from regsearch.data.columns import Columns, among, parts, require_columns, require_few, require_numbers, type_name
+from regsearch.data.columns import (
+    Columns,
+    among,
+    parts,
+    require_columns,
+    require_few,
+    require_numbers,
+    target_in,
+    type_name,
+)
 from regsearch.data.entry import Entry
 from regsearch.data.file_state import state_of
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import line, naming, short
+from regsearch.data.refusal import line, naming, require_present, short
 from regsearch.data.regular_file import open_regular
 from regsearch.data.roles import Roles
 
@@ -45,6 +56,13 @@ class ParquetTable:
             columns = Columns.of(features, n_rows, tables, self.roles)
         notes = [f"{line(self.path.name)}: the index {short(name)} of pandas was left out" for name in index]
         return columns.recordings(line(self.path), self.roles, notes)
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone."""
+        name = self.roles.target
+        with self._open() as file:
+            require_present(name, file.schema_arrow.names, "column", self.roles.advice(name, "column"))
+            return target_in(file.read(columns=[name], use_pandas_metadata=False), self.roles)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the header gives them."""

@@ -126,7 +126,7 @@ class Recording:
         digest = hashlib.sha256()
         with _bar(X.dtype.itemsize * math.prod(X.shape), progress) as advance:
             scan = _Scan.of(X, X.shape, digest, advance)
-        scan.require_finite(f"{source}: X", feature_names)
+        scan.require_finite(f"{source}: X", feature_names, annotations.also_finite)
         scan.ranges.require_squares(f"{source}: X", feature_names)
         scan.ranges.require_no_fill(X, f"{source}: X", feature_names)
         counting = [str(feature_names[column] if feature_names else column) for column in scan.ranges.counting(X)]
@@ -236,7 +236,7 @@ def _checked_target(
     """Check a target of a source, and return the recording's SHA-256, given the digest of its features."""
     what, (_, target) = ": ".join(names), names
     scan = _Scan.of(y[:, None], y.shape, digest, lambda _: None)
-    scan.require_finite(what, ())
+    scan.require_finite(what, (), annotations.also_finite)
     if y.min() == y.max():
         raise DataError(f"{what} is {y[0]:g} in every row, so there is nothing to predict; choose another target")
     scan.ranges.require_squares(what, (target,))
@@ -340,8 +340,8 @@ class _Scan:
             advance(block.nbytes)
         return cls(Ranges(low, high), bad, first_bad, sums)
 
-    def require_finite(self, what: str, names: tuple[str, ...]) -> None:
-        """Raise `DataError` if any value is not finite."""
+    def require_finite(self, what: str, names: tuple[str, ...], also: str) -> None:
+        """Raise `DataError` if any value is not finite; `also` names rows that are no exception."""
         if self.first_bad is not None:
             row, column = self.first_bad
             places = np.flatnonzero(self.bad).tolist()
@@ -352,5 +352,5 @@ class _Scan:
                 do = f"fill them, or leave {them(found)} out by {excluding(found)}"
             raise DataError(
                 f"{what} has {self.bad.sum()} value(s) that are missing, NaN or infinite, the first at row {row} "
-                f"(from 0), column {names[column] if names else column}{where}; every value must be finite: {do}"
+                f"(from 0), column {names[column] if names else column}{where}; every value must be finite{also}: {do}"
             )

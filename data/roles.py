@@ -98,26 +98,6 @@ class Roles:
                 )
         return chosen([name for name in names if name not in taken], wanted, self.exclude, known=names)
 
-    def among(self, names: Sequence[str], found: Sequence[str]) -> Roles:
-        """Return the first target, and of all else only what another source has too.
-
-        Parameters
-        ----------
-        names, found : sequence of str
-            Names of the arrays or columns that the source holds, and the role of each.
-        """
-        known = [*names, *(name.rpartition("/")[2] for name in names)]
-
-        return Roles(
-            (self.target,),
-            self.features if isinstance(self.features, str) else matching(self.patterns, known) or None,
-            matching(self.exclude, known),
-            self.covariates if "covariate" in found else (),
-            self.groups if "groups" in found else None,
-            self.weights if "weights" in found else None,
-            self.folds if "folds" in found else None,
-        )
-
     def advice(self, name: str, what: str) -> str:
         """Return what to do if a name that has a role is not there, among columns or among arrays."""
         if name in self.targets:
@@ -158,11 +138,17 @@ def chosen(
     for pattern in wanted:
         if not any(_matches(name, pattern) for name in names):
             raise refusal(
-                f"columns that match {short(pattern)}", _some(names), "name columns, or a pattern such as unit_*"
+                f"columns that match {short(pattern)}",
+                _some(names),
+                "name columns, or a pattern in quotes, as in 'unit_*'",
             )
     for pattern in exclude:
         if not any(_matches(name, pattern) for name in known or names):
-            raise refusal(f"columns to exclude that match {short(pattern)}", _some(known or names), "check the name")
+            raise refusal(
+                f"columns to exclude that match {short(pattern)}",
+                _some(known or names),
+                "check the name, and quote a pattern, as in 'unit_*'",
+            )
     left = [
         name
         for name in names

@@ -9,6 +9,9 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from regsearch.data.entry import Entry
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, refusal
@@ -28,6 +31,9 @@ class Source(Protocol):
 
     def read(self, *, progress: bool = False) -> tuple[Recording, ...]:
         """Read or open a recording for each target; `progress` allows a bar in a terminal."""
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone, shape (n_rows,), whatever else is there; missing values are NaN."""
 
     def shape(self) -> tuple[int, int] | None:
         """Return the numbers of rows and features without reading values; ``None`` if that takes reading."""
@@ -103,16 +109,16 @@ def contents(source: str, roles: Roles | str = "y") -> tuple[Entry, ...]:
     return source_of(source, roles).contents()
 
 
-def roles_in(source: str, roles: Roles) -> Roles:
-    """Return roles in a recording of which only the target is needed: it may lack all else but features.
+def load_target(source: str, roles: Roles) -> NDArray[np.float64]:
+    """Return the first target of a source, shape (n_rows,), whatever else it holds; missing values are NaN.
 
     Raises
     ------
     DataError
-        If there is no such source, or its header cannot be read.
+        If there is no such source, or it has no such target.
     """
-    entries = contents(source, roles)
-    return roles.among([entry.name for entry in entries], [entry.role for entry in entries])
+    table = roles.features if isinstance(roles.features, str) else None  # in which the target of an NWB file may lie
+    return source_of(source, Roles((roles.target,), table)).target()
 
 
 def fingerprint(source: str, roles: Roles | str = "y") -> str | None:

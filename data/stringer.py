@@ -121,6 +121,10 @@ class Published:
         """Download the recording if need be, and read it."""
         return PublishedFile(fetch(progress=progress and sys.stderr.isatty())).read()
 
+    def target(self) -> NDArray[np.float64]:
+        """Return the target of the recording."""
+        return self.read()[0].y
+
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features."""
         return SHAPE
@@ -170,6 +174,10 @@ class PublishedFile:
             require_memory(sresp.stored.size, "array 'sresp'")
             X, y = _read_transposed(file, sresp), _read_transposed(file, run).ravel().astype(np.float64)
         return (Recording.checked(X, y, source="stringer", target="run"),)
+
+    def target(self) -> NDArray[np.float64]:
+        """Return the target of the recording."""
+        return self.read()[0].y
 
     def shape(self) -> None:
         """Return ``None``: only parsing the pickle would tell."""

@@ -56,6 +56,10 @@ class Twin:
         """Draw the recording from seed 0."""
         return (twin(),)
 
+    def target(self) -> NDArray[np.float64]:
+        """Return the target of the recording."""
+        return twin().y
+
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features."""
         return SHAPE

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data.array_headers import FEATURES, require_bounded
-from regsearch.data.array_parts import arrays_of, feature_names, read_parts, require_all_features, require_parts
+from regsearch.data.array_parts import (
+    arrays_of,
+    feature_names,
+    read_parts,
+    read_target,
+    require_all_features,
+    require_parts,
+)
 from regsearch.data.entry import Entry, role_of
 from regsearch.data.file_state import state_of
 from regsearch.data.memory import fits_in_memory, require_memory
@@ -107,6 +114,11 @@ class ZarrGroup:
             covariate_names=self.roles.covariates,
             progress=progress,
         )
+
+    def target(self) -> NDArray[np.float64]:
+        """Read the first target alone."""
+        with naming(self.path, _WHAT):
+            return read_target(self, self.roles)
 
     def shape(self) -> tuple[int, int]:
         """Return the numbers of rows and features, as the metadata give them."""

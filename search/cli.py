@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Annotated, Any, NoReturn, cast
@@ -20,6 +21,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 from regsearch.data import Scale
+from regsearch.data.refusal import short
 from regsearch.data.standard_error import say
 from regsearch.errors import MORE_MEMORY, ConfigError, DataError, RegsearchError
 from regsearch.search.config import PRESETS
@@ -120,7 +122,11 @@ Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Number of processes that solve; any number gives the same scores."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Number of processes that solve. Any number gives the same trials, and the same scores to rounding error.",
+    ),
 ]
 Cluster = Annotated[
     str | None,
@@ -564,7 +570,8 @@ def main() -> NoReturn:
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         if not received:  # otherwise a library raised this because of the interruption
-            code = _fail(_usage(error, usage()), 2) if usage else _fail(*_explained(error))
+            message, code = (_usage(error, usage()), 2) if usage else _explained(error)
+            _fail(message + (_unquoted(sys.argv) if code == 2 else ""), code)
     finally:
         sys.unraisablehook = ignored
     if received and code:  # code is 0 when the UI was interrupted, which is how it ends
@@ -590,6 +597,15 @@ def _open_streams() -> None:
 def _usage(error: Exception, message: str) -> str:
     context = getattr(error, "ctx", None)
     return f"{message.rstrip('.')}; see `{context.command_path if context else 'regsearch'} --help`"
+
+
+def _unquoted(arguments: Sequence[str]) -> str:
+    """Return what to do if the shell has put names of files into the place of a pattern; else an empty text."""
+    for option, value in pairwise(arguments):
+        if option in ("--features", "--exclude", "--covariate") and os.path.isfile(value):  # noqa: PTH113
+            named = f"{option} names the file {short(value)}"
+            return f"; {named}: if you gave a pattern, quote it, as in {option} 'unit_*', or the shell lists files"
+    return ""
 
 
 def _interrupt(received: list[int], number: int) -> NoReturn:

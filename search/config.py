@@ -388,14 +388,15 @@ class SearchConfig(Section):
             settings["alpha"] = {"low": low, "high": high}
             settings.setdefault("trials", 30)
 
-    def on(self, data: str | Recording) -> Self:
-        """Return a copy that searches other data, given as a source or as a recording.
+    def on(self, data: str | Recording | Sequence[Recording]) -> Self:
+        """Return a copy that searches other data, given as a source, as a recording, or as one of each target.
 
         The stem of a file becomes the name.  A split that names rows by number is of one recording and is dropped; one
         by groups, folds or fractions stays.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            return self.from_values({**self._for_own_data(), "name": "own-data"}, "data").given(data)
+            own = self.from_values({**self._for_own_data(), "name": "own-data"}, "data")
+            return own.given_targets(data) if isinstance(data, list | tuple) else own.given(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
@@ -434,6 +435,20 @@ class SearchConfig(Section):
         _require_names(recording, roles.exclude)
         recording.features_among(wanted, roles.exclude)
         return self.of(recording)
+
+    def given_targets(self, recordings: Sequence[Recording]) -> Self:
+        """Return a copy for a recording of each target; they are its targets if it names none.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As `given` raises them for each of the recordings.
+        """
+        for one in recordings:
+            self.given(one)
+        if self.data.targets != DataConfig().targets or len(recordings) < 2:
+            return self
+        return self._with_data(target=tuple(dict.fromkeys(one.target for one in recordings)))
 
     def of(self, recording: Recording) -> Self:
         """Return a copy whose source and target are those of a recording at hand."""

@@ -20,6 +20,7 @@ from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import score_part
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import cut, read_rows, require_cuttable
+from regsearch.search.running import say_start
 from regsearch.search.solving.targets import TargetsTask
 from regsearch.search.strengths import maxima_of_targets
 
@@ -54,10 +55,11 @@ def run_search(
         Optuna storage: a database URL or the path of a journal file (default: ``REGSEARCH_STORAGE``, else the journal
         in ``mlruns``).
     workers : int or None
-        Number of processes that solve (default: a thread of this process).  The trials are the same with any number.
+        Number of processes that solve (default: a thread of this process).  Any number gives the same trials, and the
+        same scores to rounding error.
     cluster : str or None
         Dask cluster that solves: the address of a scheduler, or ``local:4`` for four processes on this machine.  The
-        trials are the same here, too.
+        trials and the scores are then the same, too.
     promote : bool
         Whether to score the winner on the test rows, register its model and make it champion.
     progress : bool or Progress
@@ -91,15 +93,17 @@ def run_search(
     call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
     _require_null(config, development)
+    say_start(call.shown, workers, cluster)
     with call.begun({config.search_id(development.data_sha256): config}) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
         return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
 
 
 def run_targets(
-    config: SearchConfig,
+    config: SearchConfig | str,
     *,
     data: Sequence[Recording] | None = None,
+    name: str | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -114,11 +118,14 @@ def run_targets(
 
     Parameters
     ----------
-    config : SearchConfig
-        With several targets.
+    config : SearchConfig or str
+        A configuration with several targets, a preset's name, or the path of a TOML file.
     data : sequence of Recording or None
         The recording of each target, by its name and in any order, with the same features and rows, to be searched
-        instead of the configuration's source; see `regsearch.from_frame`.
+        instead of the configuration's source; see `regsearch.from_frame`.  They say which targets are searched if the
+        configuration names none, such as that of a preset.
+    name : str or None
+        Name of the experiment, with which the name of each model begins (default: the configuration's).
     tracking_uri, storage, workers, cluster, promote, progress
         As `run_search` has them.
 
@@ -137,6 +144,10 @@ def run_targets(
         As `run_search` raises them.
     """
     if data is not None:
+        data = (data,) if isinstance(data, Recording) else tuple(data)
+    config = _loaded(config, data).updated(name=name)
+    if data is not None:
+        config = config.given_targets(data)
         data = _of_targets(config, data)
     configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
     begin = partial(Call.of, tracking_uri, storage, progress_of(progress), workers=workers, cluster=cluster)
@@ -165,6 +176,7 @@ def run_targets(
         maxima = cache(partial(maxima_of_targets, developments))
         wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
+        say_start(call.shown, workers, cluster)
         with ExitStack() as stack:
             begun = stack.enter_context(call.begun(wanted))
             submit = stack.enter_context(begun.engine(task))
@@ -192,15 +204,12 @@ def run_targets(
 
 def _of_targets(config: SearchConfig, data: Sequence[Recording]) -> tuple[Recording, ...]:
     """Return the recording of each target, in the configuration's order, after checking that they belong together."""
-    given = (data,) if isinstance(data, Recording) else tuple(data)
-    for one in given:
-        config.given(one)
     targets = config.data.roles.targets
-    if len(targets) == len(given) == 1:
-        return given
-    by_target = {one.target: one for one in given}
-    if len(given) != len(targets) or by_target.keys() != {*targets}:
-        expected, found = (", ".join(map(repr, names)) for names in (targets, [one.target for one in given]))
+    if len(targets) == len(data) == 1:
+        return tuple(data)
+    by_target = {one.target: one for one in data}
+    if len(data) != len(targets) or by_target.keys() != {*targets}:
+        expected, found = (", ".join(map(repr, names)) for names in (targets, [one.target for one in data]))
         do = "make them together by from_frame(frame, [target, …])"
         raise DataError(
             f"data: expected one recording for each of the targets {expected}, found {found or 'none'}; {do}"
@@ -266,7 +275,13 @@ def _part(number: int, search: Search, tested: Tested) -> Part:
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
-    if isinstance(config, str):
-        loaded = SearchConfig.load(config)
-        config = loaded.on(data) if data is not None and config in PRESETS else loaded
+    config = _loaded(config, data)
     return (config if data is None else config.given(data)).updated(name=name)
+
+
+def _loaded(config: SearchConfig | str, data: Recording | Sequence[Recording] | None) -> SearchConfig:
+    """Return a configuration, or load one; a preset is then one for the data at hand."""
+    if isinstance(config, SearchConfig):
+        return config
+    loaded = SearchConfig.load(config)
+    return loaded.on(data) if data is not None and config in PRESETS else loaded

@@ -20,7 +20,7 @@ from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
-from regsearch.search.chance.room import Room, require_length, require_room
+from regsearch.search.chance.room import Room, read_impostors, require_room
 from regsearch.search.chance.statistic import (
     NullTask,
     covariate_fit,
@@ -46,8 +46,8 @@ from regsearch.search.output.null_record import (
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import read_search
 from regsearch.search.result import Search
-from regsearch.search.rows import read_target, test_key
-from regsearch.search.running import alone, engine_of, resumable, say_orphans
+from regsearch.search.rows import test_key
+from regsearch.search.running import alone, engine_of, resumable, say_orphans, say_start
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima
@@ -87,7 +87,8 @@ def null_distribution(
     """Compare a finished search with chance: score its whole choice on the real target and on null targets.
 
     All targets, the real one among them, are scored on the same fixed grid by the search's own folds, score and rule.
-    An interrupted call is resumed by the same call; the scores are the same with any number of workers.
+    An interrupted call is resumed by the same call; any number of workers gives the same scores to rounding
+    error.
 
     Parameters
     ----------
@@ -135,6 +136,7 @@ def null_distribution(
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
+    say_start(shown, workers, cluster)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)
@@ -180,6 +182,7 @@ def compare(
     scores.complete(task, targets.values, engine, held, shown)
     found = distribution_of(run, kind, targets.names, scores.all, search.winner, is_test=is_test)
     if concluded(search, is_test=is_test) != found:
+        shown.say("drawing the figure …")
         conclude(search, found, settings)
     return found
 
@@ -282,10 +285,7 @@ def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> 
         case "session":
             return exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
         case "impostor":
-            others = [(source, read_target(config, source)) for source in settings.impostors[:n]]
-            for source, values in others:
-                require_length(source, len(values), room.rows)
-            targets = impostors(y, room.rows, others)
+            targets = impostors(y, room.rows, read_impostors(config, settings.impostors[:n], room.rows))
             targets.require_different(f"{config.data.source}, which was searched")
             return targets
 

@@ -79,7 +79,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         a run, and the same fit again resumes the search or reads its result. With several targets, the name of each
         is added. ``None`` writes nothing and imports nothing of MLflow.
     n_jobs : int or None, default=None
-        Number of processes that solve; the result is the same with any number.
+        Number of processes that solve.  Any number tries the same strengths, and gives the same scores to rounding
+        error.
     tolerance : float, default=1e-6
         Relative duality gap that every fit must reach. A `ConvergenceWarning` counts the penalties that a fit did not
         reach it under, and that cannot be chosen therefore.
@@ -165,7 +166,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
             Handed to `cv`.
         sample_weight : array-like, shape (n_rows,), optional
             At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice, and one of weight 0
-            not at all. A split whose validation rows all weigh 0 is left out, with a warning.
+            not at all, though its values must be finite, too. A split whose validation rows all weigh 0 is left out,
+            with a warning.
 
         Raises
         ------

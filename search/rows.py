@@ -5,12 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest
-from regsearch.data.sources import roles_in
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig, named_features
 from regsearch.search.cutting import require_ranges, split_of
@@ -75,17 +71,6 @@ def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Dev
 def require_cuttable(config: SearchConfig, recording: Recording) -> None:
     """Raise what `cut` would raise, without copying any row."""
     data.require_usable(recording, split_of(config, len(recording.y), recording.annotations))
-
-
-def read_target(config: SearchConfig, source: str) -> NDArray[np.float64]:
-    """Return the target of another recording, by the name that it has in a configuration, shape (n_rows,).
-
-    Raises
-    ------
-    data.DataError
-        If there is no such recording, or it has no such target.
-    """
-    return data.load(source, roles_in(source, config.data.roles), progress=False).y
 
 
 def test_key(development: Development) -> str:

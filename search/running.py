@@ -51,6 +51,15 @@ def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManage
     return connect(cluster)
 
 
+def say_start(shown: Progress, workers: int | None, cluster: str | None) -> None:
+    """Say that processes are started, or a cluster is connected to, before the seconds that it takes."""
+    if cluster is not None:
+        number = cluster.removeprefix("local:")
+        shown.say(f"connecting to {cluster} …" if number == cluster else f"starting a cluster of {number} processes …")
+    elif workers not in (None, 1):
+        shown.say(f"starting {workers} processes …")
+
+
 def say_orphans(store: Store, shown: Progress) -> None:
     """Close the open runs of processes that have died, and say so."""
     for closed in close_orphans(store):

@@ -1,19 +1,19 @@
-"""Whether rows suffice for null targets, which is known before any value is read."""
+"""Whether rows suffice for null targets, which is known before any feature is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch import data
-from regsearch.data import Annotations, Split
-from regsearch.data.sources import roles_in
+from regsearch.data import Annotations, Split, is_example
+from regsearch.data.plausibility import Ranges
+from regsearch.data.sources import load_target
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.chance.targets import Indices, exchangeable, reach_of, segments
+from regsearch.search.chance.targets import Indices, Vector, exchangeable, reach_of, segments
 from regsearch.search.config import SearchConfig
 from regsearch.search.null_config import Kind, NullConfig, fewest, smallest_p
 
@@ -97,20 +97,37 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
                     "null: kind = impostor compares searches without covariates, which predict the target and not the "
                     "impostors, found covariates; take another kind"
                 )
-            for source in settings.impostors[: settings.n_of(kind)]:
-                shape = data.shape(source, roles_in(source, config.data.roles))
-                if shape:
-                    require_length(source, shape[0], room.rows)
+            files = [source for source in settings.impostors[: settings.n_of(kind)] if not is_example(source)]
+            read_impostors(config, files, room.rows)
 
 
-def require_length(source: str, n_rows: int, rows: Indices) -> None:
-    """Raise `DataError` if an impostor does not have all rows of the search."""
+def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) -> list[tuple[str, Vector]]:
+    """Return the name of each other recording, and its target, which has a number in all rows of the search.
+
+    Raises
+    ------
+    DataError
+        If there is no such recording or target, or a row that the search uses is missing.
+    """
+    targets = [(source, load_target(source, config.data.roles)) for source in sources]
     needed = int(rows[-1]) + 1
-    if n_rows < needed:
-        raise DataError(
-            f"{source}: expected an impostor of at least {needed} rows, found {n_rows}; leave it out, or search fewer "
-            "rows"
-        )
+    for source, y in targets:
+        if len(y) < needed:
+            raise DataError(
+                f"{source}: expected an impostor of at least {needed} rows, found {len(y)}; leave it out, or search "
+                "fewer rows"
+            )
+        bad = ~np.isfinite(y[rows])
+        if bad.any():
+            raise DataError(
+                f"{source}: expected a finite target in every row that the search uses, found {bad.sum()} value(s) "
+                f"that are missing, NaN or infinite, the first at row {rows[bad.argmax()]} (from 0); fill them, or "
+                "leave this recording out: rows are matched by number, so none can be dropped"
+            )
+        ranges = Ranges.of(y[rows])
+        ranges.require_squares(f"{source}: {config.data.roles.target}")
+        ranges.require_no_fill(y[rows, None], source, (config.data.roles.target,))
+    return targets
 
 
 def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:

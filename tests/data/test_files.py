@@ -9,6 +9,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -484,11 +485,35 @@ def test_what_a_header_shows_to_be_no_recording_is_refused_before_it_is_read(tmp
         file_shape(save_npz(tmp_path), "speed")
 
 
-@pytest.mark.parametrize("labels", [["a", None, "b", "b"], [1.0, None, 2.0, 2.0]], ids=["text", "numbers"])
+@pytest.mark.parametrize("part", ["groups", "folds"])
+@pytest.mark.parametrize(
+    "labels", [["a", None, "b", "b"], ["a", "  ", "b", "b"], [1.0, None, 2.0, 2.0]], ids=["text", "blanks", "numbers"]
+)
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_row_without_a_label_is_refused_in_every_file(labels, suffix, tmp_path):
+def test_a_row_without_a_label_is_refused_in_every_file(labels, suffix, part, tmp_path):
     frame = pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0], "session": labels})
     path = tmp_path / f"table{suffix}"
     frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
-    with pytest.raises(DataError, match="expected a label in every row, found 1 missing in column 'session'"):
-        data.load(str(path), Roles(("y",), groups="session"))
+    with pytest.raises(DataError) as refused:
+        data.load(str(path), Roles(("y",), **{part: "session"}))
+    assert str(refused.value).endswith(
+        f"expected a label in every row of {part}, found 1 missing in column 'session', the first at row 1 (from 0); "
+        f"name the {part[:-1]} of each row"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz", ".h5"])
+def test_blanks_around_a_label_make_no_other_group_or_fold(suffix, tmp_path):
+    path, table = tmp_path / f"table{suffix}", pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0]})
+    table["session"] = ["m1", "m1 ", " m 2", "m 2\t"]
+    if suffix == ".csv":
+        table.to_csv(path, index=False)
+    elif suffix == ".parquet":
+        table.to_parquet(path)
+    elif suffix == ".npz":
+        np.savez(path, X=table[["a"]], y=table["y"], session=table["session"].to_numpy(str))
+    else:
+        with h5py.File(path, "w") as file:
+            file.update({"X": table[["a"]].to_numpy(), "y": table["y"].to_numpy(), "session": [*table["session"]]})
+    known = data.load(str(path), Roles(("y",), groups="session", folds="session")).annotations
+    assert known.groups.tolist() == known.folds.tolist() == ["m1", "m1", "m 2", "m 2"]

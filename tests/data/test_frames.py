@@ -198,14 +198,42 @@ def test_arrays_and_series_say_what_is_known_of_rows():
     assert from_arrays(X, y, covariates=np.empty((4, 0))).sha256 == from_arrays(X, y).sha256
 
 
+@pytest.mark.parametrize("column", ["unit_0", "speed", "light"])
+def test_a_missing_value_is_refused_in_a_row_of_weight_0_too_and_the_message_says_so(column):
+    table = SESSIONS.assign(**{column: SESSIONS[column].mask(SESSIONS["w"] == 0)})
+    known = {"features": "unit_*", "covariates": ["light"]}
+    with pytest.raises(DataError, match=r"finite( numbers)?, also in rows of weight 0"):
+        from_frame(table, "speed", weights="w", **known)
+    with pytest.raises(DataError, match="finite") as refused:
+        from_frame(table, "speed", **known)
+    assert "weight" not in str(refused.value)
+
+
+@pytest.mark.parametrize("labels", [["m1", "m1 ", " m2", "m2"], np.array([b"m1", b"m1 ", b" m2", b"m2"])])
+def test_blanks_around_a_label_make_no_other_group_or_fold(labels):
+    known = from_arrays(SESSIONS[["unit_0"]], SESSIONS["speed"], groups=labels, folds=labels).annotations
+    assert known.groups.tolist() == known.folds.tolist() == ["m1", "m1", "m2", "m2"]
+
+
 @pytest.mark.parametrize(
     ("known", "says"),
     [
         ({"groups": SESSIONS["session"][::-1]}, "expected X and groups with the same index, found two that differ"),
         ({"covariates": SESSIONS[["light"]][::-1]}, "expected X and covariates with the same index"),
         ({"covariates": SESSIONS[["light"]].iloc[1:]}, "covariates: expected one for each of 4 rows, found 3"),
-        ({"groups": ["a", None, "b", "b"]}, "expected a label in every row of groups, found a missing one"),
-        ({"groups": np.array(["a", None, "b", "b"], np.dtypes.StringDType(na_object=None))}, "found a missing one"),
+        (
+            {"groups": ["a", "b", None, None]},
+            "memory: expected a label in every row of groups, found 2 missing, the first at row 2 (from 0); name",
+        ),
+        (
+            {"folds": ["1", np.nan, "2", "2"]},
+            "every row of folds, found 1 missing, the first at row 1 (from 0); name the fold",
+        ),
+        ({"groups": ["a", " ", "b", "b"]}, "in every row of groups, found 1 missing, the first at row 1"),
+        (
+            {"groups": np.array(["a", None, "b", "b"], np.dtypes.StringDType(na_object=None))},
+            "found 1 missing, the first",
+        ),
         ({"groups": ["a", "a\0", "b", "b"]}, "found 'a' and 'a\\x00', which are the same as text; rename one of them"),
         ({"groups": np.array([1, "1", 2, 2], object)}, "labels in groups that differ as text, found 1 and '1', which"),
         ({"groups": pd.Series([[1], [1], [2], 2])}, "expected texts or numbers as groups, found other objects ("),

@@ -8,6 +8,7 @@ import pytest
 
 from regsearch import data
 from regsearch.data.roles import Roles
+from regsearch.data.sources import load_target
 from regsearch.errors import DataError
 
 with warnings.catch_warnings():
@@ -83,6 +84,10 @@ def test_a_table_of_trials_is_its_columns(path):
     taken = {"contrast": "features", "reaction": "target", "stimulus": "groups", "start_time": "left out"}
     assert {name: found[name] for name in taken} == taken
     by_path = data.load(path, Roles(("intervals/trials/reaction",), features="intervals/trials", exclude=("st*",)))
+    for target in ("reaction", "intervals/trials/reaction"):
+        roles = Roles((target, "contrast"), features="intervals/trials")
+        np.testing.assert_array_equal(load_target(path, roles), REACTION)
+    np.testing.assert_array_equal(load_target(path, Roles((TARGET,))), SPEED * 0.01)
     assert (by_path.target, by_path.sha256 != recording.sha256) == ("reaction", True)
 
 

@@ -2,13 +2,16 @@
 
 import os
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from scipy.io import savemat
 
 from regsearch import data
 from regsearch.data import Entry, Roles
+from regsearch.data.sources import load_target
 from regsearch.data.twin import SHAPE
 from regsearch.errors import DataError
 
@@ -265,3 +268,43 @@ def test_a_fingerprint_changes_with_the_file_and_needs_no_reading(tmp_path):
     os.utime(path, ns=(0, 0))
     assert data.fingerprint(str(path)) != first
     assert data.fingerprint("twin") != data.fingerprint("stringer")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "mat", "h5"])
+def test_a_target_is_read_from_a_source_that_holds_nothing_else_that_can_be_searched(kind, tmp_path):
+    path, y = tmp_path / f"recording.{kind}", numbers()[1]
+    y[3] = np.nan
+    text = np.full(len(y), "text")
+    match kind:
+        case "npz":
+            np.savez(path, y=y, X=text)
+        case "csv":
+            pd.DataFrame({"y": y, "other": text, "gaps": y}).to_csv(path, index=False)
+        case "parquet":
+            pd.DataFrame({"y": y, "other": text, "gaps": y}).to_parquet(path)
+        case "mat":
+            savemat(path, {"y": y, "X": [*text]})
+        case "h5":
+            with h5py.File(path, "w") as file:
+                file.update({"y": y, "X": text.tolist()})
+        case "zarr":
+            zarr.create_group(path).create_array("y", data=y)
+        case "folder" | "npy":
+            path = tmp_path / "recording"
+            path.mkdir()
+            np.save(path / "y.npy", y)
+            path = path / "y.npy" if kind == "npy" else path
+    roles = Roles(("y", "pupil"), exclude=("z",), covariates=("light",), groups="day", weights="w", folds="fold")
+    np.testing.assert_array_equal(load_target(str(path), roles), y)
+    says = "recording.*: expected the (array|column) 'speed', found .*; say by --target which .* to predict"
+    with pytest.raises(DataError, match=says):
+        load_target(str(path), Roles(("speed",)))
+
+
+def test_a_target_alone_may_be_the_only_column_of_a_table_or_a_column_of_an_array(tmp_path):
+    (tmp_path / "alone.csv").write_text("y\n1.5\n\n2.5\n")
+    np.savez(tmp_path / "tables.npz", behaviour=np.arange(6.0).reshape(3, 2), deep=np.zeros((3, 2, 2)))
+    assert load_target(str(tmp_path / "alone.csv"), Roles()).tolist() == pytest.approx([1.5, np.nan, 2.5], nan_ok=True)
+    assert load_target(str(tmp_path / "tables.npz"), Roles(("behaviour:1",))).tolist() == [1.0, 3.0, 5.0]
+    with pytest.raises(DataError, match=r"one number per row in 'deep', found shape \(3, 2, 2\)"):
+        load_target(str(tmp_path / "tables.npz"), Roles(("deep",)))

@@ -89,6 +89,22 @@ def test_data_describes_a_recording(config, recording, invoke):
     assert described["y_mean"] == pytest.approx(recording.y.mean())
 
 
+@pytest.mark.parametrize("option", ["--features", "--exclude", "--covariate"])
+@pytest.mark.parametrize("files", [["u1.txt"], ["u1.txt", "u2.txt"]])
+def test_a_pattern_that_the_shell_replaced_by_names_of_files_is_to_be_quoted(option, files, workspace, invoke):
+    (workspace / "table.csv").write_text("u1,u2,y\n1,2,3\n2,1,4\n4,4,1\n")
+    for name in files:
+        (workspace / name).touch()
+    for command in ("run", "data"):
+        for arguments in (["table.csv", option, *files], [option, *files, "table.csv"]):
+            code, _, err = invoke(command, *arguments)
+            assert (code, err.count("regsearch: ")) == (2, 1)
+            said = f"{option} names the file 'u1.txt': if you gave a pattern, quote it, as in {option} 'unit_*', or the"
+            assert said in err
+    code, _, err = invoke("run", "table.csv", option, "cell_*")
+    assert (code, "names the file" in err, "'unit_*'" in err) == (2, False, option != "--covariate")
+
+
 @pytest.mark.slow
 def test_quiet_says_the_result_alone(config, invoke):
     code, out, error = invoke("run", config, "--family", "lasso", "--quiet")

@@ -54,7 +54,7 @@ def test_tables_of_other_libraries_are_lagged_like_those_of_pandas():
 
 def test_a_row_without_a_group_is_refused():
     table = pd.DataFrame({"unit": [1.0, 2.0, 3.0], "session": ["a", None, "b"]})
-    with pytest.raises(DataError, match="expected a label in every row of groups, found a missing one"):
+    with pytest.raises(DataError, match="expected a label in every row of groups, found 1 missing, the first at row 1"):
         Lags(groups="session").fit_transform(table)
 
 

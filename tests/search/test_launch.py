@@ -360,6 +360,34 @@ def test_what_is_said_of_each_target_follows_its_name(workspace):
     assert said == ["target speed:", *of_each, "target pupil:", *of_each]
 
 
+def test_several_targets_are_searched_by_a_file_and_under_a_name_as_one_is(workspace):
+    recordings, only_search = of_two_targets(), {"promote": False, "progress": False}
+    (workspace / "two.toml").write_text(TARGETS)
+    by_path = run_targets("two.toml", data=recordings, name="other", **only_search)
+    assert [one.config.name for one in by_path] == ["other-speed", "other-pupil"]
+    assert {one.config.in_experiment for one in by_path} == {"other"}
+    loaded = run_targets(SearchConfig.from_toml(TARGETS).updated(name="other"), data=recordings, **only_search)
+    assert [(one.search_id, one.new_trials) for one in loaded] == [(one.search_id, 0) for one in by_path]
+
+
+def test_recordings_say_which_targets_are_searched_where_a_configuration_names_none(workspace):
+    recordings, only_search = of_two_targets(), {"promote": False, "progress": False}
+    config = SearchConfig.load("own-data").updated(families="ridge", trials=2)
+    results = run_targets(config, data=recordings, **only_search)
+    named = run_targets(config.updated(target=["speed", "pupil"]), data=recordings, **only_search)
+    assert [(one.search_id, one.new_trials) for one in named] == [(one.search_id, 0) for one in results]
+    assert [one.config.name for one in results] == ["own-data-speed", "own-data-pupil"]
+
+
+@pytest.mark.slow
+def test_several_targets_are_searched_by_a_preset_as_one_is(workspace):
+    recordings, only_search = of_two_targets(), {"promote": False, "progress": False}
+    by_preset = run_targets("tutorial", data=recordings, **only_search)
+    own_data = SearchConfig.load("own-data").updated(target=["speed", "pupil"])
+    loaded = run_targets(own_data, data=recordings, **only_search)
+    assert [(one.search_id, one.new_trials) for one in loaded] == [(one.search_id, 0) for one in by_preset]
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -122,6 +122,21 @@ def test_a_recording_counts_once_whatever_its_file_is_called_and_the_searched_on
     assert "null_p" not in run_of(result).data.metrics
 
 
+def test_the_target_of_another_recording_is_needed_only_in_the_rows_of_the_search(result, recording, workspace, invoke):
+    y = np.append(np.random.default_rng(0).standard_normal(len(recording.y)), np.nan)
+    pd.DataFrame({"y": y}).to_csv(workspace / "alone.csv", index=False)
+    pd.DataFrame({"y": -y, "unit": np.nan, "note": "text"}).to_csv(workspace / "more.csv", index=False)
+    options = ["--level", "0.5", "--quiet", "--impostors", "alone.csv", "--impostors"]
+    code, out, err = invoke("null", result.search_id, *options, "more.csv", "--json")
+    assert (code, err, json.loads(out)["n"]) == (0, "", 2)
+    np.savez(workspace / "gap.npz", y=np.where(np.arange(len(y)) == 7, np.nan, y))
+    code, out, err = invoke("null", result.search_id, *options, "gap.npz")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "gap.npz: expected a finite target in every row that the search uses, found 1 value(s) that are" in err
+    assert "the first at row 7 (from 0); fill them, or leave this recording out" in err
+    assert "drop or fill" not in err
+
+
 class StoppedError(Exception):
     pass
 

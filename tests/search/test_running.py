@@ -5,7 +5,8 @@ import pytest
 
 from regsearch import null_distribution, run_search, run_targets
 from regsearch.errors import ConfigError
-from regsearch.search.running import engine_of
+from regsearch.search.output.progress import Progress
+from regsearch.search.running import engine_of, say_start
 
 CALLS = {
     "run_search": lambda config, **given: run_search(config, progress=False, **given),
@@ -41,3 +42,36 @@ def test_a_malformed_address_of_a_cluster_is_refused_at_once(call, cluster, smal
 )
 def test_an_address_that_may_be_one_is_left_to_the_connection(cluster):
     engine_of(None, cluster)
+
+
+class Said(Progress):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"workers": 2}, "starting 2 processes …"),
+        ({"cluster": "local:3"}, "starting a cluster of 3 processes …"),
+        ({"cluster": "localhost:1"}, "connecting to localhost:1 …"),
+        ({"workers": 1}, None),
+    ],
+)
+def test_what_takes_seconds_before_the_first_trial_is_said(given, line):
+    said = Said()
+    say_start(said, given.get("workers"), given.get("cluster"))
+    assert said.lines == ([line] if line else [])
+
+
+def test_a_search_and_its_null_targets_say_what_takes_seconds_beside_solving(small_config, workspace):
+    said = Said()
+    config = small_config.updated(families=["lasso"])
+    result = run_search(config, workers=2, promote=False, progress=said)
+    assert "starting 2 processes …" in said.lines[:-1]
+    said.lines.clear()
+    null_distribution(result.search_id, n=2, level=0.5, workers=2, progress=said)
+    assert said.lines[-2:] == ["starting 2 processes …", "drawing the figure …"]
