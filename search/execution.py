@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -47,9 +47,6 @@ from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
 _DRAWING = ("regsearch.tracking.figures.gallery",)
 _SAVING = ("mlflow.sklearn", "skops.io")
-
-Stages = Generator[None, None, tuple[Search, int]]
-"""A search under way; see `Begun.stages`."""
 
 
 @dataclass(eq=False)
@@ -162,21 +159,15 @@ class Begun:
     studies: BaseStorage
     shown: Progress
 
-    def search(self, config: SearchConfig, development: Development, *, is_promoted: bool) -> tuple[Search, int]:
-        """Solve what is missing, choose, and summarise; return the search, and how many trials were solved."""
-        return end_of(self.stages(config, development, is_promoted=is_promoted))
-
-    def stages(
+    def search(
         self,
         config: SearchConfig,
         development: Development,
         *,
         is_promoted: bool,
         shared: Shared | None = None,
-    ) -> Stages:
-        """Do the same in three stages, so that the next search can begin before the figures of one are drawn.
-
-        They end when the first trials are being solved, when all are logged, and when the search is summarised.
+    ) -> tuple[Search, int]:
+        """Solve what is missing, choose, and summarise; return the search, and how many trials were solved.
 
         Parameters
         ----------
@@ -218,8 +209,7 @@ class Begun:
             recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
             with (shared.solving if shared else self.engine)(Task(development, config.tolerance, run.score)) as submit:
                 ahead = partial(_import, _DRAWING + _SAVING if is_promoted else _DRAWING)
-                new_trials = yield from recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
-            yield
+                new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             search = Search(run, config, choose(run, config), development)
             if not is_summarised(search):
                 shown.say("drawing the figures …")
@@ -257,45 +247,6 @@ class Begun:
         return SearchResult.of(search, new_trials, promotion, notes=said, null=null)
 
 
-def end_of(stages: Stages) -> tuple[Search, int]:
-    """Carry a search through all stages that are left."""
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            found: tuple[Search, int] = end.value
-            return found
-
-
-def overlapped(searches: Iterable[Stages], announce: Callable[[int], object]) -> Generator[Stages, None, None]:
-    """Carry out searches one after the other, and yield each before its last stage, for the caller to end.
-
-    The first trials of the next one are being solved by then.
-
-    Parameters
-    ----------
-    searches : iterable of Stages
-    announce : callable
-        Called with the place of a search before its trials are logged.
-    """
-    waiting = iter(searches)
-    with ExitStack() as stack:
-
-        def begun() -> Stages | None:
-            stages = next(waiting, None)
-            if stages is not None:
-                next(stack.enter_context(closing(stages)))
-            return stages
-
-        place, current = 0, begun()
-        while current is not None:
-            announce(place)
-            next(current)
-            following = begun()
-            yield current
-            place, current = place + 1, following
-
-
 def _import(names: Sequence[str]) -> None:
     """Import modules that take seconds and are needed once trials are solved."""
     for name in names:
@@ -323,13 +274,8 @@ class _Recorder:
         self._shown = shown
         self._left: dict[tuple[str, int], Run] = run.trial_runs()
 
-    def drive(
-        self, studies: list[FamilyStudy], submit: Submit, *, most: int, meanwhile: Callable[[], object]
-    ) -> Generator[None, None, int]:
-        """Solve and log the missing trials, of at most so many in all, and return how many they were.
-
-        It stops once, when the first of them are being solved.
-        """
+    def drive(self, studies: list[FamilyStudy], submit: Submit, *, most: int, meanwhile: Callable[[], object]) -> int:
+        """Solve and log the missing trials, of at most so many in all, and return how many they were."""
         logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
@@ -340,11 +286,8 @@ class _Recorder:
             if record := self._log(proposal, outcome):
                 live.count(record)
 
-        loop = drive(studies, submit, log, logged, meanwhile, live.show)
-        next(loop)
-        yield
         with self._shown.trials(most, settled, done):
-            next(loop, None)
+            drive(studies, submit, log, logged, meanwhile, live.show)
             live.show(at_once=True)
             self._shown.complete()
         return len(logged) - already

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cache, partial
 
@@ -11,7 +10,7 @@ from regsearch.data import Development, Recording
 from regsearch.errors import DataError, NoWinnerError
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
-from regsearch.search.execution import Call, Shared, end_of, overlapped
+from regsearch.search.execution import Call, Shared
 from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.null import null_targets
 from regsearch.search.output.mlflow_text import Tested
@@ -177,24 +176,16 @@ def run_targets(
         wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
         say_start(call.shown, workers, cluster)
-        with ExitStack() as stack:
-            begun = stack.enter_context(call.begun(wanted))
-            submit = stack.enter_context(begun.engine(task))
-            searches = (
-                begun.stages(configs[place], rows[at][0], is_promoted=promote, shared=Shared(at, submit, maxima))
-                for at, place in enumerate(missing)
-            )
-
-            def named(at: int) -> None:
-                call.shown.say(f"target {developments[at].target}:")
-
-            for at, stages in enumerate(stack.enter_context(closing(overlapped(searches, named)))):
+        with call.begun(wanted) as begun, begun.engine(task) as submit:
+            for at, place in enumerate(missing):
+                development, sealed = rows[at]
+                call.shown.say(f"target {development.target}:")
+                shared = Shared(at, submit, maxima)
                 try:
-                    search, new = end_of(stages)
+                    search, new = begun.search(configs[place], development, is_promoted=promote, shared=shared)
                 except NoWinnerError as refusal:
-                    refusals.append(f"target {developments[at].target}: {refusal}")
+                    refusals.append(f"target {development.target}: {refusal}")
                     continue
-                place, sealed = missing[at], rows[at][1]
                 results[place] = begun.finished(search, sealed, new, promote=promote, request=requests[place])
         if refusals:
             others = "; the searches of the other targets are finished" if results else ""

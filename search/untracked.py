@@ -89,8 +89,7 @@ def search(
         count(tried)
 
     with engine(task) as submit:
-        for _ in drive(studies, submit, keep, set()):
-            pass
+        drive(studies, submit, keep, set())
     order = [(study.family, number) for study in studies for number in range(study.n_trials)]
     return [found[key] for key in order if key in found]
 

@@ -463,8 +463,7 @@ class SearchRun:
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
         """End the parent run by what happens inside: FINISHED, KILLED by its user, or FAILED with the traceback.
 
-        If the user interrupts, open runs of trials end as KILLED, too; so they do if a generator is closed inside,
-        because something else has failed that it waited for.
+        If the user interrupts, open runs of trials end as KILLED, too.
 
         Parameters
         ----------
@@ -473,7 +472,7 @@ class SearchRun:
         """
         try:
             yield
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             confirm()
             for trial in self.trial_runs().values():
                 if trial.info.status == "RUNNING":

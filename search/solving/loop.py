@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -30,7 +30,7 @@ def drive(
     logged: set[tuple[str, int]],
     meanwhile: Callable[[], object] = lambda: None,
     told: Callable[[], object] = lambda: None,
-) -> Iterator[None]:
+) -> None:
     """Run every study to its end.
 
     The families take turns: while one family's batch is being solved, another's is logged here and told to Optuna.
@@ -52,11 +52,6 @@ def drive(
     told : callable
         Called after a batch, or a path of a grid, was told, and the next batch was given to the solver.
 
-    Yields
-    ------
-    None
-        Once, when the first batches have been given to the solver: what the caller does then overlaps with solving.
-
     Raises
     ------
     TrialError
@@ -71,7 +66,6 @@ def drive(
 
     for study in studies:
         ask(study)
-    yield
     if pending:
         meanwhile()
     while pending:

@@ -3,8 +3,6 @@
 import shutil
 from contextlib import chdir
 from dataclasses import replace
-from functools import partial
-from signal import SIGINT
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,6 @@ from regsearch import SearchConfig, run_search, run_targets
 from regsearch.data import SealedTest
 from regsearch.search import execution, launch
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
 from tests.guarantees.conftest import SCORES, STRENGTHS
 from tests.guarantees.points import after, before
 from tests.guarantees.test_exact_resume import POINTS
@@ -130,21 +127,13 @@ def test_any_number_of_workers_makes_the_same_table_of_each_target(two_targets):
 
 def test_several_targets_that_are_killed_at_several_points_come_to_the_same(two_targets, kill):
     config, undisturbed = two_targets
-    of_the_next_too = before(execution, execution.summarise)
-    in_the_second = after(SearchRun, SearchRun._begin_trial, 10)
-    both_are_drawn = after(execution, execution.summarise)
-    for point in (of_the_next_too, in_the_second, both_are_drawn):
+    in_the_first, in_the_second = (
+        after(SearchRun, SearchRun._begin_trial, 6),
+        after(SearchRun, SearchRun._begin_trial, 16),
+    )
+    the_second_is_drawn = after(execution, execution.summarise)
+    for point in (in_the_first, in_the_second, the_second_is_drawn):
         kill(point)
-    assert_same_of_targets(run_targets(config, progress=False), undisturbed)
-
-
-def test_an_interruption_ends_the_runs_of_both_targets_that_are_under_way(two_targets, launch):
-    config, undisturbed = two_targets
-    stopped = launch("run", "killed.toml", before=partial(before(execution, execution.summarise).interrupt, SIGINT))
-    assert stopped.wait() == 130, stopped.stderr
-    client = open_store().client
-    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
-    assert [run.info.status for run in runs if run.data.tags.get("role") == "search"] == ["KILLED", "KILLED"]
     assert_same_of_targets(run_targets(config, progress=False), undisturbed)
 
 

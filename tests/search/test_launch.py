@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from threading import Event
 
 import mlflow
 import numpy as np
@@ -19,12 +18,10 @@ from sklearn.metrics import r2_score
 
 from regsearch import SearchConfig, data, from_frame, load_champion, run_search, run_targets
 from regsearch.errors import DataError, PromotionRefusedError, SearchBusyError, SearchStoppedError, TrialError
-from regsearch.search import execution
 from regsearch.search.output.progress import Bar, Progress
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
-from regsearch.search.solving import targets
 from regsearch.tracking import registry
 from regsearch.tracking.runs import METRICS, SearchRun
 from regsearch.tracking.sqlite_file import home
@@ -323,26 +320,6 @@ def test_recordings_are_searched_for_their_own_targets_in_whatever_order_they_ar
     config = SearchConfig.from_toml(TARGETS)
     in_order = run_targets(config, data=recordings, promote=False, progress=False)
     assert [result.search_id for result in in_order] == [result.search_id for result in results]
-
-
-def test_the_first_trials_of_the_next_target_are_solved_while_the_figures_of_one_are_drawn(workspace, monkeypatch):
-    of_pupil, solve, summarise = Event(), targets._Solver.__call__, execution.summarise
-    drawn = []
-
-    def solved(solver, work):
-        if work.target == 1:
-            of_pupil.set()
-        return solve(solver, work)
-
-    def summarised(search):
-        assert of_pupil.wait(60)
-        drawn.append(search.development.target)
-        summarise(search)
-
-    monkeypatch.setattr(targets._Solver, "__call__", solved)
-    monkeypatch.setattr(execution, "summarise", summarised)
-    run_targets(SearchConfig.from_toml(TARGETS), data=of_two_targets(), promote=False, progress=False)
-    assert drawn == ["speed", "pupil"]
 
 
 def test_what_is_said_of_each_target_follows_its_name(workspace):

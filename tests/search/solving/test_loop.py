@@ -62,18 +62,13 @@ def test_a_path_is_one_row_of_the_plane_from_strong_to_weak(parameters):
         assert strengths == sorted(strengths, reverse=True)
 
 
-def run(*arguments, **others):
-    for _ in drive(*arguments, **others):
-        pass
-
-
 @pytest.mark.parametrize("workers", [1, 4])
 def test_batches_are_told_in_trial_order_once_all_of_them_are_logged(workers):
     studies = [Ledger("ridge", batches("ridge", 3, 2)), Ledger("lasso", batches("lasso", 4))]
     order = []
     logged = set()
     with ThreadPoolExecutor(workers) as executor:
-        run(
+        drive(
             studies,
             on(executor, lambda path: [solved(one.parameters["alpha"]) for one in path]),
             lambda one, _: order.append((one.family, one.number)),
@@ -90,7 +85,7 @@ def test_a_batch_of_several_paths_is_told_when_the_last_of_them_is_logged():
     study = Ledger("elasticnet", [mixes])
     told_while_logging = []
     with ThreadPoolExecutor(1) as executor:
-        run(
+        drive(
             [study],
             on(executor, lambda path: [solved(one.parameters["l2_alpha"]) for one in path]),
             lambda *_: told_while_logging.extend(study.told),
@@ -105,7 +100,7 @@ def test_the_trials_of_a_grid_are_told_as_its_paths_are_logged():
     study = Ledger("elasticnet", [mixes], is_grid=True)
     told_before = []
     with ThreadPoolExecutor(1) as executor:
-        run(
+        drive(
             [study],
             on(executor, lambda path: [solved(one.parameters["l2_alpha"]) for one in path]),
             lambda *_: told_before.append(len(study.told)),
@@ -119,7 +114,7 @@ def test_a_trial_already_told_is_logged_but_not_told_again():
     study = Ledger("ridge", [[proposal(7, {"alpha": 1.0}, "ridge", told=True)]])
     logged = set()
     with ThreadPoolExecutor(1) as executor:
-        run([study], on(executor, lambda *_: [solved(0.5)]), lambda *_: None, logged)
+        drive([study], on(executor, lambda *_: [solved(0.5)]), lambda *_: None, logged)
     assert (study.told, logged) == ([], {("ridge", 7)})
 
 
@@ -127,7 +122,7 @@ def test_a_failure_is_logged_stops_the_search_and_tells_nothing():
     study = Ledger("lasso", batches("lasso", 3))
     outcomes = []
     with ThreadPoolExecutor(1) as executor, pytest.raises(TrialError, match="lasso trial 1: ValueError: no"):
-        run(
+        drive(
             [study],
             on(executor, lambda *_: [solved(0.1), Failure("Traceback\nValueError: no\n")]),
             lambda _, outcome: outcomes.append(type(outcome)),
@@ -153,25 +148,8 @@ def test_what_is_done_meanwhile_is_done_while_the_first_batches_are_being_solved
         done.set()
 
     with ThreadPoolExecutor() as executor:
-        run([Ledger("ridge", batches("ridge", 1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
+        drive([Ledger("ridge", batches("ridge", 1, 1))], on(executor, solve), lambda *_: None, set(), meanwhile)
     assert happened == ["meanwhile", "solved", "solved"]
-
-
-def test_it_stops_once_when_the_first_batches_are_given_to_the_solver():
-    study, is_solved = Ledger("ridge", batches("ridge", 3, 2)), Event()
-    logged = set()
-
-    def solve(path):
-        is_solved.set()
-        return [solved(0.5) for _ in path]
-
-    with ThreadPoolExecutor(1) as executor:
-        loop = drive([study], on(executor, solve), lambda *_: None, logged)
-        next(loop)
-        assert is_solved.wait(60)
-        assert (logged, study.told) == (set(), [])
-        assert next(loop, "the end") == "the end"
-    assert len(study.told) == 5
 
 
 def test_the_next_batch_is_being_solved_when_it_is_said_that_one_was_told():
@@ -188,5 +166,5 @@ def test_the_next_batch_is_being_solved_when_it_is_said_that_one_was_told():
         told.append(len(study.told))
 
     with ThreadPoolExecutor(1) as executor:
-        run([study], on(executor, solve), lambda *_: None, set(), told=note)
+        drive([study], on(executor, solve), lambda *_: None, set(), told=note)
     assert told == [3, 5]
