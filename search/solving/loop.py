@@ -107,5 +107,5 @@ def paths(proposals: Iterable[Proposal]) -> list[list[Proposal]]:
     def row(proposal: Proposal) -> float:
         return proposal.penalty.row
 
-    ordered = sorted(proposals, key=lambda proposal: (-row(proposal), -proposal.penalty.sklearn_alpha))
+    ordered = sorted(proposals, key=lambda proposal: (-row(proposal), -proposal.penalty.l1, -proposal.penalty.l2))
     return [list(path) for _, path in groupby(ordered, key=row)]

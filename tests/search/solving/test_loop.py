@@ -1,8 +1,9 @@
+import math
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from regsearch.errors import TrialError
@@ -51,6 +52,7 @@ def batches(family, *sizes):
 
 
 @given(mixes)
+@example([{"l1_alpha": 1e-4, "l2_alpha": 0.1}, {"l1_alpha": math.nextafter(1e-4, 1), "l2_alpha": 0.1}])
 def test_a_path_is_one_row_of_the_plane_from_strong_to_weak(parameters):
     proposals = [proposal(number, each) for number, each in enumerate(parameters)]
     grouped = paths(proposals)
