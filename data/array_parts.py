@@ -16,6 +16,7 @@ from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_
 from regsearch.data.roles import Roles, chosen
 
 _NAMES = "_names"
+_NAN = "nan"  # what a missing label becomes as text, also where an array was made of a table
 
 
 class Arrays(Protocol):
@@ -157,7 +158,8 @@ def read_parts(arrays: Arrays, roles: Roles) -> Parts:
     def labels(name: str | None) -> Labels | None:
         if name is None:
             return None
-        return labels_from(arrays.labels(name).reshape(-1).tolist(), roles.role_of(name), f" in {short(name)}")
+        texts = (None if text == _NAN else text for text in arrays.labels(name).reshape(-1).tolist())
+        return labels_from(texts, roles.role_of(name), f" in {short(name)}")
 
     targets = {line(name): numbers(name) for name in roles.targets}
     covariates = np.column_stack([numbers(name) for name in roles.covariates]) if roles.covariates else None

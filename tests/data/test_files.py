@@ -502,6 +502,13 @@ def test_a_row_without_a_label_is_refused_in_every_file(labels, suffix, part, tm
     )
 
 
+@pytest.mark.parametrize("labels", [np.array([1.0, np.nan, 2.0]), np.array(["a", "nan", "b"])])
+def test_a_label_that_is_not_a_number_is_missing_in_arrays(labels, tmp_path):
+    np.savez(tmp_path / "a.npz", X=X, y=Y, session=labels)
+    with pytest.raises(DataError, match=r"in every row of groups, found 1 missing in 'session', the first at row 1"):
+        data.load(str(tmp_path / "a.npz"), Roles(("y",), groups="session"))
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz", ".h5"])
 def test_blanks_around_a_label_make_no_other_group_or_fold(suffix, tmp_path):
     path, table = tmp_path / f"table{suffix}", pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0]})
