@@ -51,9 +51,8 @@ def command(source: Path, targets: list[str], *options: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "targets.toml").write_text(config.to_toml())
         started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "regsearch", "run", "targets.toml", "-q", *options], cwd=folder, check=True
-        )
+        run = [sys.executable, "-m", "regsearch", "run", "targets.toml", "-q", *options]
+        subprocess.run(run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - started
 
 

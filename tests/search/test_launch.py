@@ -357,12 +357,18 @@ def test_recordings_say_which_targets_are_searched_where_a_configuration_names_n
 
 
 @pytest.mark.slow
-def test_several_targets_are_searched_by_a_preset_as_one_is(workspace):
+def test_the_recordings_say_which_targets_are_searched_if_a_configuration_names_none(workspace):
     recordings, only_search = of_two_targets(), {"promote": False, "progress": False}
-    by_preset = run_targets("tutorial", data=recordings, **only_search)
-    own_data = SearchConfig.load("own-data").updated(target=["speed", "pupil"])
-    loaded = run_targets(own_data, data=recordings, **only_search)
-    assert [(one.search_id, one.new_trials) for one in loaded] == [(one.search_id, 0) for one in by_preset]
+    Path("two.toml").write_text(TARGETS.replace('data.target = ["speed", "pupil"]', ""))
+    by_path = run_targets("two.toml", data=recordings, **only_search)
+    named = run_targets(SearchConfig.from_toml(TARGETS), data=recordings, **only_search)
+    assert [(one.search_id, one.new_trials) for one in named] == [(one.search_id, 0) for one in by_path]
+
+
+def test_a_preset_takes_the_targets_of_the_recordings_too():
+    of_other_rows = of_two_targets()[0], of_two_targets(50)[1]
+    with pytest.raises(DataError, match="found other features or rows beside 'pupil' than beside 'speed'"):
+        run_targets("tutorial", data=of_other_rows, progress=False)
 
 
 @pytest.mark.parametrize(
