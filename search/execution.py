@@ -32,7 +32,7 @@ from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import Given, recordings_of
-from regsearch.search.running import alone, engine_of, resumable, say_orphans
+from regsearch.search.running import alone, engine_of, resumable, say_orphans, say_start
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
@@ -57,6 +57,8 @@ class Call:
     ----------
     tracking_uri, storage : str or None
     shown : Progress
+    workers : int or None
+    cluster : str or None
     connected : context manager of Engine
     store : Store or None
         Once it is opened.
@@ -67,6 +69,8 @@ class Call:
     tracking_uri: str | None
     storage: str | None
     shown: Progress
+    workers: int | None
+    cluster: str | None
     connected: AbstractContextManager[Engine]
     store: Store | None = None
     request: str | None = None
@@ -82,7 +86,8 @@ class Call:
         cluster: str | None,
     ) -> Call:
         """Return a call, after checking that its engine can be used."""
-        return cls(tracking_uri, storage, progress_of(progress), engine_of(workers, cluster))
+        shown = progress_of(progress)
+        return cls(tracking_uri, storage, shown, workers, cluster, engine_of(workers, cluster))
 
     def recalled(self, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult | None:
         """Return the result of the same request, if it was carried out before."""
@@ -109,6 +114,7 @@ class Call:
     @contextmanager
     def begun(self, wanted: Mapping[str, SearchConfig]) -> Iterator[Begun]:
         """Hold the locks of searches, by their ids, and open what solves and proposes."""
+        say_start(self.shown, self.workers, self.cluster)
         store = self.store or open_store(self.tracking_uri, self.storage)
         say_orphans(store, self.shown)
         with ExitStack() as stack:

@@ -19,7 +19,6 @@ from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import score_part
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import cut, read_rows, require_cuttable
-from regsearch.search.running import say_start
 from regsearch.search.solving.targets import TargetsTask
 from regsearch.search.strengths import maxima_of_targets
 
@@ -92,7 +91,6 @@ def run_search(
     call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
     _require_null(config, development)
-    say_start(call.shown, workers, cluster)
     with call.begun({config.search_id(development.data_sha256): config}) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
         return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
@@ -175,7 +173,6 @@ def run_targets(
         maxima = cache(partial(maxima_of_targets, developments))
         wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
-        say_start(call.shown, workers, cluster)
         with call.begun(wanted) as begun, begun.engine(task) as submit:
             for at, place in enumerate(missing):
                 development, sealed = rows[at]
