@@ -20,7 +20,7 @@ from regsearch.data import Development, Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
-from regsearch.search.chance.room import Room, read_impostors, require_room
+from regsearch.search.chance.room import Room, read_impostors, require_rows
 from regsearch.search.chance.statistic import (
     NullTask,
     covariate_fit,
@@ -213,7 +213,7 @@ def null_targets(
     }
     fit, left_out = covariate_fit(development, test), development.split.shown.get("left_out", "")
     room = Room(rows, groups_of(development, test), parts, left_out, has_covariates=fit is not None)
-    require_room(config, settings, room)
+    require_rows(config, settings, room)
     targets = _made(config, settings, room, y if fit is None else y - fit)
     if fit is not None:
         targets = targets.beside(fit)

@@ -70,7 +70,22 @@ class Room:
 
 
 def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None:
-    """Refuse null targets that these rows, or the impostors, do not suffice for.
+    """Refuse null targets that these rows, or the impostors in files, do not suffice for.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `require_rows` and `read_impostors` raise them.
+    """
+    require_rows(config, settings, room)
+    kind = settings.kind_for(is_independent=config.data.preparation.independent)
+    if kind == "impostor":
+        files = [source for source in settings.impostors[: settings.n_of(kind)] if not is_example(source)]
+        read_impostors(config, files, room.rows)
+
+
+def require_rows(config: SearchConfig, settings: NullConfig, room: Room) -> None:
+    """Refuse null targets that these rows do not suffice for, without reading impostors.
 
     Raises
     ------
@@ -78,7 +93,7 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
         If there are no groups to exchange targets of, or fewer arrangements of them than null targets; or covariates,
         which predict the target and not the impostors.
     DataError
-        If shifts reach too far, groups differ in length, or an impostor is missing or too short.
+        If shifts reach too far, or groups differ in length.
     """
     kind = settings.kind_for(is_independent=config.data.preparation.independent)
     match kind:
@@ -97,8 +112,6 @@ def require_room(config: SearchConfig, settings: NullConfig, room: Room) -> None
                     "null: kind = impostor compares searches without covariates, which predict the target and not the "
                     "impostors, found covariates; take another kind"
                 )
-            files = [source for source in settings.impostors[: settings.n_of(kind)] if not is_example(source)]
-            read_impostors(config, files, room.rows)
 
 
 def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) -> list[tuple[str, Vector]]:
