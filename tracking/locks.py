@@ -10,6 +10,7 @@ import hashlib
 import re
 import socket
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -120,7 +121,22 @@ class Locks:
         with ExitStack() as stack:
             stack.enter_context(_file(self.folder / f"{name}.lock", name, deadline))
             held = [stack.enter_context(_session(database, name, deadline)) for database in self.databases]
-            yield Held(name, held)
+            with interruptible():
+                yield Held(name, held)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let go of the transaction that an interruption cut short, which keeps everybody from writing to SQLite.
+
+    SQLAlchemy closes the connection, but SQLite goes on with the transaction as long as one of its statements is there,
+    and the traceback keeps the frames that use them.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        traceback.clear_frames(interruption.__traceback__)
+        raise
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from regsearch.errors import HeldError, LostError
@@ -115,3 +118,20 @@ def test_places_are_known_without_their_secrets(postgresql, tmp_path, database):
     here, there = Locks(tmp_path, (database, f"{database}?password=x")).places[:2]
     assert here == f"{os.uname().nodename}:{tmp_path}"
     assert there == f"postgresql://127.0.0.1:{postgresql.port}/locks"
+
+
+def test_an_interruption_that_lets_go_of_a_lock_lets_go_of_the_database(tmp_path):
+    """A notebook keeps the traceback, and with it all that the interrupted calls had in hand."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'some.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+
+    @event.listens_for(engine, "after_cursor_execute", once=True)
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept, Locks(tmp_path).hold("store"), engine.begin() as connection:
+        connection.execute(text("INSERT INTO numbers VALUES (:number)"), [{"number": 1}, {"number": 2}])
+    with closing(sqlite3.connect(tmp_path / "some.db", timeout=0)) as other:
+        other.execute("INSERT INTO numbers VALUES (3)")
+    assert kept.traceback

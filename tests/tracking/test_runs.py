@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import Engine, event
 
 from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
@@ -98,6 +99,19 @@ def test_a_search_ends_as_what_happened_to_it(run):
     with pytest.raises(KeyboardInterrupt), run.running(lambda: None):
         raise KeyboardInterrupt
     assert run.run.info.status == "KILLED"
+
+
+def test_an_interruption_within_a_transaction_ends_the_search_as_any_other(run):
+    def interrupt(connection, cursor, statement, *_):
+        if statement.startswith("INSERT INTO latest_metrics"):
+            event.remove(Engine, "after_cursor_execute", interrupt)
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "after_cursor_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt), run.running(lambda: None):
+        run.log_trial(trial(0), {})
+    assert run.run.info.status == "KILLED"
+    assert not open_runs(run.store, run.search_id)
 
 
 def test_a_trial_is_a_flat_child_with_everything_logged(store, run):
