@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
+from types import FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,12 +17,45 @@ _log = logging.getLogger(__name__)
 
 
 def unless_it_fails(name: str, make: Callable[[], T]) -> T | None:
-    """Return what a call returns, or ``None`` if it raises; then a warning is logged, once for each name and error."""
+    """Return what a call returns, or ``None`` if it raises; then a warning is logged, once for each name and error.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the process was interrupted meanwhile, even where compiled code made another error of that, or none.
+    """
+    with _noting_signals() as received:
+        try:
+            made = make()
+        except Exception as error:
+            if not received:
+                _warn(name, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            made = None
+    if received:
+        raise KeyboardInterrupt
+    return made
+
+
+@contextmanager
+def _noting_signals() -> Iterator[Sequence[int]]:
+    """Return a list of the signals that stop a process, which grows while their handlers do what they do anyway."""
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
+        handlers = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        handlers[signal.Signals(number)](number, frame)
+
+    for number in handlers:
+        signal.signal(number, note)
     try:
-        return make()
-    except Exception as error:
-        _warn(name, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        return None
+        yield received
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @cache
