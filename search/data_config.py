@@ -20,7 +20,7 @@ from pydantic import (
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
 from regsearch.data.split import as_blocks, row_numbers
-from regsearch.search.expectations import one_of
+from regsearch.search.expectations import one_of, several
 from regsearch.search.families import Section
 
 Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
@@ -248,14 +248,16 @@ class SplitConfig(Section):
 
 
 _Name = Annotated[str, Field(min_length=1)]
+_NAMES = "a name or a list of names"
 _Names = Annotated[
     tuple[_Name, ...],
+    several(_NAMES),
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
 ]
 
 
 _ONE_OR_SEVERAL = one_of(
-    "a name or a list of names",
+    _NAMES,
     lambda value: "one" if isinstance(value, str) else "several" if np.iterable(value) else None,
 )
 
@@ -290,6 +292,7 @@ class DataConfig(Section):
     weights: Annotated[str | None, Field(min_length=1, description="column of each row's weight")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],
+        several("a list of numbers of rows, such as [0, 1]"),
         Field(
             min_length=1,
             description="delays in rows: [0, 1] takes each feature at the same row and one row earlier; a delay never "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Discriminator
+from pydantic import BeforeValidator, Discriminator
 
 from regsearch.data.refusal import short
 
@@ -49,6 +49,23 @@ def one_of(forms: str, tag: Callable[[Any], str | None]) -> Discriminator:
         Takes a value and returns the tag of its form, or None.
     """
     return Discriminator(tag, custom_error_type="no_form", custom_error_message=f"expected {forms}")
+
+
+def several(forms: str) -> BeforeValidator:
+    """Return what refuses a value that is no list, and says of what it should be one.
+
+    Parameters
+    ----------
+    forms : str
+        The forms that a value may have, for people.
+    """
+
+    def listed(value: object) -> object:
+        if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+            raise ValueError(f"expected {forms}, found {short(value)}")
+        return value
+
+    return BeforeValidator(listed)
 
 
 def problem_in_words(problem: ErrorDetails) -> str:

@@ -109,6 +109,8 @@ def test_numbers_that_name_groups_are_text():
         ('target = ["speed", "speed"]', "target: expected values that differ, found ['speed', 'speed']"),
         ("lags = [1, 0, 1]", "lags: expected values that differ"),
         ("lags = []", "data.lags: expected a list of 1 or more, found []"),
+        ("lags = 3", "data.lags: expected a list of numbers of rows, such as [0, 1], found 3"),
+        ('lags = "0,1"', "data.lags: expected a list of numbers of rows, such as [0, 1], found '0,1'"),
         ("lags = [0, 99999999999999999999999]", "data.lags: expected a number below 2147483648"),
         ("lags = [0, -99999999999999999999999]", "data.lags: expected a number above -2147483648"),
         ("lags = [0.5]", "data.lags: expected a whole number, found 0.5"),
@@ -141,6 +143,8 @@ def test_numbers_that_name_groups_are_text():
         ),
         ("target = 3", "data.target: expected a name or a list of names, found 3"),
         ("features = 3", "data.features: expected a name or a list of names, found 3"),
+        ("exclude = 3", "data.exclude: expected a name or a list of names, found 3"),
+        ("covariates = { a = 1 }", "data.covariates: expected a name or a list of names, found {'a': 1}"),
         ("split = { validation = { groups = 1 } }", "expected a number of at least 2, found 1"),
         ("split = { validation = { groups = [] } }", "data.split.validation.groups: expected a list of 1 or more"),
         (
