@@ -179,7 +179,7 @@ def target_in(table: pa.Table, roles: Roles) -> NDArray[np.float64]:
     return _numbers(table.column(roles.target), pa.float64()).astype(np.float64, copy=False)
 
 
-def parts(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[str]:
+def column_roles(names: Sequence[str], left_out: Iterable[str], roles: Roles) -> list[str]:
     """Return the part that each column would play, as `Entry` has it; this raises nothing."""
     excluded = {*left_out}
     try:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from regsearch.data.columns import (
     Columns,
     among,
+    column_roles,
     is_numeric,
-    parts,
     require_columns,
     require_numbers,
     target_in,
@@ -98,7 +98,7 @@ class CsvTable:
             options = _options(dialect, decimal_point=dialect.decimal or ".")
             with text.opened() as file, pa_csv.open_csv(file, **options) as batches:
                 types = [type_name(field.type) for field in batches.schema]
-        roles = parts(dialect.names, [name for name in dialect.names if not name.strip()], self.roles)
+        roles = column_roles(dialect.names, [name for name in dialect.names if not name.strip()], self.roles)
         return tuple(
             Entry(line(name), None, dtype, role) for name, dtype, role in zip(dialect.names, types, roles, strict=True)
         )

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from regsearch.data.array_parts import arrays_of, read_target
-from regsearch.data.columns import Columns, among, parts, require_columns, require_numbers
+from regsearch.data.columns import Columns, among, column_roles, require_columns, require_numbers
 from regsearch.data.entry import Entry
 from regsearch.data.hdf5_file import Hdf5Arrays, Hdf5Source
 from regsearch.data.packing import Packing
@@ -147,7 +147,7 @@ class NwbFile(Hdf5Source[NwbArrays]):
         entries = super().contents()
         with self._opened() as arrays:
             names = self._table(arrays)
-        roles = dict(zip(names, parts(names, (), self._in_table), strict=True))
+        roles = dict(zip(names, column_roles(names, (), self._in_table), strict=True))
         inside = f"{self.roles.features}/"
         return tuple(replace(entry, role=roles.get(entry.name.removeprefix(inside), entry.role)) for entry in entries)
 

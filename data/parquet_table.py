@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from regsearch.data.columns import (
     Columns,
     among,
-    parts,
+    column_roles,
     require_columns,
     require_few,
     require_numbers,
@@ -75,7 +75,7 @@ class ParquetTable:
         with self._open() as file:
             schema = file.schema_arrow
             index, shape = self._index(schema), (file.metadata.num_rows,)
-        roles = parts(schema.names, index, self.roles)
+        roles = column_roles(schema.names, index, self.roles)
         return tuple(
             Entry(line(name), shape, type_name(dtype), role)
             for name, dtype, role in zip(schema.names, schema.types, roles, strict=True)
