@@ -19,7 +19,7 @@ from distributed.comm.core import CommClosedError
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
-from regsearch.search.solving.spawning import without_main
+from regsearch.search.solving.spawning import deaf_to_interruptions, without_main
 from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.tracking.errors import reason
 from regsearch.tracking.quiet_mlflow import quiet
@@ -83,7 +83,7 @@ def connect(address: str) -> Iterator[Engine]:
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
     if address.startswith("local:"):
-        with without_main():
+        with without_main(), deaf_to_interruptions():
             processes = LocalCluster(
                 n_workers=int(address.removeprefix("local:")),
                 threads_per_worker=1,
@@ -91,7 +91,6 @@ def _client(address: str) -> Iterator[Client]:
                 security=True,  # or anybody with an account here could run code
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
-                preload=[solve.__module__],
             )
         with processes, Client(processes, set_as_default=False) as client:
             yield client

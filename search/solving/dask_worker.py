@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
@@ -11,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from distributed import Worker, get_worker
+from distributed import get_worker
 from distributed.worker_state_machine import TaskState
 from threadpoolctl import threadpool_limits
 
@@ -71,11 +70,6 @@ def solve(key: str, shipment: Shipment, work: Any) -> Any:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
             _here[rows] = shipment.task.worker()
         return _here[rows](work)
-
-
-def dask_setup(_worker: Worker) -> None:
-    """Ignore Ctrl-C, which the driver handles.  A local cluster's workers call this when they start."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _sha256(development: Development) -> str:

@@ -1,11 +1,13 @@
-"""Processes that start without the caller's script."""
+"""Processes that start without the caller's script, and leave Ctrl-C to the process that started them."""
 
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from threading import Lock
 from types import ModuleType
 
@@ -29,3 +31,17 @@ def without_main() -> Iterator[None]:
         finally:
             sys.modules["__main__"] = main
             multiprocessing.set_start_method(method, force=True)
+
+
+@contextmanager
+def deaf_to_interruptions() -> Iterator[None]:
+    """Let a process that starts in the context never see Ctrl-C, which a terminal sends to all processes of a command.
+
+    It would print a traceback of whatever it imports at that moment.  What comes meanwhile is raised here at the end.
+    """
+    resource_tracker.ensure_running()  # which starts with the first process, and would end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -12,7 +11,7 @@ from typing import Generic
 from threadpoolctl import threadpool_limits
 
 from regsearch.errors import EngineLostError
-from regsearch.search.solving.spawning import without_main
+from regsearch.search.solving.spawning import deaf_to_interruptions, without_main
 from regsearch.search.solving.workload import R, W, Workload
 
 
@@ -34,8 +33,14 @@ class WorkerProcess(Generic[W, R]):
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, workload, workers), daemon=True)
-        with theirs, without_main():
-            self._process.start()
+        try:
+            with theirs, without_main(), deaf_to_interruptions():
+                self._process.start()
+        except KeyboardInterrupt:
+            if self._process.is_alive():
+                self.kill()
+                self.close()
+            raise
 
     def __call__(self, work: W) -> R:
         """Return the result of a unit of work.
@@ -68,7 +73,6 @@ class WorkerProcess(Generic[W, R]):
 
 
 def _serve(connection: Connection, workload: Workload[W, R], workers: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     threadpool_limits(max(1, (os.cpu_count() or 1) // workers))
     try:

@@ -1,8 +1,10 @@
+import signal
+
 import pytest
 
 from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty, penalty_of
-from regsearch.search.solving.dask_engine import _Path, _place, _Row, connect
+from regsearch.search.solving.dask_engine import _client, _Path, _place, _Row, connect
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.trial import Proposal
 from tests.guarantees.cluster import started
@@ -50,6 +52,13 @@ def test_the_solvers_with_and_without_l1_remember_nothing_of_each_other():
 def test_a_lost_worker_is_given_nothing():
     history = [sent("lost", 1.0), sent("one", 9.0)]
     assert _place(row(1.0), ["one"], history) == "one"
+
+
+@pytest.mark.slow
+def test_the_processes_of_a_local_cluster_leave_interruptions_to_the_driver():
+    with _client("local:2") as client:
+        assert client.run(signal.raise_signal, signal.SIGINT) == dict.fromkeys(client.nthreads())
+        assert client.run(len, "still here") == dict.fromkeys(client.nthreads(), 10)
 
 
 @pytest.mark.slow

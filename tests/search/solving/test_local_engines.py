@@ -38,6 +38,30 @@ def send_half(connection, message):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Interrupted(Squares):
+    """Is interrupted, as from a terminal, on its way to a process that starts: in the driver, and in the process."""
+
+    def __init__(self, ours):
+        self.ours = ours
+
+    def __getstate__(self):
+        if self.ours:
+            signal.raise_signal(signal.SIGINT)
+        return {"ours": False}
+
+    def __setstate__(self, state):
+        self.__dict__ |= state
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_process_that_starts_leaves_an_interruption_to_the_driver():
+    with processes(1)(Interrupted(ours=False)) as submit:
+        assert submit(3).result() == 9
+    with pytest.raises(KeyboardInterrupt), processes(1)(Interrupted(ours=True)) as submit:
+        submit(3)
+    assert not active_children()
+
+
 def test_a_process_draws_the_weights_as_the_driver_would(sealed):
     development, _ = sealed
     with processes(1)(Task(development, 1e-6)) as submit:
