@@ -557,7 +557,7 @@ def data_command(
 def main() -> NoReturn:
     """Run the command.  Every expected failure is one line on standard error."""
     received: list[int] = []
-    code = 1
+    code, again = 1, ""
     gc.set_threshold(10_000)  # or a tenth of a search's time goes into looking for garbage among what is imported
     _open_streams()
     logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints tracebacks
@@ -566,8 +566,9 @@ def main() -> NoReturn:
     ignored = sys.unraisablehook
     sys.unraisablehook = _interrupting_again(received, ignored)
     try:
+        again = _again(sys.argv[1:])  # before an interruption, which may leave half of a package imported
         code = app(prog_name="regsearch", standalone_mode=False) or 0
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         usage = getattr(error, "format_message", None)  # Typer keeps the class of its usage errors private
         if not received:  # otherwise a library raised this because of the interruption
             message, code = (_usage(error, usage()), 2) if usage else _explained(error)
@@ -575,12 +576,18 @@ def main() -> NoReturn:
     finally:
         sys.unraisablehook = ignored
     if received and code:  # code is 0 when the UI was interrupted, which is how it ends
-        from regsearch.tracking.errors import without_secrets
-
-        again = shlex.join(["regsearch", *map(without_secrets, sys.argv[1:])])
-        code = _fail(f"stopped; resume with: {again}", 128 + received[-1])
+        code = _fail(f"stopped; resume with: {again}" if again else "stopped", 128 + received[-1])
     gc.freeze()  # or a second goes into looking for garbage once more, in what is imported, before the process ends
     sys.exit(code)
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """Return the command with these arguments, without the secrets of addresses, fit to be pasted."""
+    if any("://" in argument for argument in arguments):
+        from regsearch.tracking.addresses import without_secrets
+
+        arguments = [without_secrets(argument) for argument in arguments]
+    return shlex.join(["regsearch", *arguments])
 
 
 def _open_streams() -> None:
@@ -594,7 +601,7 @@ def _open_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _usage(error: Exception, message: str) -> str:
+def _usage(error: BaseException, message: str) -> str:
     context = getattr(error, "ctx", None)
     return f"{message.rstrip('.')}; see `{context.command_path if context else 'regsearch'} --help`"
 
@@ -639,7 +646,7 @@ def _interrupting_again(received: Sequence[int], otherwise: Callable[[Any], obje
     return hook
 
 
-def _explained(error: Exception) -> tuple[str, int]:
+def _explained(error: BaseException) -> tuple[str, int]:
     """Return the line to print and the exit code; raise what nobody expected."""
     if isinstance(error, RegsearchError):
         return str(error), error.exit_code

@@ -14,7 +14,7 @@ from regsearch.search.cutting import fitted_rows, nested_parts, ranges_in_words,
 from regsearch.search.estimate import estimate, together
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
-from regsearch.tracking.errors import without_secrets
+from regsearch.tracking.addresses import without_secrets
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import storage_url
 from regsearch.tracking.store import tracking_uri as uri_of

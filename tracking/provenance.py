@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from regsearch.errors import ConfigError
-from regsearch.tracking.errors import without_secrets
+from regsearch.tracking.addresses import without_secrets
 
 KEEP = "REGSEARCH_KEEP_DIFF"
 """Environment variable: 0 keeps no uncommitted changes, 1 keeps them on a server of another machine too."""

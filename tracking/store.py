@@ -29,7 +29,8 @@ from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
 from regsearch.tracking import durable, postgresql, sqlite_file
-from regsearch.tracking.errors import first_cause, reason, require_text, shown
+from regsearch.tracking.addresses import shown
+from regsearch.tracking.errors import first_cause, reason, require_text
 from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.quiet_mlflow import quiet, quiet_client

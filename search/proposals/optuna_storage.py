@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from regsearch.errors import ConfigError
 from regsearch.tracking import durable, postgresql
-from regsearch.tracking.errors import reason, shown
+from regsearch.tracking.addresses import shown
+from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.sqlite_file import LOCKED_SECONDS
 from regsearch.tracking.store import APART, has_table

@@ -312,6 +312,32 @@ def test_an_interruption_that_python_ignores_comes_once_more(config, launch):
     assert "Exception ignored" not in stopped.stderr
 
 
+INTERRUPTED_WHILE_IMPORTING = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from regsearch.search.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["sqlalchemy.engine", "mlflow.tracking", "optuna.storages"])
+def test_an_interruption_while_packages_are_imported_is_one_line_without_secrets(module, config):
+    script = INTERRUPTED_WHILE_IMPORTING.format(module=module)
+    given = ["run", config, "--storage", "postgresql://me:secret@127.0.0.1/optuna"]
+    done = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("regsearch: stopped")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_search_says_what_resumes_it_and_leaves_no_run_open(number, code, config, workspace, launch):

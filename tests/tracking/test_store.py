@@ -13,7 +13,6 @@ import pytest
 
 from regsearch.errors import ConfigError, StoreError
 from regsearch.search.proposals.optuna_storage import open_storage
-from regsearch.tracking.errors import without_secrets
 from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import open_store, tracking_uri
 
@@ -79,31 +78,6 @@ def test_a_folder_that_cannot_be_made_is_named():
 def test_a_file_store_is_refused_with_what_to_give_instead(tmp_path):
     with pytest.raises(StoreError, match="is not supported; give http"):
         open_store(str(tmp_path / "mlruns"))
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("http://me:secret@host:5000/path?token=x", "http://host:5000/path"),
-        ("postgresql://me:p@ss@host/db", "postgresql://host/db"),
-        ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
-        ("https://host", "https://host"),
-        ("postgresql://me:pa/ss w?rd@host:5432/db?sslmode=x", "postgresql://host:5432/db"),
-        ("postgresql://me:p@s/s@host/db", "postgresql://…"),
-        ("postgresql://host/db?password=p@ss", "postgresql://host/db"),
-        ("http://me:pa/ss@host:5000", "http://host:5000"),
-        ("http://me:12/34@host:5000/x", "http://host:5000/x"),
-        ("sqlite:////home/me@work/C#/what%3F/mlflow.db?timeout=3", "sqlite:////home/me@work/C#/what%3F/mlflow.db"),
-        ("--storage=postgresql://me:pa ss/w@host/db", "--storage=postgresql://host/db"),
-        (
-            "unsupported URI 'postgresql://me:pa ss/w@host/db' and http://a:b@c/d",
-            "unsupported URI 'postgresql://host/db' and http://c/d",
-        ),
-        ("me@example.org wrote it", "me@example.org wrote it"),
-    ],
-)
-def test_secrets_are_not_shown(uri, shown):
-    assert without_secrets(uri) == shown
 
 
 def test_an_experiment_that_was_deleted_is_said_so(workspace):
