@@ -560,7 +560,8 @@ def main() -> NoReturn:
     code, again = 1, ""
     gc.set_threshold(10_000)  # or a tenth of a search's time goes into looking for garbage among what is imported
     _open_streams()
-    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it prints tracebacks
+    for library in ("mlflow.store", "sqlalchemy.pool"):  # they print tracebacks
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _interrupt(received, number))
     ignored = sys.unraisablehook

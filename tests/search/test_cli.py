@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sqlalchemy.engine.default import DefaultDialect
 
 from regsearch import SearchConfig
 from regsearch.tracking import registry
@@ -310,6 +311,31 @@ def test_an_interruption_that_python_ignores_comes_once_more(config, launch):
     assert stopped.wait() == 130, stopped.stderr
     assert stopped.stderr.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
     assert "Exception ignored" not in stopped.stderr
+
+
+def interrupt_while_a_connection_is_closed():
+    """Have this process interrupted where SQLAlchemy logs whatever is raised, when the fifth trial is begun."""
+    close, begin_trial, calls = DefaultDialect.do_close, SearchRun._begin_trial, []
+
+    def closed(*args):
+        if len(calls) == 5:
+            calls.clear()
+            signal.raise_signal(signal.SIGINT)
+        return close(*args)
+
+    def begun(*args, **kwargs):
+        calls.append("begun")
+        return begin_trial(*args, **kwargs)
+
+    DefaultDialect.do_close, SearchRun._begin_trial = closed, begun
+
+
+@pytest.mark.slow
+def test_an_interruption_while_a_connection_is_closed_prints_no_traceback(config, launch):
+    stopped = launch("run", config, before=interrupt_while_a_connection_is_closed)
+    assert stopped.wait() == 130, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert stopped.stderr.splitlines()[-1] == f"regsearch: stopped; resume with: regsearch run {config}"
 
 
 INTERRUPTED_WHILE_IMPORTING = """
