@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -83,17 +83,19 @@ def connect(address: str) -> Iterator[Engine]:
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
     if address.startswith("local:"):
-        with without_main(), deaf_to_interruptions():
-            processes = LocalCluster(
-                n_workers=int(address.removeprefix("local:")),
-                threads_per_worker=1,
-                memory_limit=None,
-                security=True,  # or anybody with an account here could run code
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
-        with processes, Client(processes, set_as_default=False) as client:
-            yield client
+        with ExitStack() as stack:
+            with without_main(), deaf_to_interruptions():
+                processes = stack.enter_context(
+                    LocalCluster(
+                        n_workers=int(address.removeprefix("local:")),
+                        threads_per_worker=1,
+                        memory_limit=None,
+                        security=True,  # or anybody with an account here could run code
+                        dashboard_address="127.0.0.1:0",
+                        silence_logs=logging.CRITICAL,
+                    )
+                )
+            yield stack.enter_context(Client(processes, set_as_default=False))
         return
     try:
         client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
