@@ -26,6 +26,9 @@ from regsearch.tracking import postgresql
 PATIENCE = 600.0
 """How long to wait for a lock that is held only briefly, in seconds."""
 
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit)
+"""What a signal that asks a process to end raises, by Python's own handler or by that of a library."""
+
 _NAME = re.compile(r"[\w -]+")
 _REFUSED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
@@ -134,7 +137,7 @@ def interruptible() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt as interruption:
+    except INTERRUPTIONS as interruption:
         traceback.clear_frames(interruption.__traceback__)
         raise
 

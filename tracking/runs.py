@@ -30,7 +30,7 @@ from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short, require_text
 from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
-from regsearch.tracking.locks import interruptible
+from regsearch.tracking.locks import INTERRUPTIONS, interruptible
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.run_rows import finish_run, insert_run
@@ -474,7 +474,7 @@ class SearchRun:
         try:
             with interruptible():
                 yield
-        except KeyboardInterrupt:
+        except INTERRUPTIONS:
             confirm()
             for trial in self.trial_runs().values():
                 if trial.info.status == "RUNNING":

@@ -36,7 +36,7 @@ class WorkerProcess(Generic[W, R]):
         try:
             with theirs, without_main(), deaf_to_interruptions():
                 self._process.start()
-        except KeyboardInterrupt:
+        except BaseException:  # which a signal's handler raised
             if self._process.is_alive():
                 self.kill()
                 self.close()

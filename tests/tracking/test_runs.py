@@ -96,19 +96,21 @@ def test_a_search_ends_as_what_happened_to_it(run):
     with run.running(lambda: None):
         assert run.run.info.status == "RUNNING"
     assert run.run.info.status == "FINISHED"
-    with pytest.raises(KeyboardInterrupt), run.running(lambda: None):
-        raise KeyboardInterrupt
-    assert run.run.info.status == "KILLED"
+    for interruption in (KeyboardInterrupt, SystemExit):  # the second is what handlers of some libraries raise
+        with pytest.raises(interruption), run.running(lambda: None):
+            raise interruption
+        assert run.run.info.status == "KILLED"
 
 
-def test_an_interruption_within_a_transaction_ends_the_search_as_any_other(run):
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_within_a_transaction_ends_the_search_as_any_other(interruption, run):
     def interrupt(connection, cursor, statement, *_):
         if statement.startswith("INSERT INTO latest_metrics"):
             event.remove(Engine, "after_cursor_execute", interrupt)
-            raise KeyboardInterrupt
+            raise interruption
 
     event.listen(Engine, "after_cursor_execute", interrupt)
-    with pytest.raises(KeyboardInterrupt), run.running(lambda: None):
+    with pytest.raises(interruption), run.running(lambda: None):
         run.log_trial(trial(0), {})
     assert run.run.info.status == "KILLED"
     assert not open_runs(run.store, run.search_id)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from concurrent.futures import wait
 from multiprocessing import active_children
 from multiprocessing.connection import Connection
@@ -54,10 +55,26 @@ class Interrupted(Squares):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_process_that_starts_leaves_an_interruption_to_the_driver():
+def exit_when_interrupted(*_):
+    sys.exit()
+
+
+@pytest.fixture(
+    params=[(signal.default_int_handler, KeyboardInterrupt), (exit_when_interrupted, SystemExit)],
+    ids=["Python's", "a library's"],
+)
+def interruption(request):
+    """What a handler of SIGINT raises while the test runs."""
+    handler, raised = request.param
+    before = signal.signal(signal.SIGINT, handler)
+    yield raised
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_process_that_starts_leaves_an_interruption_to_the_driver(interruption):
     with processes(1)(Interrupted(ours=False)) as submit:
         assert submit(3).result() == 9
-    with pytest.raises(KeyboardInterrupt), processes(1)(Interrupted(ours=True)) as submit:
+    with pytest.raises(interruption), processes(1)(Interrupted(ours=True)) as submit:
         submit(3)
     assert not active_children()
 
