@@ -40,14 +40,16 @@ def unless_it_fails(name: str, make: Callable[[], T]) -> T | None:
 def _noting_signals() -> Iterator[Sequence[int]]:
     """Return a list of the signals that stop a process, which grows while their handlers do what they do anyway."""
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in before.items() if callable(handler)}
-    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
-        handlers = {}
+    is_main = threading.current_thread() is threading.main_thread()  # which alone handles signals
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {
+        number: handler
+        for number in ((signal.SIGINT, signal.SIGTERM) if is_main else ())
+        if callable(handler := signal.getsignal(number))
+    }
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        handlers[signal.Signals(number)](number, frame)
+        handlers[number](number, frame)
 
     for number in handlers:
         signal.signal(number, note)
