@@ -26,8 +26,8 @@ _CLOSE = 0.9
 _ROUNDING = 2.0**-50
 """Error of the conditions, relative to the target's norm, that rounding alone explains."""
 
-_EXACT = 1e-9
-"""Relative duality gap up to which a refined solution need not be judged again."""
+_MOVED = 1e-9
+"""Error of the conditions, relative to the target's norm, from which on a solution that was refined is judged again."""
 
 _REFINEMENTS = 30
 _PROGRESS = 0.8
@@ -60,7 +60,8 @@ class Conditions:
         self._correlations = correlations
         self._null_correlation = self.correlation = correlations.all(design.target)
         self._null_objective = float(design.target @ design.target) / (2 * design.n_rows)
-        self._rounding = _ROUNDING * float(np.linalg.norm(design.target))
+        self._size = float(np.linalg.norm(design.target))
+        self._rounding = _ROUNDING * self._size
         self.solved = 0
 
     def solve(self, penalty: Penalty, active: Indices, signs: Vector) -> Vector:
@@ -84,7 +85,7 @@ class Conditions:
         close = np.flatnonzero(size >= _CLOSE * penalty.l1)
         return close[np.argsort(-size[close])]
 
-    def refine(self, penalty: Penalty, signs: Vector, point: Point) -> Point:
+    def refine(self, penalty: Penalty, signs: Vector, point: Point, violation: Vector) -> tuple[Point, Vector]:
         """Refine the last solution iteratively, so that it does not depend on rounding or on the factor it came from.
 
         Parameters
@@ -92,23 +93,34 @@ class Conditions:
         penalty : Penalty
         signs : ndarray of float64, shape (n_active,)
         point : Point
-            The solution that `solve` has returned.
+            The solution that `solve` has returned, as `judge` has judged it.
+        violation : ndarray of float64, shape (n_features,)
+            What `judge` has returned with it.
+
+        Returns
+        -------
+        Point
+        ndarray of float64, shape (n_features,)
+            As of `judge`, which a solution that has moved is given to again.
         """
         pool, slots = self._system.pool, self._system.pool.slot[point.features]
         values, residual = point.values, point.residual
-        best, smallest = point, np.inf
+        best, first, smallest = point, 0.0, np.inf
         for _ in range(_REFINEMENTS):
             missing = pool.correlate(residual, slots)
             missing -= self._design.n_rows * (penalty.l1 * signs + penalty.l2 * values)
             size = float(np.abs(missing).max(initial=0.0))
             if size > _PROGRESS * smallest:
                 break
+            first = first or size
             best, smallest = replace(point, values=values, residual=residual), size
             if size <= self._rounding:
                 break
             values = values + self._system.solve(missing)
             residual = self._design.target - self._system.combine(values)
-        return best if best.gap <= _EXACT else self.judge(penalty, best.features, best.values)[0]
+        if first <= _MOVED * self._size:
+            return best, violation
+        return self.judge(penalty, best.features, best.values)
 
     def judge(
         self, penalty: Penalty, active: Indices, values: Vector, signs: Vector | None = None

@@ -12,11 +12,11 @@ from regsearch.search.solvers.active_set import ActiveSystem
 from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.correlations import Correlations
 from regsearch.search.solvers.design import Design
-from regsearch.search.solvers.dual import DualNewton
+from regsearch.search.solvers.dual import DualNewton, DualPoint
 from regsearch.search.solvers.face import least_norm
 from regsearch.search.solvers.neighbours import Neighbours
 from regsearch.search.solvers.point import Point
-from regsearch.search.solvers.primal import feature_sign_search, newton
+from regsearch.search.solvers.primal import End, feature_sign_search, newton
 
 _CURVED = 0.05
 """Smallest ``n l2`` at which the dual method is used when many columns are active."""
@@ -30,9 +30,8 @@ _PRIMAL_SHARE = 0.75
 _STRIDE = 0.5
 """Logarithm of the ratio of successive strengths when a path is followed to reach a penalty."""
 
-_SATURATED = 0.9
-"""Share of the rank from which Newton's method has little room, so that a short search from the nearest solution, if it
-is near, comes before the path is followed."""
+_SHORTEST_STRIDE = 0.005
+"""Stride at which following a path is given up."""
 
 _ON_THE_FACE = 1e-9
 """Relative distance from ``l1`` of the correlations of columns that may have a weight."""
@@ -43,8 +42,8 @@ _NEAR_THE_FACE = 1e-5
 _EXACT = 1e-12
 """Relative duality gap of a solution that is as good as another."""
 
-_SHORT_SEARCH = 200
-_PRIMAL_STEPS = 60
+_SHORT_SEARCH = 100
+_PRIMAL_STEPS = 30
 _DUAL_STEPS = 200
 _SEARCH_STEPS_PER_FEATURE = 10
 
@@ -78,8 +77,9 @@ class ElasticNetPath:
     """Solver of the elastic net that remembers every penalty it has solved on a design.
 
     It minimises ``||b - A w||^2 / (2 n) + l1 ||w||_1 + (l2 / 2) ||w||^2``, starting from the nearest solved penalty.
-    `newton` on the primal ends at the exact solution, up to rounding, from any start. Where ``l2`` is not small and
-    many columns are active, `DualNewton` is faster and takes over. If either fails, `feature_sign_search` finishes.
+    `newton` on the primal ends at the exact solution, up to rounding, from a start that is near. Where ``l2`` is not
+    small and many columns are active, `DualNewton` is faster and takes over. Where neither arrives, the path of the
+    same ``l2`` is followed from above, in shorter steps if need be, and `feature_sign_search` has the last word.
 
     Parameters
     ----------
@@ -102,6 +102,7 @@ class ElasticNetPath:
         self._system = system
         self._tolerance = tolerance
         self._polish = polish
+        self._enough = min(tolerance, _EXACT) if polish else tolerance
         self._correlations = Correlations(design.columns, pool)
         self._conditions = Conditions(design, system, self._correlations)
         self._dual = DualNewton(design, system, self._correlations)
@@ -138,34 +139,33 @@ class ElasticNetPath:
         if penalty.l1 >= self._largest_l1:
             return self._null
         n_rows, n_features = self._design.n_rows, self._design.n_features
-        rank = min(n_rows, n_features)
-        start, guess, point = self._solved.nearest(penalty), self._solved.guess(penalty), None
+        rank, curvature = min(n_rows, n_features), n_rows * penalty.l2
+        curved = curvature >= _CURVED
+        limit = int(_PRIMAL_SHARE * n_rows) if curved else rank if curvature == 0.0 else min(n_features, 2 * n_rows)
+        start, guess = self._solved.nearest(penalty), self._solved.guess(penalty)
         is_near = self._solved.distance(penalty) < _STRIDE
-        curved = n_rows * penalty.l2 >= _CURVED
-        limit = int(_PRIMAL_SHARE * n_rows) if curved else rank
         first = None if is_near or not curved else self._dual.start(penalty, start.residual)
         expected = guess[0].size if first is None else int(np.count_nonzero(np.abs(first.correlation) > penalty.l1))
-        if expected <= limit:
-            point = self._newton(penalty, guess, limit)
-            if not curved and point is None and is_near and start.features.size > _SATURATED * rank:
-                found = self._search(penalty, start, _SHORT_SEARCH)
-                point = found if found.gap <= self._tolerance else None
-            if not curved and point is None:
-                start, point = self._from_above(penalty, limit)
-            if point is not None:
-                point = self._canonical(penalty, point)
-                self._solved.add(penalty, point, self._conditions.correlation)
+        found = self._newton(penalty, guess, limit) if expected <= limit else None
+        if found is None and curvature >= _BARELY_CURVED:
+            point = self._by_dual(penalty, first or self._dual.start(penalty, start.residual))
+            if curved or point.gap <= self._enough:
+                self._solved.add(penalty, point, None)
                 return point
-        if n_rows * penalty.l2 >= _BARELY_CURVED:
-            first = first or self._dual.start(penalty, start.residual)
-            point = self._dual.solve(
-                penalty, first, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS
-            )
-            if self._polish and point.gap > _EXACT:
-                point = self._newton(penalty, (point.features, np.sign(point.values)), rank) or point
-        if point is None or (not curved and point.gap > self._tolerance):
-            point = self._canonical(penalty, self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features))
-        self._solved.add(penalty, point, None)
+        if found is None:
+            start, found = self._from_above(penalty, limit)
+        if found is None:
+            found, _ = self._search(penalty, start, _SEARCH_STEPS_PER_FEATURE * n_features)
+        found = self._canonical(penalty, found)
+        self._solved.add(penalty, found, self._conditions.correlation)
+        return found
+
+    def _by_dual(self, penalty: Penalty, start: DualPoint) -> Point:
+        """Return the solution that the dual method finds, by Newton's method on the primal where it is not exact."""
+        point = self._dual.solve(penalty, start, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS)
+        if point.gap > self._enough:
+            rank = min(self._design.n_rows, self._design.n_features)
+            return self._newton(penalty, (point.features, np.sign(point.values)), rank) or point
         return point
 
     def _canonical(self, penalty: Penalty, point: Point) -> Point:
@@ -189,7 +189,7 @@ class ElasticNetPath:
         other, _ = self._conditions.judge(penalty, face[taken], found[taken])
         return other if other.gap <= max(point.gap, _EXACT) else point
 
-    def _search(self, penalty: Penalty, start: Point, max_steps: int) -> Point:
+    def _search(self, penalty: Penalty, start: Point, max_steps: int) -> tuple[Point, End]:
         return feature_sign_search(
             self._conditions, penalty, start, tolerance=self._tolerance, polish=self._polish, max_steps=max_steps
         )
@@ -197,11 +197,13 @@ class ElasticNetPath:
     def _newton(self, penalty: Penalty, guess: tuple[Indices, Vector], limit: int) -> Point | None:
         """Return the solution, or None if Newton's method does not find it from a guess."""
         rank = min(self._design.n_rows, self._design.n_features)
-        point, repeated = newton(self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
-        return point if repeated and point is not None and point.gap <= self._tolerance else None
+        point, end = newton(self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
+        if point is not None and end == "circle":
+            point, end = self._search(penalty, point, _SHORT_SEARCH)
+        return point if point is not None and end == "optimum" and point.gap <= self._enough else None
 
     def _from_above(self, penalty: Penalty, limit: int) -> tuple[Point, Point | None]:
-        """Follow the path down from the strength at which every weight is zero; no solved penalty was near enough.
+        """Follow the path of one ``l2`` down from the nearest solution on it, or from the one without weights.
 
         Returns
         -------
@@ -210,11 +212,16 @@ class ElasticNetPath:
         Point or None
             The one at the penalty, if the way led there.
         """
-        point = self._null
-        steps = 1 + int(np.log(self._largest_l1 / penalty.l1) / _STRIDE)
-        for l1 in [*np.geomspace(self._largest_l1, penalty.l1, steps + 1)[1:-1].tolist(), penalty.l1]:
-            found = self._newton(Penalty(l1, penalty.l2), (point.features, np.sign(point.values)), limit)
+        l1, point = self._solved.above(penalty)
+        stride = _STRIDE
+        while stride > _SHORTEST_STRIDE:
+            way = np.log(l1 / penalty.l1)
+            lower = penalty.l1 if way <= stride else l1 * np.exp(-way / np.ceil(way / stride))
+            found = self._newton(Penalty(lower, penalty.l2), (point.features, np.sign(point.values)), limit)
             if found is None:
-                return point, None
-            point = found
-        return point, point
+                stride /= 4
+            elif lower == penalty.l1:
+                return found, found
+            else:
+                l1, point, stride = lower, found, min(_STRIDE, 2 * stride)
+        return point, None

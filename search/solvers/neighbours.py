@@ -74,6 +74,11 @@ class Neighbours:
             return self._null
         return list(self._solved.values())[int(distance.argmin())].point
 
+    def above(self, penalty: Penalty) -> tuple[float, Point]:
+        """Return the nearest larger ``l1`` with a known solution of the same ``l2``, and that solution."""
+        l1 = min((one.l1 for one in self._solved if one.l2 == penalty.l2 and one.l1 > penalty.l1), default=None)
+        return (self._largest_l1, self._null) if l1 is None else (l1, self._solved[Penalty(l1, penalty.l2)].point)
+
     def distance(self, penalty: Penalty) -> float:
         """Return how far the nearest remembered penalty is, in units of ``log l1``; infinity without any."""
         return float(self._distances(penalty).min(initial=np.inf))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,9 +14,12 @@ from regsearch.search.solvers.point import Point
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
+End = Literal["optimum", "circle", "given up"]
+"""How a method ended: no column joins or leaves any more; a set came back; or it took too many steps or columns."""
 
 _ROOM_SHARE = 4
 _ALWAYS_WELCOME = 20
+_CROWDED_SHARE = 64
 
 _STALLED = 20
 """Number of points in turn that do not lower the objective, after which rounding keeps the search from going on."""
@@ -28,14 +33,15 @@ def newton(
     rank: int,
     max_active: int,
     max_steps: int,
-) -> tuple[Point | None, bool]:
+) -> tuple[Point | None, End]:
     """Primal-dual active set method, a semismooth Newton method on the optimality conditions.
 
     A step solves for the weights of the active set, given their signs. Weights that come out with another sign leave;
     columns whose correlation with the residual exceeds ``l1`` join; if nothing changes, the point is optimal
     (Hintermueller, Ito & Kunisch 2003, SIAM J. Optim. 13). From the solution of a nearby penalty two to five steps
     suffice (Fan, Jiao & Lu 2014). From a distant start the method can cycle, because too many columns correlate with a
-    bad residual. So only the most correlated columns join, at most a quarter of the rank that is still free.
+    bad residual. So only the most correlated columns join, at most a quarter of the rank that is still free, and the
+    method stops where a set comes back. With ``l2 > 0`` more columns than the rank may be active; then few join a step.
 
     Parameters
     ----------
@@ -52,33 +58,39 @@ def newton(
     -------
     Point or None
         Where the method stopped, if it took a step.
-    bool
-        Whether the active set no longer changed, so that the point is optimal.
+    {"optimum", "circle", "given up"}
     """
-    point, (active, signs) = None, guess
+    point, (active, signs), seen = None, guess, set[bytes]()
     for _ in range(max_steps):
         if active.size > max_active:
             break
+        state = active.tobytes() + signs.tobytes()
+        if state in seen:
+            return point, "circle"
+        seen.add(state)
         values = conditions.solve(penalty, active, signs)
         point, violation = conditions.judge(penalty, active, values, signs)
-        stays = values * signs > 0
+        if (point.values * signs > 0).all() and not violation.any():
+            point, violation = conditions.refine(penalty, signs, point, violation)
+            if (point.values * signs > 0).all() and not violation.any():
+                return point, "optimum"
+        stays = point.values * signs > 0
         joining = np.flatnonzero(violation)
-        if stays.all() and not joining.size:
-            return conditions.refine(penalty, signs, point), True
         size = int(stays.sum())
-        quota = max(1, min((rank - size) // _ROOM_SHARE, _ALWAYS_WELCOME + size // 2))
+        least = max(1, rank // _CROWDED_SHARE if penalty.l2 else 0)
+        quota = max(least, min((rank - size) // _ROOM_SHARE, _ALWAYS_WELCOME + size // 2))
         if joining.size > quota:
             joining = joining[np.argpartition(np.abs(violation[joining]), -quota)[-quota:]]
         active = np.concatenate([active[stays], joining])
         order = np.argsort(active)
         signs = np.concatenate([signs[stays], np.sign(violation[joining])])[order]
         active = active[order]
-    return point, False
+    return point, "given up"
 
 
 def feature_sign_search(
     conditions: Conditions, penalty: Penalty, start: Point, *, tolerance: float, polish: bool, max_steps: int
-) -> Point:
+) -> tuple[Point, End]:
     """Active-set method that needs more steps than `newton` but cannot cycle, as no step raises the objective.
 
     A step leads from the weights towards the solution for their signs and ends at the lowest point of the objective
@@ -95,23 +107,27 @@ def feature_sign_search(
     polish : bool
         Whether to go on from there for as long as the objective falls in floating point.
     max_steps : int
+
+    Returns
+    -------
+    Point
+    {"optimum", "given up"}
     """
     lowest, stalled = np.inf, 0
     active, values, signs = start.features, start.values, np.sign(start.values)
     here, _ = conditions.judge(penalty, active, values)
     residual = here.residual
     for _ in range(max_steps):
-        goal, _ = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
+        goal, violation = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
         if (goal.values * signs > 0).all():
-            refined = conditions.refine(penalty, signs, goal)
-            here = refined if (refined.values * signs > 0).all() else goal
-            _, violation = conditions.judge(penalty, active, here.values)
+            refined, others = conditions.refine(penalty, signs, goal, violation)
+            here, violation = (refined, others) if (refined.values * signs > 0).all() else (goal, violation)
             joining = int(np.argmax(np.abs(violation)))
             objective = primal_objective(here.residual, here.values, penalty)
             stalled = 0 if objective < lowest else stalled + 1
             near = here.gap <= tolerance and (stalled or not polish)
             if near or stalled == _STALLED or violation[joining] == 0:
-                break
+                return here, "optimum"
             lowest = min(lowest, objective)
             at = int(np.searchsorted(active, joining))
             active = np.insert(active, at, joining)
@@ -123,10 +139,10 @@ def feature_sign_search(
             residual = (1 - length) * residual + length * goal.residual
             if np.array_equal(np.sign(values), signs):  # the same goal again: only rounding keeps it out of reach
                 there, _ = conditions.judge(penalty, active, values)
-                return min(here, there, key=lambda point: point.gap)
+                return min(here, there, key=lambda point: point.gap), "optimum"
             alive = values != 0
             active, values, signs = active[alive], values[alive], np.sign(values[alive])
-    return here
+    return here, "given up"
 
 
 def _lowest_on_the_way(

@@ -219,3 +219,15 @@ def test_a_curved_path_is_solved_to_rounding_error_where_the_dual_is_hard_to_rea
     for l1 in largest_l1(design) * np.geomspace(0.9, 1e-4, 12):
         penalty = Penalty(float(l1), 0.06 / shape[0])
         assert relative_duality_gap(design, path.solve(penalty).weights, penalty) < 1e-12
+
+
+@pytest.mark.parametrize("kind", ["normal", "latents", "binary"])
+def test_a_grid_of_mixes_takes_few_steps_down_to_its_barely_curved_corner(kind):
+    design = make(11, 150, 1500, kind)
+    path = ElasticNetPath(design)
+    for n_l2 in (3.0, 0.1, 3e-3, 9e-5):
+        for share in np.geomspace(0.95, 0.95e-4, 5):
+            penalty = Penalty(share * design.largest_l1, n_l2 / 150)
+            solution = path.solve(penalty)
+            assert solution.newton_steps < 150
+            assert relative_duality_gap(design, solution.weights, penalty) < 1e-12
