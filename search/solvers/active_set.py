@@ -190,23 +190,24 @@ class ActiveSystem:
         """Return whether one of these columns may depend on the others of them.
 
         The factor tells it where it has no small pivot. One that has may have it from columns that have left; then
-        these columns are factored alone.
+        these columns are factored anew.
         """
         slots = self.pool.admit(features)
         is_known = self.pool.generation == self._generation and np.isin(slots, self._members).all()
-        if is_known and not self._has_small_pivots(self._factor, self._members):
+        if is_known and not self._has_small_pivots():
             return False
-        gram = np.asfortranarray(self.pool.gram(slots, slots))
-        np.einsum("ii->i", gram)[:] *= 1 + _JITTER
-        try:
-            return self._has_small_pivots(_cholesky(gram), slots)
-        except np.linalg.LinAlgError:
-            return True
+        if not is_known or slots.size < self._size:
+            self._slots = slots
+            try:
+                self._factorise(0.0)
+            except np.linalg.LinAlgError:
+                return True
+        return self._has_small_pivots()
 
-    def _has_small_pivots(self, factor: Vector, slots: Indices) -> bool:
-        """Return whether only the raised diagonal may keep the factor of some columns regular."""
-        pivots = np.einsum("ii->i", factor)[: slots.size] ** 2
-        return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(slots)).any())
+    def _has_small_pivots(self) -> bool:
+        """Return whether only the raised diagonal may keep the factor regular."""
+        pivots = np.einsum("ii->i", self._factor)[: self._size] ** 2
+        return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(self._members)).any())
 
     def combine(self, coefficients: Vector) -> Vector:
         """Return ``A_S x``."""
@@ -248,9 +249,11 @@ class ActiveSystem:
         units[fresh, np.arange(fresh.size)] = 1.0
         if fresh.size:
             units = blas.dtrsm(1.0, self._factor, units, lower=1, overwrite_b=1)
-        self._constraints = np.asfortranarray(np.hstack([self._constraints[:, kept], units]))
+        old = self._constraints if kept.all() else self._constraints[:, kept]
+        across = old.T @ units
+        self._metric = np.block([[self._metric[np.ix_(kept, kept)], across], [across.T, units.T @ units]])
+        self._constraints = np.asfortranarray(np.hstack([old, units]))
         self._frozen = np.concatenate([self._frozen[kept], fresh])
-        self._metric = self._constraints.T @ self._constraints
 
     def _border(self, joining: Indices) -> None:
         """Append the columns at these slots to the factor."""
@@ -267,8 +270,9 @@ class ActiveSystem:
         self._factor[new, new] = corner
         if self._frozen.size:
             product = np.asfortranarray(coupling.T @ self._constraints[old])
-            self._constraints[new] = -blas.dtrsm(1.0, corner, product, lower=1, overwrite_b=1)
-            self._metric = self._constraints.T @ self._constraints
+            below = blas.dtrsm(1.0, corner, product, lower=1, overwrite_b=1)
+            self._constraints[new] = -below
+            self._metric = self._metric + below.T @ below
         self._members = np.concatenate([self._members, joining])
         self._size += joining.size
 
