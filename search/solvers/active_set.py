@@ -215,7 +215,7 @@ class ActiveSystem:
 
     def _grow(self, size: int) -> None:
         """Make room for more columns in the factor."""
-        old, capacity = len(self._factor), size + max(64, size // 4)
+        old, capacity = len(self._factor), size + max(64, size // 16)
         factor = np.zeros((capacity, capacity), order="F")
         factor[:old, :old] = self._factor
         np.einsum("ii->i", factor)[old:] = 1.0
@@ -225,7 +225,7 @@ class ActiveSystem:
 
     def _factorise(self, shift: float) -> None:
         size = self._slots.size
-        capacity = size + max(64, size // 4)
+        capacity = size + max(64, size // 16)
         factor = np.zeros((capacity, capacity), order="F")
         factor[:size, :size] = self.pool.gram(self._slots, self._slots)
         diagonal = np.einsum("ii->i", factor)
