@@ -48,6 +48,11 @@ class ColumnPool:
         self.features: Indices = np.empty(0, dtype=np.intp)
         self.generation = 0
 
+    @property
+    def capacity(self) -> int:
+        """Number of columns that the pool has room for."""
+        return len(self._columns)
+
     def _allocate(self, capacity: int) -> None:
         self._columns = np.empty((capacity, self._source.shape[1]))  # the system maps memory only when it is written to
         self._gram = np.empty((capacity, capacity))
@@ -126,6 +131,7 @@ class ActiveSystem:
     leaves stays in ``L``, and its unknown is constrained to zero: with ``E`` the unit vectors of these columns and
     ``Y = L^-1 E``, ``x`` is ``L^-T`` times the projection of ``L^-1 v`` on the complement of ``Y``. Each costs
     ``O(k^2)`` a column, where a new factorisation costs ``k^3 / 3``. When too much has changed, ``L`` is factored anew.
+    ``L`` has room for the whole pool, of which the system maps what is written to.
 
     Parameters
     ----------
@@ -167,8 +173,6 @@ class ActiveSystem:
             joining = self._slots[at < 0]
             leaving = np.setdiff1d(np.arange(self._size), at, assume_unique=True)
             if joining.size + leaving.size <= _PATIENCE * features.size:
-                if self._size + joining.size > len(self._factor):
-                    self._grow(self._size + joining.size)
                 self._freeze(leaving)
                 self._border(joining)
                 at[at < 0] = np.arange(self._size - joining.size, self._size)
@@ -178,13 +182,12 @@ class ActiveSystem:
 
     def solve(self, right_hand_side: Vector) -> Vector:
         """Return ``x`` for a right-hand side ``v``, both in the order of the selected features."""
-        padded = np.zeros(len(self._factor))
+        padded = np.zeros(self._size)
         padded[self._selected] = right_hand_side
-        half: Vector = blas.dtrsv(self._factor, padded, lower=1, overwrite_x=1)
+        half = self._divided(padded)
         if self._frozen.size:
             half -= self._constraints @ np.linalg.solve(self._metric, self._constraints.T @ half)
-        solution: Vector = blas.dtrsv(self._factor, half, lower=1, trans=1, overwrite_x=1)
-        return solution[self._selected]
+        return self._divided(half, transposed=1)[self._selected]
 
     def may_be_dependent(self, features: Indices) -> bool:
         """Return whether one of these columns may depend on the others of them.
@@ -213,42 +216,41 @@ class ActiveSystem:
         """Return ``A_S x``."""
         return self.pool.combine(self._slots, coefficients)
 
-    def _grow(self, size: int) -> None:
-        """Make room for more columns in the factor."""
-        old, capacity = len(self._factor), size + max(64, size // 16)
-        factor = np.zeros((capacity, capacity), order="F")
-        factor[:old, :old] = self._factor
-        np.einsum("ii->i", factor)[old:] = 1.0
-        constraints = np.zeros((capacity, self._constraints.shape[1]), order="F")
-        constraints[:old] = self._constraints
-        self._factor, self._constraints = factor, constraints
+    def _divided(self, vectors: Vector, *, transposed: int = 0) -> Vector:
+        """Overwrite vectors by the factor's inverse, or its transpose's, times them, and return them."""
+        if not self._size:
+            return vectors
+        factor = self._factor[:, : self._size]
+        solution: Vector
+        solution, _ = lapack.dtrtrs(factor, vectors, lower=1, trans=transposed, overwrite_b=1)
+        return solution
 
     def _factorise(self, shift: float) -> None:
         size = self._slots.size
-        capacity = size + max(64, size // 16)
-        factor = np.zeros((capacity, capacity), order="F")
-        factor[:size, :size] = self.pool.gram(self._slots, self._slots)
-        diagonal = np.einsum("ii->i", factor)
-        diagonal[:size] += shift + _JITTER * diagonal[:size]
-        diagonal[size:] = 1.0  # room for later columns; the identity keeps solves with the whole array valid
-        self._shift, self._generation = -1.0, self.pool.generation
-        self._factor = _cholesky(factor)
-        self._shift = shift
+        gram = np.asfortranarray(self.pool.gram(self._slots, self._slots))
+        diagonal = np.einsum("ii->i", gram)
+        diagonal += shift + _JITTER * diagonal
+        self._shift = -1.0
+        factor = _cholesky(gram)
+        if len(self._factor) != self.pool.capacity:
+            self._factor = np.empty((self.pool.capacity,) * 2, order="F")
+        self._factor[:size, :size] = factor
+        self._shift, self._generation = shift, self.pool.generation
         self._size = size
         self._members = self._slots
         self._selected = np.arange(size)
         self._frozen = self._selected[:0]
-        self._constraints = np.empty((capacity, 0), order="F")
+        self._constraints = np.empty((size, 0), order="F")
         self._metric = np.empty((0, 0))
 
     def _freeze(self, leaving: Indices) -> None:
         """Constrain the columns at these positions, and no others, to zero."""
         kept = np.isin(self._frozen, leaving, assume_unique=True)
         fresh = np.setdiff1d(leaving, self._frozen, assume_unique=True)
-        units = np.zeros((len(self._factor), fresh.size), order="F")
+        units = np.zeros((self._size, fresh.size), order="F")
         units[fresh, np.arange(fresh.size)] = 1.0
         if fresh.size:
-            units = blas.dtrsm(1.0, self._factor, units, lower=1, overwrite_b=1)
+            units = self._divided(units)
         old = self._constraints if kept.all() else self._constraints[:, kept]
         across = old.T @ units
         self._metric = np.block([[self._metric[np.ix_(kept, kept)], across], [across.T, units.T @ units]])
@@ -260,19 +262,19 @@ class ActiveSystem:
         if not joining.size:
             return
         old, new = slice(self._size), slice(self._size, self._size + joining.size)
-        coupling = np.zeros((len(self._factor), joining.size), order="F")
-        coupling[old] = self.pool.gram(self._members, joining)
-        coupling = blas.dtrsm(1.0, self._factor, coupling, lower=1, overwrite_b=1)[old]
+        coupling = self._divided(np.asfortranarray(self.pool.gram(self._members, joining)))
         schur = self.pool.gram(joining, joining) - coupling.T @ coupling
         schur[np.diag_indices_from(schur)] += self._shift + _JITTER * self.pool.gram_diagonal(joining)
         corner = _cholesky(np.asfortranarray(schur))
         self._factor[new, old] = coupling.T
         self._factor[new, new] = corner
         if self._frozen.size:
-            product = np.asfortranarray(coupling.T @ self._constraints[old])
+            product = np.asfortranarray(coupling.T @ self._constraints)
             below = blas.dtrsm(1.0, corner, product, lower=1, overwrite_b=1)
-            self._constraints[new] = -below
             self._metric = self._metric + below.T @ below
+        else:
+            below = np.empty((joining.size, 0))
+        self._constraints = np.asfortranarray(np.vstack([self._constraints, -below]))
         self._members = np.concatenate([self._members, joining])
         self._size += joining.size
 
@@ -280,7 +282,7 @@ class ActiveSystem:
 def _cholesky(matrix: Vector) -> Vector:
     """Overwrite a matrix in Fortran order with its lower Cholesky factor, and return it."""
     factor: Vector
-    factor, info = lapack.dpotrf(matrix, lower=1, clean=1, overwrite_a=1)
+    factor, info = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if info:
         raise np.linalg.LinAlgError(f"the system of the active columns is singular at column {info - 1}")
     return factor
