@@ -76,11 +76,14 @@ class RidgeSolver:
                 inverses[place] = self._inverse(l2)
             else:
                 weights[place] = found
-        well = {place: one for place, one in inverses.items() if one is not None and _is_well_conditioned(one)}
+        exact = {place: one for place, one in inverses.items() if one is not None}
+        well = {place: one for place, one in exact.items() if _is_well_conditioned(one)}
         if well:
             weights[[*well]] = self._together(np.array([*well.values()]))
-        for place in inverses.keys() - well.keys():
-            weights[place] = self._refined(strengths[place], inverses[place])
+        if ill := {place: one for place, one in exact.items() if place not in well}:
+            weights[[*ill]] = self._refined([strengths[place] for place in ill], np.array([*ill.values()]))
+        if doubtful := [place for place in inverses if place not in exact]:
+            weights[doubtful] = self._by_singular([strengths[place] for place in doubtful])
         weights[:, self._design.constant] = 0.0
         return weights
 
@@ -138,35 +141,40 @@ class RidgeSolver:
         weights: Vector = (design.columns @ solved if spectrum.of_rows else solved).T
         return weights
 
-    def _refined(self, l2: float, inverse: Vector | None) -> Vector:
-        spectrum, shift = self._design.matrix.spectrum, self._design.n_rows * l2
-        if inverse is not None:
-            solve = self._through_rows if spectrum.of_rows else self._through_columns
-            return solve(spectrum.vectors, inverse, shift)
-        found = self._singular
-        inverse = 1 / (found.values**2 + shift)
+    def _refined(self, strengths: Sequence[float], inverses: Vector) -> Vector:
+        spectrum, shifts = self._design.matrix.spectrum, self._design.n_rows * np.array(strengths)
+        if spectrum.of_rows:
+            return self._through_rows(spectrum.vectors, inverses, shifts)
+        pairs = zip(inverses, shifts.tolist(), strict=True)
+        return np.array([self._through_columns(spectrum.vectors, inverse, shift) for inverse, shift in pairs])
+
+    def _by_singular(self, strengths: Sequence[float]) -> Vector:
+        found, shifts = self._singular, self._design.n_rows * np.array(strengths)
+        inverses = 1 / (found.values**2 + shifts[:, None])
         if found.of_rows:
-            return self._through_rows(found.vectors, inverse, shift)
-        weights: Vector = found.vectors @ (found.values * inverse * found.components)
+            return self._through_rows(found.vectors, inverses, shifts)
+        weights: Vector = (found.values * inverses * found.components) @ found.vectors.T
         return weights
 
-    def _through_rows(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
-        """Solve ``(A A' + shift I) z = b`` and return ``w = A' z``.
+    def _through_rows(self, vectors: Vector, inverses: Vector, shifts: Vector) -> Vector:
+        """Solve ``(A A' + shift I) z = b`` for each shift, and return each ``w = A' z``.
 
         In an ill-conditioned system ``A' z`` has rounding errors in every direction, and ``A`` magnifies them. Later
         steps of refinement correct only what lies along ever larger eigenvalues, so that their own errors are small.
         """
         columns, target = self._design.columns, self._design.target
-        well = _is_well_conditioned(inverse)
-        dual, missing = np.zeros(target.size), target
-        weights = np.zeros(self._design.n_features)
+        well = all(map(_is_well_conditioned, inverses))
+        smallest = np.min(inverses, axis=1, where=inverses > 0, initial=np.inf, keepdims=True)
+        dual = np.zeros((len(shifts), target.size))
+        missing = dual + target
+        weights = np.zeros((len(shifts), self._design.n_features))
         for share in _SHARES[: 1 if well else None]:
-            chosen = np.where(share * inverse <= inverse[inverse > 0].min(initial=np.inf), inverse, 0.0)
-            step = vectors @ (chosen * (vectors.T @ missing))
+            chosen = np.where(share * inverses <= smallest, inverses, 0.0)
+            step = (chosen * (missing @ vectors)) @ vectors.T
             dual += step
-            weights += columns @ step
+            weights += (columns @ step.T).T
             if not well:
-                missing = target - self._design.apply(weights) - shift * dual
+                missing = target - weights @ columns - shifts[:, None] * dual
         return weights
 
     def _through_columns(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
