@@ -171,7 +171,7 @@ class ActiveSystem:
             position[self._members] = np.arange(self._size)
             at = position[self._slots]
             joining = self._slots[at < 0]
-            leaving = np.setdiff1d(np.arange(self._size), at, assume_unique=True)
+            leaving = np.flatnonzero(~_mask(self._size, at[at >= 0]))
             if joining.size + leaving.size <= _PATIENCE * features.size:
                 self._freeze(leaving)
                 self._border(joining)
@@ -196,7 +196,8 @@ class ActiveSystem:
         these columns are factored anew.
         """
         slots = self.pool.admit(features)
-        is_known = self.pool.generation == self._generation and np.isin(slots, self._members).all()
+        is_known = self.pool.generation == self._generation
+        is_known = is_known and bool(_mask(self.pool.features.size, self._members)[slots].all())
         if is_known and not self._has_small_pivots():
             return False
         if not is_known or slots.size < self._size:
@@ -245,8 +246,8 @@ class ActiveSystem:
 
     def _freeze(self, leaving: Indices) -> None:
         """Constrain the columns at these positions, and no others, to zero."""
-        kept = np.isin(self._frozen, leaving, assume_unique=True)
-        fresh = np.setdiff1d(leaving, self._frozen, assume_unique=True)
+        kept = _mask(self._size, leaving)[self._frozen]
+        fresh = leaving[~_mask(self._size, self._frozen)[leaving]]
         units = np.zeros((self._size, fresh.size), order="F")
         units[fresh, np.arange(fresh.size)] = 1.0
         if fresh.size:
@@ -277,6 +278,13 @@ class ActiveSystem:
         self._constraints = np.asfortranarray(np.vstack([self._constraints, -below]))
         self._members = np.concatenate([self._members, joining])
         self._size += joining.size
+
+
+def _mask(size: int, places: Indices) -> NDArray[np.bool_]:
+    """Return which of so many places are among these."""
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[places] = True
+    return mask
 
 
 def _cholesky(matrix: Vector) -> Vector:

@@ -172,9 +172,10 @@ class ElasticNetPath:
         """Return the same solution, or where there are several that of least norm; see `solvers.face`."""
         if penalty.l2 > 0.0:
             return point
-        near = np.flatnonzero(np.abs(self._conditions.correlation) >= (1 - _NEAR_THE_FACE) * penalty.l1)
+        others = np.abs(self._conditions.correlation) >= (1 - _NEAR_THE_FACE) * penalty.l1
+        others[point.features] = False
         may_be_dependent = self._system.may_be_dependent(point.features)
-        if np.isin(near, point.features).all() and not may_be_dependent:
+        if not others.any() and not may_be_dependent:
             return point
         self._conditions.judge(penalty, point.features, point.values)
         correlation = self._conditions.correlation
