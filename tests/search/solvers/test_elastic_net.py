@@ -71,15 +71,16 @@ def test_weights_are_those_of_coordinate_descent(n_rows, n_features, n_l2, in_me
     n_features=st.integers(1, 80),
     kind=st.sampled_from(["normal", "duplicates", "constants", "latents", "binary"]),
     scale=st.sampled_from([1e-8, 1.0, 1e8]),
-    shares=st.lists(st.floats(1e-3, 1.1), min_size=1, max_size=4),
-    n_l2=st.sampled_from([0.0, 1e-6, 1e-2, 1.0, 100.0]),
+    penalties=st.lists(
+        st.tuples(st.floats(1e-3, 1.1), st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 1.0, 100.0])), min_size=1, max_size=6
+    ),
     polish=st.booleans(),
     in_memory=st.booleans(),
 )
-def test_every_solution_is_certified(seed, n_rows, n_features, kind, scale, shares, n_l2, polish, in_memory):
+def test_every_solution_is_certified(seed, n_rows, n_features, kind, scale, penalties, polish, in_memory):
     design = make(seed, n_rows, n_features, kind, scale, in_memory=in_memory)
     path = ElasticNetPath(design, tolerance=1e-7, polish=polish)
-    for share in shares:
+    for share, n_l2 in penalties:
         penalty = Penalty(share * largest_l1(design) or 1.0, n_l2 / n_rows)
         solution = path.solve(penalty)
         assert relative_duality_gap(design, solution.weights, penalty) <= 1e-7
