@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -95,7 +95,7 @@ def _client(address: str) -> Iterator[Client]:
                         silence_logs=logging.CRITICAL,
                     )
                 )
-            yield stack.enter_context(Client(processes, set_as_default=False))
+            yield stack.enter_context(_closing(Client(processes, set_as_default=False)))
         return
     try:
         client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
@@ -104,8 +104,21 @@ def _client(address: str) -> Iterator[Client]:
             f"--cluster {address}: no Dask scheduler answers there ({reason(error)}); give the address that "
             "`dask scheduler` prints, such as tcp://scheduler:8786, or local:4 for four processes of this machine"
         ) from error
-    with client:
+    with _closing(client):
         yield client
+
+
+@contextmanager
+def _closing(client: Client) -> Iterator[Client]:
+    """Close a client in the end; what happened inside is what counts, whatever closing raises.
+
+    Where the scheduler is lost, Dask fails to close if an attempt to reach it times out at that moment.
+    """
+    try:
+        yield client
+    finally:
+        with suppress(Exception):
+            client.close()
 
 
 def _require_workers(client: Client, address: str) -> None:

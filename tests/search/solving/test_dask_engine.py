@@ -1,6 +1,7 @@
 import signal
 
 import pytest
+from distributed import Client
 
 from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty, penalty_of
@@ -74,3 +75,16 @@ def test_a_scheduler_that_no_new_connection_reaches_is_lost_like_one_whose_conne
 
         with pytest.raises(EngineLostError, match=f"the connection to the scheduler of {cluster.address} was lost"):
             submit_once_it_is_gone()
+
+
+@pytest.mark.slow
+def test_what_closing_a_lost_connection_raises_does_not_hide_what_happened(monkeypatch):
+    close = Client.close
+
+    def close_and_fail(client):
+        close(client)
+        raise RuntimeError("Cannot change state of expiring Timeout")
+
+    monkeypatch.setattr(Client, "close", close_and_fail)
+    with pytest.raises(EngineLostError, match="the connection"), _client("local:1"):
+        raise EngineLostError("the connection was lost")
