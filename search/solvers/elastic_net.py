@@ -99,6 +99,7 @@ class ElasticNetPath:
         pool = design.matrix.pool
         system = ActiveSystem(pool)
         self._design = design
+        self._rank = min(design.n_rows, design.n_features)
         self._system = system
         self._tolerance = tolerance
         self._polish = polish
@@ -139,9 +140,11 @@ class ElasticNetPath:
         if penalty.l1 >= self._largest_l1:
             return self._null
         n_rows, n_features = self._design.n_rows, self._design.n_features
-        rank, curvature = min(n_rows, n_features), n_rows * penalty.l2
+        curvature = n_rows * penalty.l2
         curved = curvature >= _CURVED
-        limit = int(_PRIMAL_SHARE * n_rows) if curved else rank if curvature == 0.0 else min(n_features, 2 * n_rows)
+        limit = min(n_features, 2 * n_rows) if curvature else self._rank
+        if curved:
+            limit = int(_PRIMAL_SHARE * n_rows)
         start, guess = self._solved.nearest(penalty), self._solved.guess(penalty)
         is_near = self._solved.distance(penalty) < _STRIDE
         first = None if is_near or not curved else self._dual.start(penalty, start.residual)
@@ -164,8 +167,7 @@ class ElasticNetPath:
         """Return the solution that the dual method finds, by Newton's method on the primal where it is not exact."""
         point = self._dual.solve(penalty, start, tolerance=self._tolerance, polish=self._polish, max_steps=_DUAL_STEPS)
         if point.gap > self._enough:
-            rank = min(self._design.n_rows, self._design.n_features)
-            return self._newton(penalty, (point.features, np.sign(point.values)), rank) or point
+            return self._newton(penalty, (point.features, np.sign(point.values)), self._rank) or point
         return point
 
     def _canonical(self, penalty: Penalty, point: Point) -> Point:
@@ -197,8 +199,9 @@ class ElasticNetPath:
 
     def _newton(self, penalty: Penalty, guess: tuple[Indices, Vector], limit: int) -> Point | None:
         """Return the solution, or None if Newton's method does not find it from a guess."""
-        rank = min(self._design.n_rows, self._design.n_features)
-        point, end = newton(self._conditions, penalty, guess, rank=rank, max_active=limit, max_steps=_PRIMAL_STEPS)
+        point, end = newton(
+            self._conditions, penalty, guess, rank=self._rank, max_active=limit, max_steps=_PRIMAL_STEPS
+        )
         if point is not None and end == "circle":
             point, end = self._search(penalty, point, _SHORT_SEARCH)
         return point if point is not None and end == "optimum" and point.gap <= self._enough else None

@@ -121,7 +121,9 @@ def feature_sign_search(
         goal, violation = conditions.judge(penalty, active, conditions.solve(penalty, active, signs), signs)
         if (goal.values * signs > 0).all():
             refined, others = conditions.refine(penalty, signs, goal, violation)
-            here, violation = (refined, others) if (refined.values * signs > 0).all() else (goal, violation)
+            here = goal
+            if (refined.values * signs > 0).all():
+                here, violation = refined, others
             joining = int(np.argmax(np.abs(violation)))
             objective = primal_objective(here.residual, here.values, penalty)
             stalled = 0 if objective < lowest else stalled + 1
