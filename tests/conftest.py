@@ -210,7 +210,8 @@ class Place:
     def has_studies(self) -> bool:
         """Return whether a search has begun to propose."""
         if self.storage is None:
-            return (self.artifacts.parent / "optuna.journal").exists()
+            journal = self.artifacts.parent / "optuna.journal"
+            return journal.exists() and journal.stat().st_size > 0
         import psycopg
 
         with psycopg.connect(self.storage) as connection:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import re
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +30,13 @@ PATIENCE = 600.0
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit)
 """What a signal that asks a process to end raises, by Python's own handler or by that of a library."""
 
+_log = logging.getLogger(__name__)
+
 _NAME = re.compile(r"[\w -]+")
 _REFUSED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.1
+_TOLD_AFTER_SECONDS = 5.0
 
 _KEEP_ALIVE = text(  # or the lock of a machine that lost its power would be held for two hours more
     "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), "
@@ -99,7 +103,7 @@ class Locks:
 
     @contextmanager
     def hold(self, name: str, patience: float = PATIENCE) -> Iterator[Held]:
-        """Hold a lock.
+        """Hold a lock.  Once another holder has been waited for for five seconds, a warning names it.
 
         Parameters
         ----------
@@ -145,9 +149,19 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
     lock, holder = FileLock(path, fallback_to_soft=False), path.with_suffix(".holder")
-    try:
+
+    def take() -> bool:
         with suppress(Timeout):
-            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            lock.acquire(blocking=False)
+        return lock.is_locked
+
+    def who() -> str | None:
+        with suppress(FileNotFoundError):
+            return holder.read_text()
+        return None
+
+    try:
+        _wait(take, who, name, deadline)
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -155,8 +169,6 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
             f"{path.parent}: its file system refuses locks ({error.strerror}), without which two searches could write "
             f"at once; choose a folder of a local disk: for mlruns by --tracking-uri, else by XDG_STATE_HOME"
         ) from error
-    if not lock.is_locked:
-        raise HeldError(name, holder.read_text() if holder.exists() else "another process")
     try:
         holder.write_text(postgresql.process())
         yield
@@ -170,15 +182,25 @@ def _session(database: str, name: str, deadline: float) -> Iterator[Connection]:
     key = {"key": _key(name)}
     with postgresql.engine(database).connect() as connection:
         connection.execute(_KEEP_ALIVE)
-        while not connection.scalar(_TAKE, key):
-            if time.monotonic() >= deadline:
-                raise HeldError(name, connection.scalar(_WHO, key) or "another process")
-            time.sleep(_POLL_SECONDS)
+        _wait(lambda: connection.scalar(_TAKE, key), lambda: connection.scalar(_WHO, key), name, deadline)
         try:
             yield connection
         finally:
             with suppress(SQLAlchemyError):  # closing does it too, but the server might be a moment behind
                 connection.execute(_LET_GO, key)
+
+
+def _wait(take: Callable[[], bool], who: Callable[[], str | None], name: str, deadline: float) -> None:
+    """Try to take a lock until the deadline, and say who has it once that has taken a while."""
+    told_at = time.monotonic() + _TOLD_AFTER_SECONDS
+    while not take():
+        now = time.monotonic()
+        if now >= deadline:
+            raise HeldError(name, who() or "another process")
+        if now >= told_at:
+            _log.warning("waiting for the lock %r, which %s holds; stop that if it hangs", name, who() or "a process")
+            told_at = deadline
+        time.sleep(_POLL_SECONDS)
 
 
 def _key(name: str) -> int:

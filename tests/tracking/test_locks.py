@@ -88,6 +88,20 @@ def test_a_name_that_is_let_go_of_is_waited_for(machines, database):
         assert waiting.result()
 
 
+def test_who_is_waited_for_is_named_meanwhile(machines, database, caplog, monkeypatch):
+    monkeypatch.setattr("regsearch.tracking.locks._TOLD_AFTER_SECONDS", 0.2)
+    one, another = machines
+    for mine, theirs in [(Locks(one), Locks(one)), (Locks(one, (database,)), Locks(another, (database,)))]:
+        with holder(theirs.folder, *theirs.databases) as process, ThreadPoolExecutor() as pool:
+            waiting = pool.submit(free, mine, patience=60)
+            until(lambda: caplog.messages)
+            process.kill()
+            assert waiting.result()
+        who = f"process {process.pid} on {os.uname().nodename}"
+        assert caplog.messages == [f"waiting for the lock 'name', which {who} holds; stop that if it hangs"]
+        caplog.clear()
+
+
 def test_a_lock_does_not_outlive_its_database_and_is_known_to_be_lost(postgresql, machines, database):
     one, another = (Locks(machine, (database,)) for machine in machines)
     with one.hold("name") as held:
