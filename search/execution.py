@@ -40,6 +40,7 @@ from regsearch.search.solving.targets import OfTarget
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
+from regsearch.tracking.figures.attempt import are_wanted
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
@@ -103,6 +104,7 @@ class Call:
     def announce(self, config: SearchConfig, data: Given) -> None:
         """Check what a search needs before its data are read, and say that they are being read."""
         require_sampler(config)
+        are_wanted()
         if not data:
             self.shown.say(f"reading {config.data.source} …")
 
@@ -213,12 +215,14 @@ class Begun:
             if kept := run.keep_environment():
                 shown.say(kept)
             recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
-            with (shared.solving if shared else self.engine)(Task(development, config.tolerance, run.score)) as submit:
-                ahead = partial(_import, _DRAWING + _SAVING if is_promoted else _DRAWING)
+            is_drawn = are_wanted()
+            task = Task(development, config.tolerance, run.score, is_drawn)
+            with (shared.solving if shared else self.engine)(task) as submit:
+                ahead = partial(_import, (_DRAWING if is_drawn else ()) + (_SAVING if is_promoted else ()))
                 new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
             search = Search(run, config, choose(run, config), development)
             if not is_summarised(search):
-                shown.say("drawing the figures …")
+                shown.say("drawing the figures …" if is_drawn else "writing the tables …")
                 summarise(search)
         return search, new_trials
 

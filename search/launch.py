@@ -21,6 +21,7 @@ from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import cut, read_rows, require_cuttable
 from regsearch.search.solving.targets import TargetsTask
 from regsearch.search.strengths import maxima_of_targets
+from regsearch.tracking.figures.attempt import are_wanted
 
 
 def run_search(
@@ -169,7 +170,7 @@ def run_targets(
         for at, place in enumerate(missing):
             _require_null(configs[place], rows[at][0])
         developments = [development for development, _ in rows]
-        task = TargetsTask(tuple(developments), config.tolerance)
+        task = TargetsTask(tuple(developments), config.tolerance, are_wanted())
         maxima = cache(partial(maxima_of_targets, developments))
         wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []

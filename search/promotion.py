@@ -160,7 +160,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
             )
             return {registry.SHA256: save(model, folder)}
 
-        card = mlflow_text.version_card(search, scored)
+        card = mlflow_text.version_card(search, scored, is_drawn=search.is_drawn)
         version = registry.register(
             store,
             config.name,

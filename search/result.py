@@ -97,6 +97,11 @@ class Search(Finished):
         return self.development.feature_names
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether its figures were drawn."""
+        return self.run.store.holds(self.run.run_id, "figures/weights.svg")
+
+    @property
     def penalty_of_the_winner(self) -> Penalty:
         """The winner's penalty, from its hyperparameters instead of from what was logged."""
         return penalty_of(self.winner.family, self.winner.parameters, self.development.model.total_weight)

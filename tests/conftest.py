@@ -25,6 +25,7 @@ from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.data import Development, Recording, SealedTest, Split, seal
 from regsearch.search.cli import main
 from regsearch.search.proposals.optuna_storage import storage_at
+from regsearch.tracking.figures.attempt import FIGURES
 from regsearch.tracking.store import open_store
 from tests.launch import Launched
 from tests.servers import PostgreSQL, TrackingServer
@@ -262,15 +263,22 @@ def workspace(tmp_path: Path, place: Place, empty_database: Path, monkeypatch: p
     return tmp_path
 
 
-def enter(folder: Path, place: Place, patch: pytest.MonkeyPatch) -> None:
-    """Make a folder the current one, and a place the one where searches are kept."""
+def enter(folder: Path, place: Place, patch: pytest.MonkeyPatch, *, drawn: bool = False) -> None:
+    """Make a folder the current one, and a place the one where searches are kept, by default without figures."""
     patch.chdir(folder)
+    patch.setenv(FIGURES, "1" if drawn else "0")
     patch.setenv("XDG_STATE_HOME", str(folder / "state"))
     for name, value in (("MLFLOW_TRACKING_URI", place.tracking_uri), ("REGSEARCH_STORAGE", place.storage)):
         if value is None:
             patch.delenv(name, raising=False)
         else:
             patch.setenv(name, value)
+
+
+@pytest.fixture
+def with_figures(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have searches in the workspace draw their figures, which takes most of the time of a small search."""
+    monkeypatch.setenv(FIGURES, "1")
 
 
 @pytest.fixture
@@ -295,7 +303,7 @@ def searched_once(
         def make(folder: Path) -> None:
             shutil.copytree(empty_database, folder / "mlruns")
             with pytest.MonkeyPatch.context() as patch:
-                enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch)
+                enter(folder, Place(None, None, folder / "mlruns" / "artifacts"), patch, drawn=True)
                 result = search(folder)
             (folder / "result.pickle").write_bytes(pickle.dumps(result))
 

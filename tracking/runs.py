@@ -59,6 +59,9 @@ LOCKED_IN = "locked_in"
 WEIGHTS = "weights.npz"
 """Name of the artifact without which a trial has to be solved again."""
 
+STEMS = "weights.png"
+"""Name of the artifact that shows a trial's weights, if figures are drawn."""
+
 _SEARCH = {"role": "search"}
 _WEIGHTS_SHA256 = "weights_sha256"
 

@@ -16,7 +16,7 @@ from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
-from regsearch.tracking.runs import TrialRecord
+from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
 
 _OBJECTIVE = (
     "Columns are {scaled} over the training rows; the objective is "
@@ -131,7 +131,7 @@ def so_far(search_id: str, experiment_id: str, config: SearchConfig, done: int, 
     return f"{_look(search_id, experiment_id, config)}<br>**{done} of {most} trials are done.**{score}"
 
 
-def story(search: Search, tested: Tested | None = None, version: str = "") -> str:
+def story(search: Search, tested: Tested | None = None, version: str = "", *, is_drawn: bool = True) -> str:
     """Return the description of a finished search.
 
     MLflow shows four lines before "Show more", and makes links of the first two lines only.  So these two lines are
@@ -144,6 +144,8 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         The winner's test scores; ``None`` if the test rows have not been opened for it.
     version : str
         Version of the registered model that the winner became, or empty.
+    is_drawn : bool
+        Whether the search's figures were drawn.
     """
     config, development, winner = search.config, search.development, search.winner
     remarks = [*edges(winner, search.choice.absolute), *early_stops(search.trials, config)]
@@ -178,9 +180,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "") -> st
         "### Test rows",
         test_rows,
         "### Figures",
-        f"Of the winner: {_figure(search, 'weights')}, below the unregularised ones, and "
-        f"{_figure(search, 'predictions')}. Of each family:",
-        *(_picture(search, family) for family in config.families.searched),
+        *(_figures(search) if is_drawn else [f"None were drawn. `regsearch figures {search.run.search_id}` does."]),
         "### To run it again",
         _again(search),
         "### How to read the numbers",
@@ -218,8 +218,8 @@ def model_card(search: Search) -> str:
     )
 
 
-def version_card(search: Search, tested: Tested | None) -> str:
-    """Return the description of a version of a registered model."""
+def version_card(search: Search, tested: Tested | None, *, is_drawn: bool = True) -> str:
+    """Return the description of a version of a registered model; see `story`."""
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
     return _paragraphs(
@@ -241,7 +241,7 @@ def version_card(search: Search, tested: Tested | None) -> str:
                 f"Search {_link(search.run.search_id, pages.run(experiment_id, search.run.run_id))}: "
                 f"{_trials(search.config)}",
                 f"Trial {_run(search, winner)} and "
-                + _link("its weights", pages.artifact(experiment_id, winner.run_id, "weights.png")),
+                + _link("its weights", pages.artifact(experiment_id, winner.run_id, STEMS if is_drawn else WEIGHTS)),
                 f"Data {development.source}, SHA-256 `{development.data_sha256}`",
             ]
         ),
@@ -373,6 +373,14 @@ def _shown_trials(search: Search) -> list[Trial]:
     """Return the best trial of each family and the winner, which need not be one of them."""
     best = best_of_each_family(search.trials)
     return best if search.winner in best else best_first([*best, search.winner])
+
+
+def _figures(search: Search) -> list[str]:
+    return [
+        f"Of the winner: {_figure(search, 'weights')}, below the unregularised ones, and "
+        f"{_figure(search, 'predictions')}. Of each family:",
+        *(_picture(search, family) for family in search.config.families.searched),
+    ]
 
 
 def _figure(search: Search, name: str) -> str:

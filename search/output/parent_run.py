@@ -105,7 +105,8 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
         return
     if tested is None:
         _draw_untested(search)
-    text = mlflow_text.with_chance(mlflow_text.story(search, tested, version), mlflow_text.chance(search))
+    told = mlflow_text.story(search, tested, version, is_drawn=search.is_drawn)
+    text = mlflow_text.with_chance(told, mlflow_text.chance(search))
     search.run.annotate(metrics=_changed(search, tested), tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 

@@ -22,6 +22,7 @@ from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
 from regsearch.search.winner import standing_out
 from regsearch.tracking import figures
+from regsearch.tracking.figures.attempt import are_wanted
 from regsearch.tracking.runs import SearchRun
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Predicted(NamedTuple):
         return {part: trace for part, trace in zip(_PARTS, self, strict=True) if trace is not None}
 
 
-def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
+def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[str] | None = None) -> dict[str, bytes]:
     """Return the figures of a search as files by name, without those that cannot be drawn.
 
     Parameters
@@ -137,8 +138,8 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
     search : Shown
     predicted : Predicted or None
         ``None`` leaves out the figures of the predictions.
-    kinds : collection of str
-        Which of `KINDS`.
+    kinds : collection of str or None
+        Which of `KINDS`; ``None`` for those that a search's run keeps: see `drawn`.
     """
     drawings = {**_of_the_winner(search), **_of_all_trials(search), **_path_of_the_lasso(search)}
     if predicted:
@@ -154,10 +155,19 @@ def predictions_files(search: Shown, predicted: Predicted) -> dict[str, bytes]:
     return drawn(_of_predictions(search, predicted))
 
 
-def drawn(drawings: Drawings, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
-    """Return figures as files by name, without those that cannot be drawn."""
+def drawn(drawings: Drawings, kinds: Collection[str] | None = None) -> dict[str, bytes]:
+    """Return figures as files by name, without those that cannot be drawn.
+
+    Parameters
+    ----------
+    drawings : mapping of str to callable
+    kinds : collection of str or None
+        Which of `KINDS`; ``None`` for all of them, or for no figure at all where searches draw none.
+    """
     files: dict[str, bytes] = {}
-    for name, draw in drawings.items():
+    if kinds is None:
+        kinds = KINDS if are_wanted() else ()
+    for name, draw in drawings.items() if kinds else ():
         files |= figures.unless_it_fails(f"figure {name}", partial(_files, name, draw, kinds)) or {}
     return files
 

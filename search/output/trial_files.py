@@ -10,11 +10,12 @@ import numpy as np
 from regsearch.data import Development
 from regsearch.search.solving.evaluate import Solved
 from regsearch.tracking import figures
-from regsearch.tracking.runs import TrialRecord
+from regsearch.tracking.figures.attempt import are_wanted
+from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
 
 
 def trial_files(record: TrialRecord, solved: Solved, development: Development) -> dict[str, bytes]:
-    """Return a trial's artifacts: the stem plot of its weights, and the weights and validation predictions.
+    """Return a trial's artifacts: the stem plot of its weights if figures are wanted, the weights, and the predictions.
 
     Parameters
     ----------
@@ -35,5 +36,7 @@ def trial_files(record: TrialRecord, solved: Solved, development: Development) -
     arrays |= {f"predicted_fold_{number}": values for number, values in enumerate(solved.predicted, start=1)}
     buffer = BytesIO()
     np.savez(buffer, **arrays)
-    picture = solved.picture or figures.weights_png(fit.coef, record.name)
-    return {**({"weights.png": picture} if picture else {}), "weights.npz": buffer.getvalue()}
+    files = {WEIGHTS: buffer.getvalue()}
+    if are_wanted() and (picture := solved.picture or figures.weights_png(fit.coef, record.name)):
+        files[STEMS] = picture
+    return files

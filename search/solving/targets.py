@@ -40,10 +40,13 @@ class TargetsTask:
         The rows of each target, with the same features.
     tolerance : float
         Relative duality gap that every fit must reach.
+    is_drawn : bool
+        Whether workers also draw the weights that they find.
     """
 
     developments: tuple[Development, ...]
     tolerance: float
+    is_drawn: bool = True
 
     @property
     def development(self) -> Development:
@@ -60,7 +63,8 @@ class TargetsTask:
 
     def worker(self, processes: int = 1) -> Callable[[OfTarget], list[Solved | Failure]]:
         """Return what solves paths, and draws their weights so that the driver need not."""
-        return partial(_drawn, _Solver(self, processes))
+        solver = _Solver(self, processes)
+        return partial(_drawn, solver) if self.is_drawn else solver
 
     def check(self, work: OfTarget, result: object) -> None:
         """Refuse outcomes that no solver of these proposals can have."""

@@ -322,6 +322,7 @@ def test_recordings_are_searched_for_their_own_targets_in_whatever_order_they_ar
     assert [result.search_id for result in in_order] == [result.search_id for result in results]
 
 
+@pytest.mark.usefixtures("with_figures")
 def test_what_is_said_of_each_target_follows_its_name(workspace):
     said = []
 

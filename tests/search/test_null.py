@@ -34,6 +34,7 @@ def table(result, kind):
     return list(csv.DictReader(StringIO(artifact(result, f"null/{kind}.csv").decode())))
 
 
+@pytest.mark.usefixtures("with_figures")
 @pytest.mark.parametrize("kind", ["shift", pytest.param("permutation", marks=pytest.mark.slow), "impostor"])
 def test_a_real_effect_has_the_smallest_p_and_is_told_wherever_the_search_is(
     kind, request, invoke, recording, workspace

@@ -24,6 +24,7 @@ def test_promotion_can_be_done_later_and_is_the_same_as_at_once(searched):
     assert str(registry.champion(store, "small").version) == promotion.version
 
 
+@pytest.mark.usefixtures("with_figures")
 @pytest.mark.slow
 def test_the_test_rows_are_drawn_once_a_promotion_has_opened_them_and_again_if_the_figures_were_lost(
     small_config, searched

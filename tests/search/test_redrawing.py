@@ -1,5 +1,6 @@
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,30 @@ def test_figures_of_the_same_width_are_those_of_the_run(result, workspace):
         assert (workspace / "drawn" / f"{name}.pdf").read_bytes() == run.read(run.run_id, f"figures/{name}.pdf"), name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_search_that_draws_nothing_is_the_same_search_and_is_drawn_later(
+    workers, result, small_config, workspace, monkeypatch, invoke
+):
+    drawn = SearchRun.find(open_store(), result.search_id)
+    names = NAMES - {"history"}  # which shows in what order the trials were solved
+    pictures = {name: drawn.read(drawn.run_id, f"figures/{name}.pdf") for name in names}
+    Path("undrawn").mkdir()
+    shutil.copy("small.npz", "undrawn")
+    monkeypatch.chdir("undrawn")
+    monkeypatch.setenv("REGSEARCH_FIGURES", "0")
+    undrawn = run_search(small_config, workers=workers, progress=False)
+    assert undrawn.search_id == result.search_id
+    assert undrawn.promotion.r2_test == pytest.approx(result.promotion.r2_test, abs=1e-12)
+    assert [path for path in Path("mlruns").rglob("*") if path.suffix in (".png", ".svg", ".pdf")] == []
+    run = SearchRun.find(open_store(), undrawn.search_id)
+    told = run.run.data.tags["mlflow.note.content"]
+    assert f"None were drawn. `regsearch figures {undrawn.search_id}` does." in told
+    assert "figures/" not in told
+    assert invoke("figures", undrawn.search_id, "--to", "drawn")[0] == 0
+    assert {name: Path(f"drawn/{name}.pdf").read_bytes() for name in names} == pictures
+
+
 def test_the_predictions_of_each_part_are_kept_to_the_last_bit(result, recording):
     run = SearchRun.find(open_store(), result.search_id)
     kept = Predicted.from_csv(run.read(run.run_id, "predictions.csv"))
@@ -83,6 +108,7 @@ def test_a_search_that_is_not_there_is_one_line(result, workspace):
     assert not (workspace / "drawn").exists()
 
 
+@pytest.mark.usefixtures("with_figures")
 @pytest.mark.slow
 def test_the_scores_of_groups_are_a_table_and_a_figure_that_is_drawn_again(small_config, recording, workspace):
     session = np.repeat([f"day {number}" for number in range(8)], 20)

@@ -1,8 +1,9 @@
-"""Figures are decoration: where one cannot be drawn, a line says so, and the search goes on without it."""
+"""Figures are decoration: a search goes on without one that cannot be drawn, and without all if none are wanted."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +12,28 @@ from functools import cache
 from types import FrameType
 from typing import TypeVar
 
+from regsearch.errors import ConfigError
+
 T = TypeVar("T")
 
+FIGURES = "REGSEARCH_FIGURES"
+"""Environment variable: 0 leaves out all figures of searches and of their trials."""
+
 _log = logging.getLogger(__name__)
+
+
+def are_wanted() -> bool:
+    """Return whether searches draw figures, which they do unless `FIGURES` says otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If `FIGURES` is neither 0 nor 1.
+    """
+    wanted = os.environ.get(FIGURES, "")
+    if wanted not in ("", "0", "1"):
+        raise ConfigError(f"{FIGURES}={wanted}: expected 0 or 1; unset it to have the figures drawn")
+    return wanted != "0"
 
 
 def unless_it_fails(name: str, make: Callable[[], T]) -> T | None:

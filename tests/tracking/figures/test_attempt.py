@@ -4,7 +4,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from regsearch.errors import ConfigError
 from regsearch.tracking.figures import unless_it_fails
+from regsearch.tracking.figures.attempt import FIGURES, are_wanted
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(None, True), ("", True), ("1", True), ("0", False)])
+def test_figures_are_wanted_unless_the_environment_says_otherwise(value, wanted, monkeypatch):
+    monkeypatch.delenv(FIGURES, raising=False)
+    if value is not None:
+        monkeypatch.setenv(FIGURES, value)
+    assert are_wanted() is wanted
+
+
+def test_another_value_is_refused(monkeypatch):
+    monkeypatch.setenv(FIGURES, "no")
+    with pytest.raises(ConfigError, match=r"^REGSEARCH_FIGURES=no: expected 0 or 1; unset it to have"):
+        are_wanted()
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
