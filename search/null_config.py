@@ -23,8 +23,8 @@ class NullConfig(Section):
         Kind | None,
         Field(
             description="where null targets come from: shift moves the target in time; session exchanges the targets "
-            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, permutation if rows are independent, else shift"
+            "of whole groups; impostor takes the targets of other recordings; permutation is for independent rows "
+            "(default: impostor if there are impostors, permutation if rows are independent, else shift)"
         ),
     ] = None
     n: Annotated[
@@ -36,19 +36,17 @@ class NullConfig(Section):
         Field(
             gt=0,
             strict=True,
-            description="rows between one shift and the next; choose more rows than the delay or the smoothing of your "
+            description="rows between one shift and the next; choose more than the delay or the smoothing of your "
             "features",
         ),
     ] = 1
-    impostors: Annotated[
-        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
-    ] = ()
+    impostors: Annotated[tuple[str, ...], Field(description="other recordings, with a target of the same name")] = ()
     level: Annotated[
         float,
         Field(
             gt=0,
             le=1,
-            description="largest p that you accept as significant; an n that is too small to reach it is refused",
+            description="largest p that counts as significant; an n that is too small to reach it is refused",
         ),
     ] = 0.05
 
