@@ -138,7 +138,7 @@ Cluster = Annotated[
 ]
 SearchedData = Annotated[
     str | None,
-    typer.Option(metavar="SOURCE", help="File of the searched data, if you moved it (default: the config's)."),
+    typer.Option(metavar="SOURCE", help="File of the searched data, if it was moved since (default: the config's)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 

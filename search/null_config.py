@@ -40,13 +40,15 @@ class NullConfig(Section):
             "features",
         ),
     ] = 1
-    impostors: Annotated[tuple[str, ...], Field(description="other recordings, with a target of the same name")] = ()
+    impostors: Annotated[
+        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
+    ] = ()
     level: Annotated[
         float,
         Field(
             gt=0,
             le=1,
-            description="largest p that counts as significant; an n that is too small to reach it is refused",
+            description="largest p that you accept as significant; an n that is too small to reach it is refused",
         ),
     ] = 0.05
 
