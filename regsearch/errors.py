@@ -76,7 +76,7 @@ class ModelRejectedError(RegsearchError, RuntimeError):
 
 
 class HeldError(RegsearchError, TimeoutError):
-    """Another process holds a lock, such as that of a promotion, and does not let go of it in time.
+    """Another process holds a lock, such as that of a promotion, and does not release it in time.
 
     Attributes
     ----------

@@ -77,7 +77,7 @@ def run_search(
     SearchStoppedError
         If a store, the disk or a worker failed on the way.
     TrialError
-        If a trial raised.
+        If a trial raised an error.
     NoWinnerError
         If no trial can win. A search that was finished with another rule does not change.
     """
