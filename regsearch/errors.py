@@ -54,7 +54,7 @@ class EngineLostError(RegsearchError, RuntimeError):
 
 
 class TrialError(RegsearchError, RuntimeError):
-    """A trial raised.  Its run holds the traceback, and the search can be resumed."""
+    """A trial raised an error.  Its run holds the traceback, and the search can be resumed."""
 
 
 class NoWinnerError(RegsearchError, RuntimeError):

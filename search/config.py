@@ -389,10 +389,10 @@ class SearchConfig(Section):
             settings.setdefault("trials", 30)
 
     def on(self, data: str | Recording | Sequence[Recording]) -> Self:
-        """Return a copy that searches other data: a source, a recording, or a recording of each target.
+        """Return a copy that searches other data, given as a source, as a recording, or as one of each target.
 
-        The stem of a file becomes the name. A split by groups, folds or fractions stays; a split that names rows by
-        number is dropped. The recording that a preset was made for keeps the preset's split and name.
+        The stem of a file becomes the name.  A split that names rows by number is of one recording and is dropped; one
+        by groups, folds or fractions stays.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
             own = self.from_values({**self._for_own_data(), "name": "own-data"}, "data")

@@ -40,7 +40,7 @@ def run_search(
     Parameters
     ----------
     config : SearchConfig or str
-        A configuration, a preset's name (``"default"``, ``"tutorial"``, ``"own-data"``), or the path of a TOML file.
+        A configuration, a preset's name (``"default"``, ``"tutorial"``), or the path of a TOML file.
     data : Recording or None
         Data to search instead of the configuration's source; see `regsearch.from_frame` and `regsearch.from_arrays`.
         The configuration's `features` and `exclude` choose among its columns.  With a preset's name, its rows are split
@@ -79,7 +79,7 @@ def run_search(
     TrialError
         If a trial raised an error.
     NoWinnerError
-        If no trial can win. A search that was finished with another rule does not change.
+        If no trial can win.  A search that was finished by another rule stays as it was.
     """
     config = _configured(config, data, name)
     call = Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
@@ -118,9 +118,9 @@ def run_targets(
     config : SearchConfig or str
         A configuration with several targets, a preset's name, or the path of a TOML file.
     data : sequence of Recording or None
-        Recordings to search instead of the configuration's source, one for each target, in any order, with the same
-        features and rows; see `regsearch.from_frame`. If the configuration names no targets, as a preset does not,
-        theirs are searched.
+        The recording of each target, by its name and in any order, with the same features and rows, to be searched
+        instead of the configuration's source; see `regsearch.from_frame`.  They say which targets are searched if the
+        configuration names none, such as that of a preset.
     name : str or None
         Name of the experiment; the name of each model begins with it (default: the configuration's).
     tracking_uri, storage, workers, cluster, promote, progress
