@@ -50,13 +50,13 @@ def from_frame(
     Parameters
     ----------
     frame : DataFrame of pandas or polars
-        One row per moment, in time order; every column that is nothing else is a feature.  The index is left out.
+        One row per moment, in time order. Every column without another role is a feature. The index is left out.
     target : str, or list of str
         The column to predict, or several.
     **columns
-        `features`, `exclude`: names or patterns, such as ``"unit_*"``, of columns that are features, and that are none;
-        `covariates`: names of columns that are fitted and never penalised;
-        `groups`, `weights`, `folds`: the columns of each row's session, of its weight, and of the fold it validates.
+        `features`, `exclude`: names or patterns, such as ``"unit_*"``, of columns to use as features or to leave out;
+        `covariates`: names of columns to fit without a penalty;
+        `groups`, `weights`, `folds`: columns with the session and the weight of each row, and the fold it validates.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def from_frame(
     Raises
     ------
     DataError
-        If a column has no name of its own or holds anything but finite numbers, or there is no such column.
+        If a column is missing, has no name or another column's name, or holds anything but finite numbers.
     """
     _require_known(columns, Columns.__annotations__)
     for key, value in {"target": target, **columns}.items():
@@ -158,7 +158,7 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     y : array-like, Series, DataArray or Tsd, shape (n_rows,), (n_rows, 1) or (1, n_rows)
         The name of a Series is kept.
     **known
-        `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted and never penalised;
+        `covariates`, array-like or DataFrame of shape (n_rows, n_covariates): fitted without a penalty;
         `groups`, `weights`, `folds`, array-like of shape (n_rows,): each row's session, its weight, and the fold it
         validates.
 
@@ -170,8 +170,7 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     Raises
     ------
     DataError
-        If a value is missing or not a finite number, or X and what is known of its rows differ in length or, if both
-        have one, in index.
+        If a value is missing or not a finite number, or if X and the other arrays differ in length or in index.
     """
     import pandas as pd
 

@@ -42,7 +42,7 @@ class Recording:
     sha256 : str
         SHA-256 of the values, types and shapes of `X` and `y`, as 64 hexadecimal digits.
     source : str
-        Where the recording came from, for people: ``"twin"``, ``"stringer"``, ``"memory"`` or a path.
+        Where the recording came from: ``"twin"``, ``"stringer"``, ``"memory"`` or a path.
     feature_names : tuple of str
         One name per column of `X`, or empty if the columns have no names.
     target : str
@@ -50,15 +50,15 @@ class Recording:
     column_types : tuple of str
         Types in which the source stores the features: one per column, or a single one for all.  Empty if unknown.
     notes : tuple of str
-        What people should know about how the source was read, and about its values: one sentence each.
+        What you should know about the values and how they were read: one sentence each.
     row_sums : ndarray of uint64, shape (n_rows,), or None
         If `X` stays in its files: sums that its rows must still have when they are copied; see `row_sums`.
     annotations : Annotations
-        What is known of each row beside: its group, weight, covariates and fold.
+        Group, weight, covariates and fold of each row.
     covariate_names : tuple of str
         One name per covariate, or empty if they have none.
     left_out : tuple of str, or None
-        Names of what the source holds beside the features; ``None`` if unknown, as of a file.
+        Names of the columns of the source that are not features; ``None`` if unknown, as for a file.
     """
 
     X: Matrix

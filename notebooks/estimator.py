@@ -12,9 +12,10 @@
 # ---
 
 # %% [markdown]
-# # In twelve lines: another last step for a pipeline
+# # In twelve lines: `PenaltySearchCV` in a pipeline
 #
-# Somebody's pipeline standardises 3,000 features of 300 rows, and `LassoCV` chooses how many of them to use.
+# This notebook replaces `LassoCV` in a pipeline. The pipeline standardises 3,000 features of 300 rows, and `LassoCV`
+# chooses the strength of the penalty.
 
 # %%
 from sklearn.datasets import make_regression
@@ -39,15 +40,15 @@ lasso = PenaltySearchCV(lasso=theirs[-1].alphas_, ridge=False, elasticnet=False,
 ours = make_pipeline(StandardScaler(), lasso).fit(X, y)
 
 # %% [markdown]
-# It is the same model: the same strength, and weights that differ by the tolerance of `LassoCV`. `PenaltySearchCV`
+# It is the same model: the same strength, and weights that differ only by the tolerance of `LassoCV`. `PenaltySearchCV`
 # solves every fit to rounding error.
 
 # %%
 print(theirs[-1].alpha_, ours[-1].best_params_["alpha"], abs(ours[-1].coef_ - theirs[-1].coef_).max())
 
 # %% [markdown]
-# Now name an experiment. This searches ridge, lasso and ElasticNet over their whole useful ranges, and makes an MLflow
-# run of every penalty. `regsearch ui` shows them in a browser. The same cell again resumes the search.
+# Now name an experiment. This cell searches ridge, lasso and ElasticNet over their whole useful ranges, and writes an
+# MLflow run for every penalty. `regsearch ui` shows them in a browser. The same cell again resumes the search.
 
 # %%
 tracked = make_pipeline(StandardScaler(), PenaltySearchCV(scale="none", n_trials=10, tracking="estimator")).fit(X, y)

@@ -54,7 +54,7 @@ class EngineLostError(RegsearchError, RuntimeError):
 
 
 class TrialError(RegsearchError, RuntimeError):
-    """A trial raised.  Its run holds the traceback, and the search can be resumed."""
+    """A trial raised an error.  Its run holds the traceback, and the search can be resumed."""
 
 
 class NoWinnerError(RegsearchError, RuntimeError):
@@ -76,7 +76,7 @@ class ModelRejectedError(RegsearchError, RuntimeError):
 
 
 class HeldError(RegsearchError, TimeoutError):
-    """Another process holds a lock, such as that of a promotion, and does not let go of it in time.
+    """Another process holds a lock, such as that of a promotion, and does not release it in time.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ from regsearch.search.penalty import Family
 
 app = typer.Typer(
     name="regsearch",
-    help="Search the penalty of regularised linear models. Trials are MLflow runs; the winner is a registered model.",
+    help="Find the best penalty of a linear model. Trials are MLflow runs; the winner is a registered model.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -40,7 +40,7 @@ def start(
     context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Search the penalty of regularised linear models."""
+    """Find the best penalty of a linear model."""
     if show_version:
         typer.echo(version("regsearch"))
     elif context.invoked_subcommand is None:
@@ -110,22 +110,22 @@ Features = Annotated[
     ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="Column that is no feature, or a pattern. May be repeated.")
+    list[str] | None, typer.Option(metavar="NAME", help="Column to leave out, or a pattern. May be repeated.")
 ]
 Covariates = Annotated[
     list[str] | None,
-    typer.Option(
-        "--covariate", metavar="NAME", help="Column that is fitted and never penalised, by its name. May be repeated."
-    ),
+    typer.Option("--covariate", metavar="NAME", help="Column to fit without a penalty. May be repeated."),
 ]
-Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's session, subject or run.")]
-Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column of each row's weight.")]
+Groups = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column with the session, subject or run of each row.")
+]
+Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column with the weight of each row.")]
 Workers = Annotated[
     int | None,
     typer.Option(
         metavar="N",
         min=1,
-        help="Number of processes that solve. Any number gives the same trials, and the same scores to rounding error.",
+        help="Number of processes that solve. The trials are the same with any number; scores agree to rounding error.",
     ),
 ]
 Cluster = Annotated[
@@ -152,15 +152,15 @@ def run(
             callback=_given,
             metavar="SOURCE",
             help="Recording to search: twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or "
-            "Zarr. A split of the config stays, unless it names rows by number.",
+            "Zarr. The config's split stays, unless it names rows by number.",
         ),
     ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Array or column to predict (default: the config's; y in a preset). Given several times, each is "
-            "searched by itself.",
+            help="Array or column to predict (default: the config's; y in a preset). May be repeated: each target gets "
+            "a search of its own.",
         ),
     ] = None,
     features: Features = None,
@@ -176,17 +176,19 @@ def run(
         ),
     ] = None,
     scale: Annotated[
-        str | None, typer.Option(metavar="SCALE", help="Scale of the columns: unit-norm, standard or none.")
+        str | None,
+        typer.Option(metavar="SCALE", help="What a centred column is divided by: unit-norm, standard or none."),
     ] = None,
     independent: Annotated[
-        bool, typer.Option("--independent", help="The order of rows means nothing: shuffle them before they are cut.")
+        bool,
+        typer.Option("--independent", help="The order of rows has no meaning: shuffle them before they are split."),
     ] = False,
     name: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             help="Name of the experiment and the model (default: the config's, or the file name without its suffix; "
-            "another --target is added to it: table-speed).",
+            "--target speed adds the target: table-speed).",
         ),
     ] = None,
     family: Annotated[
@@ -194,10 +196,10 @@ def run(
         typer.Option(metavar="FAMILY", help="Search only this family: ridge, lasso or elasticnet. May be repeated."),
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="Range of alpha, for ridge and the lasso.")
+        str | None, typer.Option(metavar="LOW:HIGH", help="Range of alpha for ridge and the lasso, such as 0.001:1.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(metavar="N", help="Total number of trials of each family that is searched by range.")
+        int | None, typer.Option(metavar="N", help="Total number of trials of each family that has a range.")
     ] = None,
     folds: Annotated[
         int | None,
@@ -222,7 +224,7 @@ def run(
     cluster: Cluster = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; change nothing.")] = False,
     no_promote: Annotated[
-        bool, typer.Option("--no-promote", help="Leave the test rows sealed and the registry as it is.")
+        bool, typer.Option("--no-promote", help="Leave the test rows sealed and register nothing.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for every trial.")] = False,
@@ -315,11 +317,14 @@ def _ends(text: str) -> tuple[float, float]:
 def promote(
     search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
     again: Annotated[
-        bool, typer.Option("--again", help="Open test rows that were opened before, for another winner.")
+        bool, typer.Option("--again", help="Open test rows again that were opened for another winner.")
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Promote a winner that is no better than the mean, or than the champion."),
+        typer.Option(
+            "--force",
+            help="Promote a winner that is no better than a mean or the champion, or cannot be compared with it.",
+        ),
     ] = False,
     data: SearchedData = None,
     tracking_uri: TrackingUri = None,
@@ -363,18 +368,18 @@ def null(
     ] = None,
     impostors: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Another recording with a target of the same quantity. May be repeated."),
+        typer.Option(metavar="FILE", help="Another recording, with a target of the same name. May be repeated."),
     ] = None,
     level: Annotated[
         float | None,
         typer.Option(
             metavar="P",
-            help="Largest p that you accept as significant; an --n too small for it is refused (default: 0.05).",
+            help="Largest p that counts as significant; an --n too small to reach it is refused (default: 0.05).",
         ),
     ] = None,
     test: Annotated[
         bool,
-        typer.Option("--test", help="Score on the opened test rows, which counts as another use of them."),
+        typer.Option("--test", help="Score on the opened test rows. This counts as another use of them."),
     ] = False,
     data: SearchedData = None,
     tracking_uri: TrackingUri = None,
@@ -384,7 +389,7 @@ def null(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a finished search with chance: repeat its whole choice of a model on unrelated targets."""
+    """Compare a finished search with chance: repeat its choice of a model on targets unrelated to the features."""
     _say(f"reading search {search_id} …", quiet=quiet)
     from regsearch.search.null import null_distribution
     from regsearch.search.null_config import Kind
@@ -411,7 +416,9 @@ def null(
 @app.command()
 def models(
     rollback: Annotated[bool, typer.Option("--rollback", help="Make the previous champion champion again.")] = (False),
-    name: Annotated[str | None, typer.Option(metavar="MODEL", help="Show only this registered model.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Show, or roll back, only this registered model.")
+    ] = None,
     tracking_uri: TrackingUri = None,
     storage: SharedStorage = None,
     as_json: AsJson = False,
@@ -491,7 +498,7 @@ def config_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a preset to start from; or check a TOML file and print it with its defaults."""
+    """Print a preset to start from, or check a TOML file and print it with its defaults."""
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal
 
@@ -520,7 +527,7 @@ def data_command(
     weights: Weights = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what a recording holds, and describe it if it has the target."""
+    """List the arrays or columns of a recording, and describe it if it has the target."""
     from regsearch import data
     from regsearch.search.config import SearchConfig
     from regsearch.search.output import terminal

@@ -66,7 +66,7 @@ class DataKeys(TypedDict, total=False):
 
 
 class SearchConfig(Section):
-    """A whole search.
+    """Configuration of a search: its data, families, sampler and rules. It is read-only.
 
     Raises
     ------
@@ -143,12 +143,12 @@ class SearchConfig(Section):
 
     @property
     def n_trials(self) -> int:
-        """Number of trials wanted in all, with the baseline; the most there can be if a family has `patience`."""
+        """Total number of trials wanted, with the baseline; an upper limit if a family has `patience`."""
         return 1 + sum(settings.n_trials for settings in self.families.searched.values())
 
     @property
     def at_most(self) -> int | None:
-        """Number of non-zero weights to which the choice is limited, or ``None``."""
+        """Largest number of non-zero weights that the winner may have, or ``None``."""
         return self.select.at_most if isinstance(self.select, AtMost) else None
 
     @property
@@ -232,7 +232,7 @@ class SearchConfig(Section):
 
     @classmethod
     def from_preset(cls, name: str) -> Self:
-        """Read a configuration that comes with the package: ``"default"`` or ``"tutorial"``."""
+        """Read a configuration that comes with the package: ``"default"``, ``"tutorial"`` or ``"own-data"``."""
         return cls.from_toml(preset(name), source=name)
 
     @classmethod
@@ -276,22 +276,22 @@ class SearchConfig(Section):
         ----------
         seed : int or None
         trials : int or None
-            Trials wanted in all, of each family searched by range.
+            Total number of trials of each family that has a range.
         name : str or None
             Name of the experiment and the model.
         select : {"best", "one-se", "one-se-paired"}, AtMost, {"at_most": int}, "at-most:N" or None
         families : str or sequence of str
             Families to keep; all if empty.
         folds : int or None
-            Number of folds to cross-validate with, over the training and validation rows; with `groups` of
-            the configuration, of whole groups.
+            Number of folds for cross-validation over the training and validation rows. If the configuration has
+            `groups`, folds are of whole groups.
         alpha : tuple of float or None
             Ends of the range of ridge's and the lasso's `alpha`.
         **data
             Keys of ``[data]``: `target`, `features`, `exclude`, `covariates`, `groups`, `weights`, `lags`, `scale`,
-            `rows`, `split`.  Without `name`, another target also ends the name, so that each target has a model of its
-            own; one of several targets stays in their experiment.  `split` has the keys of ``[data.split]``; rows may
-            also be masks or arrays of row numbers.
+            `rows`, `split`. Without `name`, another target is added to the name, so that each target has a model of
+            its own; one of several targets stays in their experiment. `split` has the keys of ``[data.split]``; rows
+            may also be masks or arrays of row numbers.
 
         Raises
         ------

@@ -104,7 +104,7 @@ class GroupsConfig(Section):
         | Annotated[int, Tag("number"), Field(ge=2, strict=True)]
         | Annotated[Literal["each"], Tag("each")],
         one_of('a list of names of groups, a number of parts or "each"', _kind_of_groups),
-        Field(description='names of groups; or the number of parts that groups are dealt to; or "each" in turn'),
+        Field(description='names of groups; or the number of folds to deal groups to; or "each": every group in turn'),
     ]
 
     @property
@@ -116,7 +116,7 @@ class GroupsConfig(Section):
 class ColumnConfig(Section):
     """Folds as supplied."""
 
-    column: Annotated[str, Field(min_length=1, description="column or array that names the fold each row validates")]
+    column: Annotated[str, Field(min_length=1, description="column or array with the fold that each row validates")]
 
 
 class GivenFold(Section):
@@ -271,7 +271,7 @@ class DataConfig(Section):
     target: Annotated[
         Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
         _ONE_OR_SEVERAL,
-        Field(description="name of the array or column to predict, or several, each searched by itself"),
+        Field(description="name of the array or column to predict; or several: each gets a search of its own"),
     ] = "y"
     features: Annotated[
         Annotated[
@@ -284,12 +284,12 @@ class DataConfig(Section):
             'of columns, such as ["unit_*"] (default: all columns without another role)'
         ),
     ] = None
-    exclude: Annotated[_Names, Field(description="names or patterns of columns that are no features")] = ()
-    covariates: Annotated[_Names, Field(description="names of columns that are fitted and never penalised")] = ()
-    groups: Annotated[str | None, Field(min_length=1, description="column of each row's session, subject or run")] = (
-        None
-    )
-    weights: Annotated[str | None, Field(min_length=1, description="column of each row's weight")] = None
+    exclude: Annotated[_Names, Field(description="names or patterns of columns to leave out")] = ()
+    covariates: Annotated[_Names, Field(description="names of columns to fit without a penalty")] = ()
+    groups: Annotated[
+        str | None, Field(min_length=1, description="column with the session, subject or run of each row")
+    ] = None
+    weights: Annotated[str | None, Field(min_length=1, description="column with the weight of each row")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],
         several("a list of numbers of rows, such as [0, 1]"),
@@ -305,7 +305,7 @@ class DataConfig(Section):
     ] = "unit-norm"
     rows: Annotated[
         Literal["time", "independent"],
-        Field(description="time: neighbouring rows are alike and are cut in one piece; independent: they are shuffled"),
+        Field(description="time: rows are split in contiguous pieces; independent: rows are shuffled first"),
     ] = "time"
     split: Annotated[
         SplitConfig | None,

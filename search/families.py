@@ -28,7 +28,7 @@ class _Span(Section):
     of: Annotated[
         Literal["max"] | None,
         Field(
-            description='"max": low and high are fractions of the maximum that the data have; without low and high, '
+            description='"max": low and high are fractions of a maximum computed from the data; without low and high, '
             "the whole useful range"
         ),
     ] = None
@@ -95,7 +95,11 @@ Trials = Annotated[
 ]
 Patience = Annotated[
     int | None,
-    Field(gt=0, strict=True, description="stop after so many trials without a better score; left out: never"),
+    Field(
+        gt=0,
+        strict=True,
+        description="number of trials without a better score after which a family stops (default: never)",
+    ),
 ]
 
 

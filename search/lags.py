@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Each feature at several rows before, in the columns that a champion of a search with the same lags takes.
+    """Compute lagged features: the columns that the champion of a search with the same lags takes.
 
     A row without a past (or, with a negative lag, without a future) takes the nearest row of its group instead.  A
     search leaves such rows out, so leave them out of a score, too.
@@ -28,9 +28,9 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     Parameters
     ----------
     lags : sequence of int
-        How many rows before each feature is taken; negative ones look ahead.
+        Delays in rows; a negative delay looks ahead.
     groups : str or None
-        Column of a table that holds each row's session, subject or run, which no lag crosses; it is no feature.
+        Column of a table with the session, subject or run of each row. No lag crosses groups.
     covariates : sequence of str
         Columns of a table that come last, without lags, as the champion takes them.
 
@@ -60,7 +60,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.covariates = covariates
 
     def fit(self, X: ArrayLike | pd.DataFrame, y: object = None) -> Lags:  # noqa: ARG002  # scikit-learn's signature
-        """Remember the features, so that other ones are refused; `transform` does without, but for `set_output`.
+        """Remember the features, so that `transform` refuses others; without `set_output`, `transform` works unfitted.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there is no lag, or one that is no whole number or too large, or a column is not there.
+            If there are no lags, a lag is not a whole number or is too large, or a column is missing.
         """
         self._require_lags()
         validate_data(self, self._without_others(as_pandas(X)))
@@ -93,7 +93,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there is no lag, or one that is no whole number or too large, a column is not there, or a row has no
+            If there are no lags, a lag is not a whole number or is too large, a column is missing, or a row has no
             group.
         ValueError
             If a value is not finite, as scikit-learn has it.
@@ -130,7 +130,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         NotFittedError
-            If it has seen no features yet.
+            If it is not fitted.
         ValueError
             If there is not one name for each feature.
         """

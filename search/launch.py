@@ -54,16 +54,16 @@ def run_search(
         Optuna storage: a database URL or the path of a journal file (default: ``REGSEARCH_STORAGE``, else the journal
         in ``mlruns``).
     workers : int or None
-        Number of processes that solve (default: a thread of this process).  Any number gives the same trials, and the
-        same scores to rounding error.
+        Number of processes that solve (default: a thread of this process). The trials are the same with any number;
+        scores agree to rounding error.
     cluster : str or None
         Dask cluster that solves: the address of a scheduler, or ``local:4`` for four processes on this machine.  The
         trials and the scores are then the same, too.
     promote : bool
         Whether to score the winner on the test rows, register its model and make it champion.
     progress : bool or Progress
-        Whether to show on standard error how far the search is; or the object that does, such as
-        `search.output.progress.TrialLines`.
+        Whether to show the progress on standard error; or an object that shows it, such as
+        `regsearch.search.output.progress.TrialLines`.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def run_search(
     SearchStoppedError
         If a store, the disk or a worker failed on the way.
     TrialError
-        If a trial raised.
+        If a trial raised an error.
     NoWinnerError
         If no trial can win.  A search that was finished by another rule stays as it was.
     """
@@ -109,10 +109,10 @@ def run_targets(
     promote: bool = True,
     progress: bool | Progress = True,
 ) -> tuple[SearchResult, ...]:
-    """Run the search of each target of a configuration; the features are read, hashed and decomposed once for all.
+    """Run a search for each target of a configuration; the features are read, hashed and decomposed once for all.
 
-    Each target has a run and a model of its own, ``NAME-TARGET``, in one experiment.  With nested cross-validation, the
-    targets are searched as `run_search` does it, one after the other.
+    Each target has a run and a model of its own, ``NAME-TARGET``, in one experiment. With nested cross-validation, the
+    targets are searched one after the other, as by `run_search`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def run_targets(
         instead of the configuration's source; see `regsearch.from_frame`.  They say which targets are searched if the
         configuration names none, such as that of a preset.
     name : str or None
-        Name of the experiment, with which the name of each model begins (default: the configuration's).
+        Name of the experiment; the name of each model begins with it (default: the configuration's).
     tracking_uri, storage, workers, cluster, promote, progress
         As `run_search` has them.
 
@@ -137,7 +137,7 @@ def run_targets(
     ConfigError
         If the configuration, its sampler or the cluster's address cannot be used.
     NoWinnerError
-        If no trial of a target can win; the other targets are searched all the same.
+        If no trial of a target can win; the other targets are searched anyway.
     DataError, StoreError, SearchBusyError, SearchStoppedError, TrialError
         As `run_search` raises them.
     """

@@ -86,9 +86,8 @@ def null_distribution(
 ) -> NullDistribution:
     """Compare a finished search with chance: score its whole choice on the real target and on null targets.
 
-    All targets, the real one among them, are scored on the same fixed grid by the search's own folds, score and rule.
-    An interrupted call is resumed by the same call; any number of workers gives the same scores to rounding
-    error.
+    All targets, also the real one, are scored on the same fixed grid, with the search's own folds, score and rule. The
+    same call again resumes an interrupted one. Scores agree to rounding error with any number of workers.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ def null_distribution(
     impostors : sequence of str
         Sources of other recordings, each with a target of the same name.
     level : float or None
-        Largest p that counts as significant; too small an `n` for it is refused (default: 0.05).
+        Largest p that counts as significant; an `n` too small to reach it is refused (default: 0.05).
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; each kind counts
         as another use of them.
@@ -113,7 +112,7 @@ def null_distribution(
     tracking_uri, storage : str or None
         Where the search is kept; see `run_search`.
     workers, cluster : int or None, str or None
-        What solves; see `run_search`.
+        Processes that solve; see `run_search`.
     progress : bool or Progress
 
     Raises

@@ -23,8 +23,8 @@ class NullConfig(Section):
         Kind | None,
         Field(
             description="where null targets come from: shift moves the target in time; session exchanges the targets "
-            "of whole groups; impostor takes those of other recordings; permutation is for independent rows. Left "
-            "out: impostor if there are impostors, permutation if rows are independent, else shift"
+            "of whole groups; impostor takes the targets of other recordings; permutation is for independent rows "
+            "(default: impostor if there are impostors, permutation if rows are independent, else shift)"
         ),
     ] = None
     n: Annotated[
@@ -36,7 +36,7 @@ class NullConfig(Section):
         Field(
             gt=0,
             strict=True,
-            description="rows between one shift and the next; choose more rows than the delay or the smoothing of your "
+            description="rows between one shift and the next; choose more than the delay or the smoothing of your "
             "features",
         ),
     ] = 1

@@ -44,11 +44,11 @@ Indices = NDArray[np.intp]
 
 
 class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no types there
-    """Linear model whose penalty is found by cross-validation, over ridge, lasso and ElasticNet at once.
+    """Linear model with a penalty chosen by cross-validation among ridge, lasso and ElasticNet.
 
-    It minimises the objective of `regsearch.penalized_path` for every penalty that is tried, on each fold and on all
-    rows. Each fit is certified: a penalty whose relative duality gap is above `tolerance` cannot be chosen. Proposals,
-    scores and choice are those of `regsearch.run_search` on the same folds, without its unregularised baseline.
+    For every penalty that it tries, it minimises the objective of `regsearch.penalized_path` on each fold and on all
+    rows. Each fit is certified: a penalty with a relative duality gap above `tolerance` cannot be chosen. Proposals,
+    scores and choice are the same as in `regsearch.run_search` on the same folds, without the unregularised baseline.
 
     Parameters
     ----------
@@ -58,16 +58,17 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         ``False`` leaves the family out. A dict is what a configuration has, such as
         ``{"of": "max", "low": 1e-3, "points": 100}``.
     elasticnet : bool, pair or dict, default=True
-        The strengths ``l1_alpha`` and ``l2_alpha``, as a pair or by these names, both as grids, of which every
-        combination is tried, or both as ranges. ``True`` is every combination of five and five strengths.
+        The strengths ``l1_alpha`` and ``l2_alpha``, as a pair or as a dict with these names. If both are grids, every
+        combination is tried; otherwise both are ranges. ``True`` tries every combination of five and five strengths.
     cv : int, splitter or iterable, default=5
         Number of contiguous folds, a splitter of scikit-learn, or pairs of training and validation rows.
     scale : {"unit-norm", "standard", "none"}, default="unit-norm"
         What a centred column is divided by before it is penalised: its Euclidean norm, its standard deviation, or
-        nothing. ``"none"`` has the objective of scikit-learn's ``Lasso``, ``ElasticNet`` and ``Ridge``, ``"standard"``
-        that of the same after a ``StandardScaler``. Weights are always in the units of the columns.
+        nothing. With ``"none"``, the objective is that of scikit-learn's ``Lasso``, ``ElasticNet`` and ``Ridge``; with
+        ``"standard"``, it is theirs after a ``StandardScaler``. Weights are always in the units of the columns.
     select : {"best", "one-se", "one-se-paired"} or {"at_most": int}, default="best"
-        Which penalty is chosen: that of the best score, or the sparsest within one standard error of it.
+        Rule that chooses the penalty: the best score; the sparsest model within one standard error of it, or of the
+        difference to it; or the best score with at most so many non-zero weights.
     sampler : {"tpe", "random", "grid", "gp", "cmaes", "nsgaii"}, default="tpe"
         How strengths are proposed within ranges.
     n_trials : int, default=30
@@ -75,15 +76,14 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     random_state : int, RandomState or None, default=0
         Seed of the proposals.
     tracking : str or None, default=None
-        Name of an experiment in MLflow. Then the search is `regsearch.run_search` on the same folds: each trial becomes
-        a run, and the same fit again resumes the search or reads its result. With several targets, the name of each
-        is added. ``None`` writes nothing and imports nothing of MLflow.
+        Name of an experiment in MLflow, where each trial then becomes a run. The same fit again resumes the search or
+        reads its result. With several targets, each has an experiment with the target's name added. ``None`` writes
+        nothing and does not import MLflow.
     n_jobs : int or None, default=None
-        Number of processes that solve.  Any number tries the same strengths, and gives the same scores to rounding
-        error.
+        Number of processes that solve. The strengths are the same with any number; scores agree to rounding error.
     tolerance : float, default=1e-6
-        Relative duality gap that every fit must reach. A `ConvergenceWarning` counts the penalties that a fit did not
-        reach it under, and that cannot be chosen therefore.
+        Relative duality gap that every fit must reach. A penalty that misses it cannot be chosen, and a
+        `ConvergenceWarning` counts such penalties.
 
     Attributes
     ----------
@@ -93,15 +93,15 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     best_params_ : dict, or list of one per target
         Family and strengths that were chosen.
     best_score_ : float or ndarray of float64, shape (n_targets,)
-        Score of the chosen penalty, pooled over folds: 1 minus the squared error on all validation rows, as a share of
-        the squared deviations of these rows from the means of their folds' training rows. With a single split it is R²
-        on its validation rows.
+        Score of the chosen penalty, pooled over folds: 1 minus the ratio of two sums over all validation rows. The
+        first is that of the squared errors, the second that of the squared deviations from the mean of the fold's
+        training rows. With a single split it is R² on its validation rows.
     best_index_ : int or ndarray of int, shape (n_targets,)
         Its place in `cv_results_`.
     cv_results_ : dict, or list of one per target
         ``params``, ``param_*``, ``split*_test_score``, ``mean_test_score``, ``std_test_score``, ``rank_test_score`` and
         ``mean_fit_time`` as in scikit-learn, and ``duality_gap`` (the worst of a penalty's fits) and ``n_nonzero``.
-        Scores of splits are shares of the pooled score: their mean is exactly the score that penalties are compared by.
+        Scores of splits are contributions to the pooled score: their mean is the score by which penalties are compared.
     coef_path_ : ndarray of float64, shape (n_penalties, n_features) or (n_targets, n_penalties, n_features)
         Weights on all rows under every penalty that was tried, in the order of `cv_results_`.
     intercept_path_ : ndarray of float64, shape (n_penalties,) or (n_targets, n_penalties)
@@ -163,19 +163,19 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         y : array-like, shape (n_rows,) or (n_rows, n_targets)
             Each target gets a search, and a penalty, of its own.
         groups : array-like, shape (n_rows,), optional
-            Handed to `cv`.
+            Passed to `cv`.
         sample_weight : array-like, shape (n_rows,), optional
-            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice, and one of weight 0
-            not at all, though its values must be finite, too. A split whose validation rows all weigh 0 is left out,
-            with a warning.
+            At least 0. Fits and scores are weighted: a row of weight 2 counts as the row twice. A row of weight 0 does
+            not count, but its values must be finite. A split with validation rows of weight 0 only is left out, with a
+            warning.
 
         Raises
         ------
         ConfigError
-            If a parameter is not one of those above.
+            If a parameter has a value that is not described above.
         DataError
-            If a target is constant, a value is masked, squares of values leave double precision, the weights are no
-            weights, or a split has too few rows.
+            If a target is constant, a value is masked or too large or small to be squared, weights are negative or all
+            zero, or a split has too few rows.
         NoWinnerError
             If no fit reached the tolerance.
         """

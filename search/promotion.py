@@ -58,11 +58,11 @@ def promote(
     storage : str or None
         Optuna storage URL of the search; if PostgreSQL, its locks keep promotions on several machines apart.
     again : bool
-        Open the test rows even though another winner of the same data and split has been scored on them.
+        Open the test rows even if they were opened for another winner.
     force : bool
-        Replace the champion even if it is of other data or scores better.
+        Promote the winner even if it is no better than a mean or the champion, or cannot be compared with it.
     progress : bool or Progress
-        Whether to say on standard error what happens.
+        Whether to show the progress on standard error.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def promote(
     DataError
         If the data cannot be read.
     PromotionRefusedError
-        If it has not finished, the data are not those that were searched, or `again` or `force` is needed.
+        If the search has not finished, the data differ from the searched data, or `again` or `force` is needed.
     SearchStoppedError
         If the winner's weights are gone or damaged; the same `run_search` solves its trial again.
     """
@@ -215,7 +215,7 @@ def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
-    """Make the version that a model's champion replaced champion again, bit for bit.
+    """Go back to the previous champion: the version that the current champion replaced, bit for bit.
 
     Parameters
     ----------
@@ -236,9 +236,9 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
     StoreError
         If nothing has been tracked there.
     RegistryError
-        If there is no champion, or it replaced none.
+        If there is no champion, or no version before it.
     ModelRejectedError
-        If the previous version is no longer what was registered.
+        If the file of the previous version was changed.
     """
     store = existing_store(tracking_uri, storage)
     with registry.alone(store):
@@ -248,14 +248,14 @@ def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None 
 def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
     """Return the champion of a registered model: a scikit-learn estimator.
 
-    Unlike `mlflow.pyfunc.load_model`, this loads nothing but a model that regsearch wrote: see `tracking.model.load`.
+    Unlike `mlflow.pyfunc.load_model`, it loads only models that regsearch wrote, and executes nothing from the store.
 
     Raises
     ------
-    tracking.RegistryError
+    RegistryError
         If there is no champion.
-    tracking.model.ModelRejectedError
-        If what is registered is something else.
+    ModelRejectedError
+        If the registered model is not one that regsearch wrote.
     """
     store = existing_store(tracking_uri)
     version = registry.champion(store, name)

@@ -109,7 +109,7 @@ class Search(Finished):
 
 @dataclass(frozen=True)
 class Promotion:
-    """A champion and how it came to be.
+    """A promotion: the new champion and its scores.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class Promotion:
     r2_test_low, r2_test_high : float or None
         95 % interval of the test score, by the bootstrap.
     nested : str
-        What searches without each part of the rows score on it, in words; empty if no part was tested in turn.
+        Result of nested cross-validation, in words; empty if there was none.
     """
 
     model: str
@@ -179,11 +179,11 @@ class SearchResult:
     winner : Trial
         The trial that was chosen.
     new_trials : int
-        How many trials this call solved; the others were there already.
+        Number of trials that this call solved; earlier calls solved the others.
     promotion : Promotion or None
-        ``None`` if promotion was not wanted or was refused; `notes` then says why.
+        ``None`` if nothing was promoted; `notes` then says why.
     notes : tuple of str
-        What a person should know, such as a winner at the edge of its range or a refused promotion.
+        What you should know, such as a winner at the edge of its range or a refused promotion.
     config : SearchConfig
         The configuration that was searched.
     experiment_id : str
@@ -191,9 +191,9 @@ class SearchResult:
     tracking_uri : str
         The tracking store, without user and password.
     null : NullDistribution or None
-        What the same choice scores on null targets, if that was asked for by ``[null]`` or `null_distribution`.
+        Comparison with null targets, if ``[null]`` or `null_distribution` asked for it.
     nested : Nested or None
-        Test scores of all parts of the rows, if each was tested in turn.
+        Test scores of nested cross-validation, if the configuration asks for it.
     """
 
     search_id: str

@@ -11,19 +11,19 @@ from regsearch.search.null_config import Kind, places, smallest_p
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """What a search's whole choice scores on the real target, and on targets that are unrelated to the features.
+    """Scores of a search's whole choice of a model: on the real target, and on targets unrelated to the features.
 
     Attributes
     ----------
     search_id : str
     kind : {"shift", "session", "impostor", "permutation"}
     score : float
-        Of the real target, by the same choice among the same fixed grid as for the null targets: R² on the validation
-        rows, or on the test rows.
+        R² of the model that is chosen for the real target, from the same fixed grid as for the null targets. It is
+        that of the validation rows, or of the test rows.
     null : tuple of float
         Scores of the null targets.
     search_score : float
-        Score of the search's own winner, whose penalties were proposed for the real target.
+        Score of the search's own winner. The sampler proposed its penalty for the real target.
     best_null : str
         Name of the null target with the highest score.
     is_test : bool
@@ -45,12 +45,12 @@ class NullDistribution:
 
     @property
     def rows(self) -> str:
-        """Which rows the scores are of: ``"validation"`` or ``"test"``."""
+        """Rows that are scored: ``"validation"`` or ``"test"``."""
         return "test" if self.is_test else "validation"
 
     @property
     def p(self) -> float:
-        r"""Probability, at most, of such a score by chance.
+        r"""Upper bound of the probability of such a score by chance.
 
         For shifts, :math:`m / (N + 1)` if the real score is the :math:`m`-th highest of all :math:`2 N + 1`: it holds
         the level however the shifted targets resemble each other (Harris 2020, arXiv:2012.06862). For other kinds,
@@ -61,12 +61,12 @@ class NullDistribution:
 
     @property
     def p_approximate(self) -> float:
-        r"""The same without the allowance of shifts: :math:`m / (2 N + 1)`, right in the limit of many shifts."""
+        r"""The usual p of a permutation test: for shifts :math:`m / (2 N + 1)`, right only if there are many shifts."""
         return self._rank / (1 + self.n)
 
     @property
     def smallest_p(self) -> float:
-        """The smallest `p` that so many null targets can give."""
+        """Smallest `p` that this number of null targets can give."""
         return smallest_p(self.kind, self.n)
 
     @property
