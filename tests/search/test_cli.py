@@ -357,13 +357,13 @@ class Finder:
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-from regsearch.search.cli import main
+from regsearch.__main__ import main
 main()
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["sqlalchemy.engine", "mlflow.tracking", "optuna.storages"])
+@pytest.mark.parametrize("module", ["typer", "pydantic", "sqlalchemy.engine", "mlflow.tracking", "optuna.storages"])
 def test_an_interruption_while_packages_are_imported_is_one_line_without_secrets(module, config):
     script = INTERRUPTED_WHILE_IMPORTING.format(module=module)
     given = ["run", config, "--storage", "postgresql://me:secret@127.0.0.1/optuna"]
