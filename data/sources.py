@@ -104,9 +104,12 @@ def contents(source: str, roles: Roles | str = "y") -> tuple[Entry, ...]:
     Raises
     ------
     DataError
-        If there is no such source, or its header cannot be read.
+        If there is no such source, its header cannot be read, or there is none of them.
     """
-    return source_of(source, roles).contents()
+    entries = source_of(source, roles).contents()
+    if not entries:
+        raise DataError(f"{line(source)}: {refusal('arrays or columns', 'none', 'name another file or group')}")
+    return entries
 
 
 def load_target(source: str, roles: Roles) -> NDArray[np.float64]:
