@@ -288,7 +288,11 @@ class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
     source: Annotated[
-        str, Field(description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr")
+        str,
+        Field(
+            min_length=1,
+            description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr",
+        ),
     ] = "twin"
     target: Annotated[
         Annotated[_Name, Tag("as one")]

@@ -151,6 +151,7 @@ def test_blanks_around_the_name_of_a_group_do_not_count_as_they_do_not_in_labels
         ),
         ("split = { validation = { groups = ['a'] }, test = { groups = ['b', 'a'] } }", "group 'a' is named in valid"),
         ("split = { validation = { groups = ['a', 'a'] } }", "group 'a' is named twice in validation; name it once"),
+        ("source = ''", "data.source: expected a text that is not empty, found ''"),
         ("target = ''", "data.target: expected a text that is not empty, found ''"),
         ("split = { validation = { fraction = 0.6 }, test = { fraction = 0.5 } }", "at most 1 in all, found 1.1"),
         (
