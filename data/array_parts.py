@@ -215,7 +215,7 @@ def chosen_columns(names: tuple[str, ...], roles: Roles, arrays: Sequence[str]) 
     if not roles.patterns and not exclude:
         return None
     if not names:
-        do = "save an array feature_names beside the features"
+        do = "save an array feature_names beside them, of one name for each feature"
         raise refusal("names of the features, to choose among them", "none", do)
     left = set(chosen(names, roles.patterns, exclude))
     return np.array([place for place, name in enumerate(names) if name in left], dtype=np.intp)

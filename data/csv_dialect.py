@@ -222,6 +222,9 @@ def _column_names(sample: _Sample, target: str) -> list[str]:
         found = f"numbers alone, the first {short(names[0])}" if any(names) else "no name at all"
         do = "write a name for each column in the first line; if it holds names, say by --target which to predict"
         raise refusal("a header line of column names", found, do)
+    if names and names[0].startswith("#") and (len(names) == 1 or len(names) != width):
+        found = f"a comment, {short(names[0])}"
+        raise refusal("a header line of column names", found, "delete the lines that begin with #")
     if width == len(names) - 1 and not names[-1].strip():
         names.pop()  # the header ends with a comma, and the rows do not
     elif width == len(names) + 1 and all(not row[-1].strip() for row in sample.rows):

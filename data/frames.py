@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.plausibility import require_dense
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import excluding, line, refusal, short, some, them
+from regsearch.data.refusal import excluding, line, others, refusal, short, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -79,10 +79,7 @@ def from_frame(
     names = _names(frame)
     for name in targets:
         if name not in names:
-            nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0)
-            raise _refusal(
-                f"the column {name!r}", f"{len(names)} other(s){_but(nearest)}", "name the column to predict"
-            )
+            raise _refusal(f"the column {name!r}", others(str(name), names), "name the column to predict")
     try:
         features = roles.features_among(names)
     except DataError as error:
@@ -412,10 +409,6 @@ def _is_real(dtype: Any) -> bool:
     types = pd.api.types
     is_number = types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype)  # Arrow's truth values are not numeric
     return bool(is_number and not types.is_complex_dtype(dtype))
-
-
-def _but(nearest: list[str]) -> str:
-    return f"; the nearest is {nearest[0]!r}" if nearest else ""
 
 
 def _refusal(expected: str, found: str, do: str) -> DataError:

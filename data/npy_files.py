@@ -174,6 +174,7 @@ class NpyFiles:
     def contents(self) -> tuple[Entry, ...]:
         """Return the arrays in the folder."""
         with naming(self.path, _WHAT):
+            self._require_files()
             return tuple(self._entry(name) for name in self.names())
 
     def fingerprint(self) -> str | None:
@@ -225,10 +226,8 @@ class NpyFiles:
         return self._folder / f"{name}.npy"
 
     def _open(self) -> NpyFile:
+        self._require_files()
         names = self.names()
-        if not names and self._features_name:
-            do = "check the path; a recording in one file is a .npz, .csv or .parquet"
-            raise refusal("a Zarr group, or a folder with X.npy and the target's .npy", "another folder", do)
         if self._features_name:
             do = "say by --features which array holds the features"
             require_present(self._features_name, names, "array", do)
@@ -237,6 +236,11 @@ class NpyFiles:
         require_parts(self, self._features_file.stem, self.roles)
         require_bounded(X, X.shape[0])
         return X
+
+    def _require_files(self) -> None:
+        if self._features_name and not self.names():
+            do = "check the path; a recording in one file is a .npz, .csv or .parquet"
+            raise refusal("a Zarr group, or a folder with X.npy and the target's .npy", "another folder", do)
 
     def _entry(self, name: str) -> Entry:
         with open_regular(self._file(name)) as file:

@@ -56,7 +56,9 @@ class Ranges:
                 f"{place}; squares of such numbers leave double precision: give them in other units"
             )
 
-    def require_no_fill(self, values: Matrix, what: str, names: Sequence[str] = ()) -> None:
+    def require_no_fill(
+        self, values: Matrix, what: str, names: Sequence[str] = (), do: str = "drop or fill them first"
+    ) -> None:
         """Raise `DataError` if a column's largest value is a known fill value, and far larger than all others."""
         for column in self._at_fill_values()[:_LOOKED_AT]:
             numbers = values[slice(0, values.shape[0]), slice(column, column + 1)][:, 0]
@@ -66,7 +68,7 @@ class Ranges:
                 raise DataError(
                     f"{what} has {int(filled.sum())} value(s) of {self.high[column]:g} in column "
                     f"{names[column] if names else column}, which masked arrays and netCDF write for missing values; "
-                    "drop or fill them first"
+                    f"{do}"
                 )
 
     def counting(self, values: Matrix) -> Iterator[int]:

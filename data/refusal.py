@@ -55,16 +55,17 @@ def choice_where_it_lies() -> DataError:
 def require_present(name: str, names: Sequence[str], what: str, do: str) -> None:
     """Raise `DataError` if the file has no array or column of this name."""
     if name not in names:
-        raise refusal(f"the {what} {short(name)}", _others(name, names), do)
+        raise refusal(f"the {what} {short(name)}", others(name, names), do)
 
 
-def _others(name: str, names: Sequence[str]) -> str:
-    """List a few names in full; of many names, give the nearest one."""
-    few = len(names) <= _LISTED
+def others(name: str, names: Sequence[str]) -> str:
+    """Return the nearest of the names that are there; if none is near, a few in full, or the first ones of many."""
     ends = {other[-_LONGEST_TEXT:]: other for other in names}
-    near = difflib.get_close_matches(name[-_LONGEST_TEXT:], list(ends), n=1, cutoff=0.6 if few else 0)
+    near = difflib.get_close_matches(name[-_LONGEST_TEXT:], list(ends), n=1)
     if near:
         return f"{len(names)} other(s); the nearest is {short(ends[near[0]])}"
+    if len(names) > _LISTED:
+        return f"{len(names)} other(s): {some(names)}"
     return ", ".join(map(short, names)) or "nothing"
 
 

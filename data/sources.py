@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from regsearch.data.entry import Entry
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import line, refusal
+from regsearch.data.refusal import line, refusal, short
 from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
@@ -104,9 +104,12 @@ def contents(source: str, roles: Roles | str = "y") -> tuple[Entry, ...]:
     Raises
     ------
     DataError
-        If there is no such source, or its header cannot be read.
+        If there is no such source, its header cannot be read, or there is none of them.
     """
-    return source_of(source, roles).contents()
+    entries = source_of(source, roles).contents()
+    if not entries:
+        raise DataError(f"{line(source)}: {refusal('arrays or columns', 'none', 'name another file or group')}")
+    return entries
 
 
 def load_target(source: str, roles: Roles) -> NDArray[np.float64]:
@@ -179,9 +182,8 @@ def source_of(source: str, roles: Roles | str = "y") -> Source:
     path = Path(source)
     roles = Roles((roles,)) if isinstance(roles, str) else roles
     try:
-        if source in _NAMES and roles != Roles(roles.targets):
-            do = "save it as .npz first, or leave out what chooses among columns"
-            raise refusal("the recording as it is", "a choice among its columns", do)
+        if is_example(source):
+            _require_no_choice(roles)
         if path.suffix.lower() == ".npy" and not os.path.isdir(path) and isinstance(roles.features, str):  # noqa: PTH112
             found = f"--features {line(roles.features)}"
             raise refusal("a .npz, a folder or a Zarr group if features are named", found, "leave it out")
@@ -190,6 +192,16 @@ def source_of(source: str, roles: Roles | str = "y") -> Source:
         return _named(source) if source in _NAMES else _at(path, roles)
     except DataError as error:
         raise DataError(f"{line(source)}: {error}") from None
+
+
+def _require_no_choice(roles: Roles) -> None:
+    """Raise `DataError` if anything but the one target of an example is asked for, by its name or by the default."""
+    if roles != Roles(roles.targets):
+        do = "save it as .npz first, or leave out what chooses among columns"
+        raise refusal("the recording as it is", "a choice among its columns", do)
+    if roles.targets not in (("run",), Roles().targets):
+        found = ", ".join(map(short, roles.targets))
+        raise refusal("the recording's only target, 'run'", found, "leave the target out")
 
 
 def _named(source: str) -> Source:

@@ -195,7 +195,8 @@ class ZarrGroup:
         require_present(name, names, "array", do)
         metadata = read_metadata(self.path / name)
         if metadata is None:
-            raise refusal(f"the array {short(name)}", "a group of that name", do)
+            where = "name the folder of the group that holds the arrays, as the recording"
+            raise refusal(f"the array {short(name)}", "a group of that name", where)
         return metadata
 
 

@@ -1,5 +1,18 @@
-"""`python -m regsearch`: the command."""
+"""The command: `regsearch`, or `python -m regsearch`."""
 
-from regsearch.search.cli import main
+import sys
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command.  An interruption while it is imported is one line, as it is later."""
+    try:
+        from regsearch.search import cli
+    except KeyboardInterrupt:
+        print("regsearch: stopped", file=sys.stderr)
+        sys.exit(130)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ def start(
 def _given(text: str | None) -> str | None:
     """Refuse an empty text, such as that of a shell's variable that is not set."""
     if text == "":
-        raise typer.BadParameter("expected a value, found an empty text; leave the option out")
+        raise typer.BadParameter("expected a value, found an empty text; leave it out")
     return text
 
 
@@ -88,6 +88,7 @@ def _presets(incomplete: str) -> list[str]:
 Config = Annotated[
     str,
     typer.Argument(
+        callback=_given,
         metavar="[CONFIG]",
         help="A TOML file, or a preset: default, tutorial or own-data.",
         autocompletion=_presets,
@@ -96,6 +97,7 @@ Config = Annotated[
 ConfigOrData = Annotated[
     str,
     typer.Argument(
+        callback=_given,
         metavar="[CONFIG]",
         help="A TOML file, a preset (default, tutorial or own-data), or a recording.",
         autocompletion=_presets,
@@ -138,7 +140,11 @@ Cluster = Annotated[
 ]
 SearchedData = Annotated[
     str | None,
-    typer.Option(metavar="SOURCE", help="File of the searched data, if it was moved since (default: the config's)."),
+    typer.Option(
+        callback=_given,
+        metavar="SOURCE",
+        help="File of the searched data, if it was moved since (default: the config's).",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -513,6 +519,7 @@ def data_command(
     source: Annotated[
         str,
         typer.Argument(
+            callback=_given,
             metavar="[SOURCE]",
             help="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr.",
         ),
@@ -610,6 +617,13 @@ def _open_streams() -> None:
 
 
 def _usage(error: BaseException, message: str) -> str:
+    from pydantic import ValidationError
+
+    from regsearch.search.expectations import problem_in_words
+
+    if isinstance(error.__cause__, ValidationError):  # Typer hands on what pydantic says of a value
+        (problem,) = error.__cause__.errors()
+        message = message.replace(problem["msg"], problem_in_words(problem))
     context = getattr(error, "ctx", None)
     return f"{message.rstrip('.')}; see `{context.command_path if context else 'regsearch'} --help`"
 

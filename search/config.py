@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_v
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.data_config import ROW_TAGS, DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
+from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
 from regsearch.search.expectations import one_of, problem_in_words
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
@@ -97,13 +97,15 @@ class SearchConfig(Section):
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
         Field(description="sampler that proposes strengths within ranges"),
     ] = "tpe"
-    tolerance: Annotated[float, Field(gt=0, lt=1, description="relative duality gap that every fit must reach")] = 1e-6
+    tolerance: Annotated[
+        float, Field(gt=0, lt=1, strict=True, description="relative duality gap that every fit must reach")
+    ] = 1e-6
     select: Annotated[
-        Annotated[_NamedRule, Tag("rule")] | Annotated[AtMost, Tag("limit")],
+        Annotated[_NamedRule, Tag("as name")] | Annotated[AtMost, Tag("as limit")],
         one_of(
             f"{', '.join(get_args(_NamedRule))} or {{ at_most = N }} (at-most:N on the command line)",
             lambda value: (
-                "limit" if isinstance(value, AtMost | dict) else "rule" if value in get_args(_NamedRule) else None
+                "as limit" if isinstance(value, AtMost | dict) else "as name" if value in get_args(_NamedRule) else None
             ),
         ),
         Field(
@@ -660,8 +662,6 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     match problem["type"]:
         case "extra_forbidden":
             return _unknown(model, problem["loc"])
-        case "missing" if isinstance(problem["loc"][-1], int):
-            return f"{place}: expected a range of rows [start, stop), found {short(problem['input'])}"
         case "missing":
             return f"{place!r} is required and missing"
         case "string_pattern_mismatch":
@@ -677,37 +677,32 @@ def _unknown(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
     place = ".".join([*section, key])
     if kind := kind_of_rows(location):
         return f"unknown key {place!r} beside {kind!r}; leave it out, or choose another kind of rows"
-    return f"unknown key {place!r}; {_nearest(key, sorted(_fields(model, section)))}"
+    sections = _sections(model)
+    known = sorted(sections.get(".".join(section), ()))
+    if elsewhere := [name for name, keys in sections.items() if key in keys]:
+        there = " or ".join(f"in [{name}]" if name else "at the top, before all sections" for name in elsewhere[:3])
+        return f"unknown key {place!r}; {key!r} belongs {there}; known here are {', '.join(known)}"
+    return f"unknown key {place!r}; {_nearest(key, known)}"
 
 
 def _words(location: Sequence[str | int]) -> list[str]:
-    """Return the keys of a place, without the numbers and the kinds that pydantic puts between them."""
-    return [str(part) for part in location if str(part).isidentifier() and str(part) not in _UNION_TAGS]
+    """Return the keys of a place, without the numbers and the tags of forms, all with a blank, between them."""
+    return [str(part) for part in location if str(part).isidentifier()]
 
 
-_UNION_TAGS = {"range", "points", "grid", "one", "several", "rule", "limit", *ROW_TAGS}
-
-
-def _fields(model: type[BaseModel], path: Sequence[str]) -> set[str]:
-    """Return the names of the keys that a section of the configuration may have, in any of its forms."""
+def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
+    """Return the keys that each section of the configuration may have, in any of its forms, by its dotted place."""
     schema = model.model_json_schema()
+    sections: dict[str, set[str]] = {}
 
-    def forms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield node
-        inner = [*node.get("anyOf", ()), *node.get("oneOf", ())]
-        if "items" in node:
-            inner.append(node["items"])
+    def add(node: Mapping[str, Any], place: str) -> None:
         if "$ref" in node:
-            inner.append(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
-        for one in inner:
-            yield from forms(one)
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        for key, inner in node.get("properties", {}).items():
+            sections.setdefault(place, set()).add(key)
+            add(inner, f"{place}.{key}" if place else key)
+        for form in (*node.get("anyOf", ()), *node.get("oneOf", ()), *filter(None, (node.get("items"),))):
+            add(form, place)
 
-    def properties(nodes: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for node in nodes:
-            for form in forms(node):
-                yield from form.get("properties", {}).items()
-
-    sections = [schema]
-    for key in path:
-        sections = [section for name, section in properties(sections) if name == key]
-    return {name for name, _ in properties(sections)}
+    add(schema, "")
+    return sections

@@ -19,11 +19,23 @@ from pydantic import (
 
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
+from regsearch.data.refusal import short
 from regsearch.data.split import as_blocks, row_numbers
-from regsearch.search.expectations import one_of, several
+from regsearch.search.expectations import is_listed, one_of, several
 from regsearch.search.families import Section
 
-Rows = Annotated[tuple[int, int], Field(description="half-open range of rows [start, stop)")]
+_Row = Annotated[int, Field(strict=True)]
+
+
+def _require_pair(value: Any) -> Any:
+    if not is_listed(value) or len(tuple(value)) != 2:
+        raise ValueError(f"expected a range of rows [start, stop), found {short(value)}")
+    return value
+
+
+Rows = Annotated[
+    tuple[_Row, _Row], BeforeValidator(_require_pair), Field(description="half-open range of rows [start, stop)")
+]
 
 
 class Masked(tuple[tuple[int, int], ...]):
@@ -62,17 +74,21 @@ def _is_several(value: Any) -> bool:
 
 
 _Ranges = Annotated[
-    Annotated[Rows, Tag("one")] | Annotated[tuple[Rows, ...], Tag("several"), Field(min_length=1)],
-    Discriminator(lambda value: "several" if _is_several(value) else "one"),
+    Annotated[Rows, Tag("as one")] | Annotated[tuple[Rows, ...], Tag("as several"), Field(min_length=1)],
+    Discriminator(lambda value: "as several" if _is_several(value) else "as one"),
     WrapValidator(_checked),
 ]
 
-_Group = Annotated[
-    str,
-    Field(min_length=1),
-    BeforeValidator(lambda name: str(name) if isinstance(name, Integral) and not isinstance(name, bool) else name),
-]
-"""Name of a group; a number names the group that is written so."""
+
+def _label(name: Any) -> Any:
+    """Return the name of a group as labels are read: a number as text, and no blanks around it."""
+    if isinstance(name, Integral) and not isinstance(name, bool):
+        return str(name)
+    return name.strip() if isinstance(name, str) else name
+
+
+_Name = Annotated[str, Field(min_length=1)]
+_Group = Annotated[_Name, BeforeValidator(_label, json_schema_input_type=_Name | int)]
 
 
 class FoldsConfig(Section):
@@ -87,22 +103,22 @@ class FoldsConfig(Section):
 class FractionConfig(Section):
     """A share of the rows: of rows in time the last ones, of independent rows random ones, of groups whole ones."""
 
-    fraction: Annotated[float, Field(gt=0, lt=1, description="share of the rows")]
+    fraction: Annotated[float, Field(gt=0, lt=1, strict=True, description="share of the rows")]
 
 
 def _kind_of_groups(value: Any) -> str | None:
     if isinstance(value, list | tuple):
-        return "names"
-    return "number" if isinstance(value, int) else "each" if value == "each" else None
+        return "as names"
+    return "as number" if isinstance(value, int) else "in turn" if value == "each" else None
 
 
 class GroupsConfig(Section):
     """Whole groups: some by name, or all of them in turn."""
 
     groups: Annotated[
-        Annotated[tuple[_Group, ...], Tag("names"), Field(min_length=1)]
-        | Annotated[int, Tag("number"), Field(ge=2, strict=True)]
-        | Annotated[Literal["each"], Tag("each")],
+        Annotated[tuple[_Group, ...], Tag("as names"), Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+        | Annotated[int, Tag("as number"), Field(ge=2, strict=True)]
+        | Annotated[Literal["each"], Tag("in turn")],
         one_of('a list of names of groups, a number of parts or "each"', _kind_of_groups),
         Field(description='names of groups; or the number of folds to deal groups to; or "each": every group in turn'),
     ]
@@ -129,7 +145,12 @@ class GivenFold(Section):
 class GivenConfig(Section):
     """Folds of any rows, such as those of a scikit-learn splitter."""
 
-    given: Annotated[tuple[GivenFold, ...], Field(min_length=2, description="folds, each with train and validation")]
+    given: Annotated[
+        tuple[GivenFold, ...],
+        Field(min_length=2),
+        several("a list of folds, each { train = …, validation = … }"),
+        Field(description="folds, each with train and validation"),
+    ]
 
 
 _KINDS = {
@@ -144,11 +165,11 @@ _KINDS = {
 def _kind(value: Any) -> str | None:
     """Return which kind of rows a value describes: a table by its key."""
     if isinstance(value, Mapping):
-        return next((f"by_{key}" for key in _KINDS if key in value), None)
+        return next((f"by {key}" for key in _KINDS if key in value), None)
     if isinstance(value, str):
-        return "none" if value == "none" else None
-    named = next((f"by_{key}" for key, kind in _KINDS.items() if isinstance(value, kind)), None)
-    return named or ("in_ranges" if np.iterable(value) else None)
+        return "no rows" if value == "none" else None
+    named = next((f"by {key}" for key, kind in _KINDS.items() if isinstance(value, kind)), None)
+    return named or ("in ranges" if is_listed(value) else None)
 
 
 def _rows_by(*keys: str, last: str = "") -> Discriminator:
@@ -157,13 +178,13 @@ def _rows_by(*keys: str, last: str = "") -> Discriminator:
     return one_of(f"{', '.join(forms[:-1])} or {forms[-1]}", _kind)
 
 
-_Folds = Annotated[FoldsConfig, Tag("by_folds")]
-_Fraction = Annotated[FractionConfig, Tag("by_fraction")]
-_Groups = Annotated[GroupsConfig, Tag("by_groups")]
-_Column = Annotated[ColumnConfig, Tag("by_column")]
-_Given = Annotated[GivenConfig, Tag("by_given")]
-_Tagged = Annotated[_Ranges, Tag("in_ranges")]
-_None = Annotated[Literal["none"], Tag("none")]
+_Folds = Annotated[FoldsConfig, Tag("by folds")]
+_Fraction = Annotated[FractionConfig, Tag("by fraction")]
+_Groups = Annotated[GroupsConfig, Tag("by groups")]
+_Column = Annotated[ColumnConfig, Tag("by column")]
+_Given = Annotated[GivenConfig, Tag("by given")]
+_Tagged = Annotated[_Ranges, Tag("in ranges")]
+_None = Annotated[Literal["none"], Tag("no rows")]
 
 
 class SplitConfig(Section):
@@ -198,11 +219,14 @@ class SplitConfig(Section):
         int | None,
         Field(
             ge=0,
+            strict=True,
             description="with a test on each part in turn: run only the search that is tested on this part, counted "
             "from 0; usually set by regsearch itself",
         ),
     ] = None
-    share_groups: Annotated[bool, Field(description="whether parts may have rows of the same group")] = False
+    share_groups: Annotated[bool, Field(strict=True, description="whether parts may have rows of the same group")] = (
+        False
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -247,18 +271,16 @@ class SplitConfig(Section):
         return isinstance(self.test, FoldsConfig) or (isinstance(self.test, GroupsConfig) and not self.test.names)
 
 
-_Name = Annotated[str, Field(min_length=1)]
 _NAMES = "a name or a list of names"
 _Names = Annotated[
     tuple[_Name, ...],
     several(_NAMES),
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=_Name | tuple[_Name, ...]
+    ),
 ]
-
-
 _ONE_OR_SEVERAL = one_of(
-    _NAMES,
-    lambda value: "one" if isinstance(value, str) else "several" if np.iterable(value) else None,
+    _NAMES, lambda value: "as one" if isinstance(value, str) else "as several" if is_listed(value) else None
 )
 
 
@@ -266,16 +288,21 @@ class DataConfig(Section):
     """The recording, what its columns are, and its rows."""
 
     source: Annotated[
-        str, Field(description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr")
+        str,
+        Field(
+            min_length=1,
+            description="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr",
+        ),
     ] = "twin"
     target: Annotated[
-        Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
+        Annotated[_Name, Tag("as one")]
+        | Annotated[tuple[_Name, ...], Tag("as several"), Field(min_length=1, json_schema_extra={"uniqueItems": True})],
         _ONE_OR_SEVERAL,
         Field(description="name of the array or column to predict; or several: each gets a search of its own"),
     ] = "y"
     features: Annotated[
         Annotated[
-            Annotated[_Name, Tag("one")] | Annotated[tuple[_Name, ...], Tag("several"), Field(min_length=1)],
+            Annotated[_Name, Tag("as one")] | Annotated[tuple[_Name, ...], Tag("as several"), Field(min_length=1)],
             _ONE_OR_SEVERAL,
         ]
         | None,
@@ -292,9 +319,9 @@ class DataConfig(Section):
     weights: Annotated[str | None, Field(min_length=1, description="column with the weight of each row")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],
+        Field(min_length=1, json_schema_extra={"uniqueItems": True}),
         several("a list of numbers of rows, such as [0, 1]"),
         Field(
-            min_length=1,
             description="delays in rows: [0, 1] takes each feature at the same row and one row earlier; a delay never "
             "reaches into another group",
         ),
@@ -341,14 +368,10 @@ class DataConfig(Section):
         return Preparation(self.lags, self.scale, self.rows == "independent")
 
 
-ROW_TAGS = {"in_ranges", "none", "names", "number", "each", *(f"by_{key}" for key in _KINDS)}
-"""Names of alternatives, which pydantic puts into the place of an error."""
-
-
 def kind_of_rows(place: Sequence[str | int]) -> str | None:
     """Return the kind of rows, such as ``"folds"``, of a table in which pydantic found a key too many."""
     tag = str(place[-2]) if len(place) > 1 else ""
-    return tag.removeprefix("by_") if tag.startswith("by_") else None
+    return tag.removeprefix("by ") if tag.startswith("by ") else None
 
 
 def ranges(rows: tuple[int, int] | tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

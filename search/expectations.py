@@ -51,6 +51,11 @@ def one_of(forms: str, tag: Callable[[Any], str | None]) -> Discriminator:
     return Discriminator(tag, custom_error_type="no_form", custom_error_message=f"expected {forms}")
 
 
+def is_listed(value: object) -> bool:
+    """Return whether a value is a list, or an array, of others; a text and a table are none."""
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
 def several(forms: str) -> BeforeValidator:
     """Return what refuses a value that is no list, and says of what it should be one.
 
@@ -61,7 +66,7 @@ def several(forms: str) -> BeforeValidator:
     """
 
     def listed(value: object) -> object:
-        if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        if not is_listed(value):
             raise ValueError(f"expected {forms}, found {short(value)}")
         return value
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, Tag, model_validator
 
-from regsearch.search.expectations import one_of
+from regsearch.search.expectations import is_listed, one_of
 from regsearch.search.penalty import Family
 from regsearch.search.schema import ENDS, ranges_or_grids
 
@@ -23,8 +23,8 @@ class Section(BaseModel):
 class _Span(Section):
     model_config = ConfigDict(json_schema_extra=ENDS)
 
-    low: Annotated[float | None, Field(gt=0, description="weakest strength")] = None
-    high: Annotated[float | None, Field(gt=0, description="strongest strength")] = None
+    low: Annotated[float | None, Field(gt=0, strict=True, description="weakest strength")] = None
+    high: Annotated[float | None, Field(gt=0, strict=True, description="strongest strength")] = None
     of: Annotated[
         Literal["max"] | None,
         Field(
@@ -70,20 +70,20 @@ class Points(_Span):
 
 
 Grid = Annotated[
-    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
+    tuple[Annotated[float, Field(gt=0, strict=True)], ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
 ]
 
 
 def _kind_of_strength(value: object) -> str | None:
     if isinstance(value, Points) or (isinstance(value, dict) and "points" in value):
-        return "points"
+        return "as points"
     if isinstance(value, dict | Range):
-        return "range"
-    return "grid" if np.iterable(value) and not isinstance(value, str) else None
+        return "as range"
+    return "as listed" if is_listed(value) else None
 
 
 Strengths = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Points, Tag("points")] | Annotated[Grid, Tag("grid")],
+    Annotated[Range, Tag("as range")] | Annotated[Points, Tag("as points")] | Annotated[Grid, Tag("as listed")],
     one_of("a table with low and high, or a list of numbers", _kind_of_strength),
     Field(
         description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}. "

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from regsearch.search.expectations import several
 from regsearch.search.families import Section
 
 Kind = Literal["shift", "session", "impostor", "permutation"]
@@ -41,13 +42,16 @@ class NullConfig(Section):
         ),
     ] = 1
     impostors: Annotated[
-        tuple[str, ...], Field(description="other recordings, whose targets are of the same quantity")
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        several('a list of files, such as ["other.npz"]'),
+        Field(description="other recordings, whose targets are of the same quantity"),
     ] = ()
     level: Annotated[
         float,
         Field(
             gt=0,
             le=1,
+            strict=True,
             description="largest p that you accept as significant; an n that is too small to reach it is refused",
         ),
     ] = 0.05

@@ -124,6 +124,7 @@ def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) 
     """
     targets = [(source, load_target(source, config.data.roles)) for source in sources]
     needed = int(rows[-1]) + 1
+    do = "fill them, or leave this recording out: rows are matched by number, so none can be dropped"
     for source, y in targets:
         if len(y) < needed:
             raise DataError(
@@ -134,12 +135,11 @@ def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) 
         if bad.any():
             raise DataError(
                 f"{source}: expected a finite target in every row that the search uses, found {bad.sum()} value(s) "
-                f"that are missing, NaN or infinite, the first at row {rows[bad.argmax()]} (from 0); fill them, or "
-                "leave this recording out: rows are matched by number, so none can be dropped"
+                f"that are missing, NaN or infinite, the first at row {rows[bad.argmax()]} (from 0); {do}"
             )
         ranges = Ranges.of(y[rows])
         ranges.require_squares(f"{source}: {config.data.roles.target}")
-        ranges.require_no_fill(y[rows, None], source, (config.data.roles.target,))
+        ranges.require_no_fill(y[rows, None], source, (config.data.roles.target,), do)
     return targets
 
 

@@ -148,5 +148,5 @@ def test_a_choice_among_features_that_stay_in_their_file_is_refused(save, tmp_pa
 
 
 def test_a_choice_among_features_without_names_is_refused(tmp_path):
-    with pytest.raises(DataError, match="save an array feature_names beside the features"):
+    with pytest.raises(DataError, match="save an array feature_names beside them, of one name for each"):
         load(npz(tmp_path, ARRAYS), Roles(("speed",), features=("unit_*",)))

@@ -133,6 +133,11 @@ def test_a_file_is_decoded_once_however_often_its_text_is_parsed(encoding, ask, 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        (
+            "# by the lab\na,y\n1.5,2\n3,4\n",
+            "a comment, '# by the lab'; delete the lines that begin with #",
+        ),
+        ("# by the lab\n# 2 units\na,y\n1.5,2\n3,4\n", "found a comment, '# by the lab'; delete the lines"),
         ("1.5,2,3\n4,5,6\n7,8,10\n", "expected a header line of column names, found numbers alone, the first '1.5'"),
         (
             "1,2,3\n4,5,6\n7,8,10\n",

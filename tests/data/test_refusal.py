@@ -21,6 +21,11 @@ def test_paths_are_shown_whole_and_the_nearest_is_told_by_its_end():
     )
 
 
+def test_of_many_names_none_of_which_is_near_the_first_are_shown():
+    with pytest.raises(DataError, match=r"found 7 other\(s\): 'u0', 'u1', 'u2', …; name one"):
+        require_present("y", [f"u{number}" for number in range(7)], "column", "name one")
+
+
 def test_a_very_long_text_keeps_its_beginning_and_its_end():
     shown = short("begin/" + "x" * 500 + "/end")
     assert shown.startswith("'begin/")

@@ -69,6 +69,15 @@ def test_a_source_that_is_not_there_is_named(source, tmp_path, monkeypatch):
     assert source in refusal(data.load, source)
 
 
+def test_a_file_without_arrays_is_no_recording_to_list(tmp_path):
+    np.savez(tmp_path / "empty.npz")
+    zarr.create_group(tmp_path / "outer.zarr").create_group("inner").create_array("X", data=np.eye(3))
+    for name in ("empty.npz", "outer.zarr"):
+        assert f"{name}: expected arrays or columns, found none; name another" in refusal(
+            data.contents, str(tmp_path / name)
+        )
+
+
 def test_names_are_no_paths_and_examples_are_known_wherever_they_lie(tmp_path):
     np.save(tmp_path / "p.npy", np.array({"sresp": 1}, dtype=object), allow_pickle=True)
     np.save(tmp_path / "X.npy", np.zeros((3, 2)))

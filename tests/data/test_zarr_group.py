@@ -195,7 +195,7 @@ def test_an_array_alone_and_a_group_in_place_of_an_array_are_named(tmp_path):
     assert "found a single array; name the folder around it" in refusal(path / "X")
     shutil.rmtree(path / "X")
     (path / "X").symlink_to(path)
-    assert "expected the array 'X', found a group of that name" in refusal(path)
+    assert "expected the array 'X', found a group of that name; name the folder of the group" in refusal(path)
 
 
 def base_64(number):

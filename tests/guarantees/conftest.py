@@ -182,7 +182,7 @@ def prepare(folder: Path, recording) -> None:
 
 
 @pytest.fixture
-def killed(workspace, recording) -> Path:
-    """Return a workspace that holds the recording and the configuration."""
+def killed(workspace, with_figures, recording) -> Path:
+    """Return a workspace that holds the recording and the configuration, whose figures can be interrupted, too."""
     prepare(workspace, recording)
     return workspace

@@ -226,7 +226,9 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
     [
         (["run", "nope.toml"], "nope.toml: no such configuration"),
         (["run", "--trials", "0"], "expected a number above 0"),
-        (["run", "--trials", "many"], "--trials"),
+        (["run", "--trials", "many"], "'--trials': expected a whole number, found 'many'; see `regsearch run --help`"),
+        (["run", "--folds", "1"], "'--folds': expected a number of at least 2, found '1'; see"),
+        (["null", "abc", "--level", "low"], "'--level': expected a number, found 'low'; see"),
         (["run", "--nonsense"], "see `regsearch run --help`"),
         (["run", "--quiet", "--verbose"], "exclude each other"),
         (["run", "--data", "here"], "name a recording: twin or stringer"),
@@ -246,7 +248,15 @@ def test_bad_input_is_one_line_and_exit_code_2(changes, says, config, workspace,
         (["run", "--cluster", ""], "'--cluster': expected a value, found an empty text"),
         (["run", "--groups", ""], "data.groups: "),
         (["config", "."], "expected a TOML file, found 'Is a directory'; give a file or one of default"),
-        (["ui", "--port", "0"], "--port"),
+        (["config", ""], "expected a value, found an empty text"),
+        (["data", ""], "expected a value, found an empty text"),
+        (["promote", "abc", "--data", ""], "'--data': expected a value, found an empty text"),
+        (["data", "mlruns/locks"], "locks: expected a Zarr group, or a folder with X.npy"),
+        (
+            ["data", "twin", "--target", "speed"],
+            "twin: expected the recording's only target, 'run', found 'speed'; leave",
+        ),
+        (["ui", "--port", "0"], "'--port': expected a number of at least 1, found '0'; see"),
         (["rnu"], "No such command 'rnu'"),
         (["run", "--tracking-uri", "http://127.0.0.1:9"], "does not answer"),
         (["run", "--tracking-uri", "sqlite:////proc/here/mlflow.db"], "cannot be created"),
@@ -347,13 +357,13 @@ class Finder:
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-from regsearch.search.cli import main
+from regsearch.__main__ import main
 main()
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["sqlalchemy.engine", "mlflow.tracking", "optuna.storages"])
+@pytest.mark.parametrize("module", ["typer", "pydantic", "sqlalchemy.engine", "mlflow.tracking", "optuna.storages"])
 def test_an_interruption_while_packages_are_imported_is_one_line_without_secrets(module, config):
     script = INTERRUPTED_WHILE_IMPORTING.format(module=module)
     given = ["run", config, "--storage", "postgresql://me:secret@127.0.0.1/optuna"]

@@ -103,6 +103,10 @@ def test_numbers_that_name_groups_are_text():
     assert SplitConfig(validation={"groups": [np.int64(1), "b"]}).validation.names == ("1", "b")
 
 
+def test_blanks_around_the_name_of_a_group_do_not_count_as_they_do_not_in_labels():
+    assert SplitConfig(validation={"groups": [" monday", "friday\t"]}).validation.names == ("monday", "friday")
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -121,6 +125,18 @@ def test_numbers_that_name_groups_are_text():
             "expected ranges of rows, { groups = … } or { fraction = … }, found 5",
         ),
         ("split = { validation = [[0, 5], [7]] }", "data.split.validation: expected a range of rows [start, stop)"),
+        ("split = { validation = [] }", "data.split.validation: expected a range of rows [start, stop), found []"),
+        ("split = { validation = [1, 2, 3] }", "expected a range of rows [start, stop), found [1, 2, 3]"),
+        ("split = { validation = [[1, 2], 3] }", "expected a range of rows [start, stop), found 3"),
+        ("split = { validation = [true, 3] }", "data.split.validation: expected a whole number, found True"),
+        ("split = { validation = { fraction = '0.2' } }", "fraction: expected a number, found '0.2'"),
+        ("split = { validation = [0, 5], share_groups = 1 }", "share_groups: expected true or false, found 1"),
+        ("split = { validation = [0, 5], part = '1' }", "data.split.part: expected a whole number, found '1'"),
+        (
+            "split = { validation = { given = 3 } }",
+            "given: expected a list of folds, each { train = …, validation = … }, found 3",
+        ),
+        ("split = { validation = { groups = [' '] } }", "groups: expected a text that is not empty, found ''"),
         ("split = { validation = true }", "{ column = … } or { given = … }, found True"),
         ('split = { validation = "none" }', "data.split.validation: expected ranges of rows, { fraction"),
         (
@@ -135,6 +151,7 @@ def test_numbers_that_name_groups_are_text():
         ),
         ("split = { validation = { groups = ['a'] }, test = { groups = ['b', 'a'] } }", "group 'a' is named in valid"),
         ("split = { validation = { groups = ['a', 'a'] } }", "group 'a' is named twice in validation; name it once"),
+        ("source = ''", "data.source: expected a text that is not empty, found ''"),
         ("target = ''", "data.target: expected a text that is not empty, found ''"),
         ("split = { validation = { fraction = 0.6 }, test = { fraction = 0.5 } }", "at most 1 in all, found 1.1"),
         (
@@ -143,6 +160,8 @@ def test_numbers_that_name_groups_are_text():
         ),
         ("target = 3", "data.target: expected a name or a list of names, found 3"),
         ("features = 3", "data.features: expected a name or a list of names, found 3"),
+        ("target = { a = 1 }", "data.target: expected a name or a list of names, found {'a': 1}"),
+        ("features = { a = 1 }", "data.features: expected a name or a list of names, found {'a': 1}"),
         ("exclude = 3", "data.exclude: expected a name or a list of names, found 3"),
         ("covariates = { a = 1 }", "data.covariates: expected a name or a list of names, found {'a': 1}"),
         ("split = { validation = { groups = 1 } }", "expected a number of at least 2, found 1"),

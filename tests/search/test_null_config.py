@@ -22,6 +22,9 @@ def configured(null, data=""):
         ("level = 0.01", "use n = 198 or more"),
         ('kind = "permutation"', "rows in time; set rows = .independent. in .data. or give `run` --independent"),
         ('impostors = ["a.npz"]\nn = 30', "need as many, found 1; give 30$"),
+        ('impostors = "a.npz"', r"null.impostors: expected a list of files, such as \[.other.npz.\], found 'a.npz'"),
+        ('impostors = [""]', "null.impostors: expected a text that is not empty"),
+        ("level = true", "null.level: expected a number, found True"),
         ('impostors = ["a.npz"]', "use n = 19 or more"),
     ],
 )

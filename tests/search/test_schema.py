@@ -113,6 +113,47 @@ def test_what_is_missing_or_too_few_is_rejected(text):
     assert not accepts(text)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        "exclude = 'note'",
+        "exclude = ['note']",
+        "covariates = 'light'",
+        "split = { validation = { groups = [1, 'b'] } }",
+        "split = { validation = { fraction = 0.2 }, share_groups = true }",
+    ],
+)
+def test_every_form_of_the_columns_is_accepted(data):
+    text = f'name = "x"\n[families.ridge]\nalpha = [1]\n[data]\n{data}\n'
+    SearchConfig.from_toml(text)
+    assert accepts(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "exclude = ''",
+        "exclude = 3",
+        "covariates = [3]",
+        "target = ['y', 'y']",
+        "target = []",
+        "lags = []",
+        "lags = [0, 0]",
+        "lags = '0'",
+        "split = { validation = [true, 3] }",
+        "split = { validation = ['0', '3'] }",
+        "split = { validation = { fraction = '0.2' } }",
+        "split = { validation = { groups = ['a', 'a'] } }",
+        "split = { validation = { fraction = 0.2 }, share_groups = 1 }",
+    ],
+)
+def test_columns_and_rows_that_are_refused_are_rejected(data):
+    text = f'name = "x"\n[families.ridge]\nalpha = [1]\n[data]\n{data}\n'
+    with pytest.raises(ConfigError):
+        SearchConfig.from_toml(text)
+    assert not accepts(text)
+
+
 def test_one_strength_by_range_and_the_other_by_array_is_rejected():
     mixed = "l1_alpha = { low = 0.1, high = 1 }\nl2_alpha = [1, 2]"
     for trials in ("trials = 30", ""):

@@ -70,6 +70,13 @@ def test_groups_and_impostors_are_looked_at_before_any_value(tmp_path):
         require_room(CONFIG, NullConfig(impostors=(str(tmp_path / "absent.npz"),)), room_of(60))
 
 
+@pytest.mark.parametrize("missing", [np.nan, 1e20])
+def test_a_missing_value_of_an_impostor_is_to_be_filled_since_no_row_can_be_dropped(missing, tmp_path):
+    np.savez(tmp_path / "gap.npz", y=np.r_[np.arange(59.0), missing])
+    with pytest.raises(DataError, match=r"missing.*; fill them, or leave this recording out: rows are matched by num"):
+        require_room(CONFIG, NullConfig(impostors=(str(tmp_path / "gap.npz"),)), room_of(60))
+
+
 def test_impostors_are_refused_beside_covariates(tmp_path):
     np.savez(tmp_path / "other.npz", X=np.eye(60, 2), y=np.arange(60.0))
     room = room_of(60, covariates=np.arange(60.0)[:, None])
