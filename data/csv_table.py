@@ -232,13 +232,8 @@ def _unique(dialect: Dialect) -> list[str]:
 
 def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     names = _unique(dialect)
-    read = pa_csv.ReadOptions(
-        block_size=_BLOCK_BYTES,
-        column_names=names,
-        skip_rows=dialect.lines,
-    )
     return {
-        "read_options": read,
+        "read_options": pa_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=names, skip_rows=dialect.lines),
         "parse_options": pa_csv.ParseOptions(
             delimiter=dialect.delimiter,
             ignore_empty_lines=len(names) > 1,  # in a single column, one is a row without a value
