@@ -143,7 +143,7 @@ def run_targets(
     """
     if data is not None:
         data = (data,) if isinstance(data, Recording) else tuple(data)
-    config = _loaded(config, data).updated(name=name)
+    config = _loaded(config, is_given=data is not None).updated(name=name)
     if data is not None:
         config = config.given_targets(data)
         data = _of_targets(config, data)
@@ -260,13 +260,13 @@ def _part(number: int, search: Search, tested: Tested) -> Part:
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
-    config = _loaded(config, data)
+    config = _loaded(config, is_given=data is not None)
     return (config if data is None else config.given(data)).updated(name=name)
 
 
-def _loaded(config: SearchConfig | str, data: Recording | Sequence[Recording] | None) -> SearchConfig:
-    """Return a configuration, or load one; a preset is then one for the data at hand."""
+def _loaded(config: SearchConfig | str, *, is_given: bool) -> SearchConfig:
+    """Return a configuration, or load one; a preset is then one for recordings at hand if these are given."""
     if isinstance(config, SearchConfig):
         return config
     loaded = SearchConfig.load(config)
-    return loaded.on(data) if data is not None and config in PRESETS else loaded
+    return loaded.for_recordings() if is_given and config in PRESETS else loaded
