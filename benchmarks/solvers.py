@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from regsearch.data import load
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.certificate import relative_duality_gap
+from regsearch.search.solvers.certificate import certificate
 from regsearch.search.solvers.design import Design, normalise
 from regsearch.search.solvers.elastic_net import ElasticNetPath
 
@@ -107,7 +107,7 @@ def glmnet(design: Design, penalties: list[Penalty], threshold: float, environme
 
 
 def gaps(design: Design, penalties: list[Penalty], weights: list[np.ndarray] | np.ndarray) -> np.ndarray:
-    return np.array([relative_duality_gap(design, w, penalty) for w, penalty in zip(weights, penalties, strict=True)])
+    return np.array([certificate(design, w, penalty) for w, penalty in zip(weights, penalties, strict=True)])
 
 
 def shown(run: Run | None) -> str:

@@ -129,7 +129,7 @@ class CsvTable:
         if any(not any(_are_numbers(table.column(name), mark) for mark in dialect.decimal or ".,") for name in texts):
             require_numbers(among(table.schema, numbers), table.select(numbers))
 
-    def _table(self, text: _Text, parts: set[str]) -> tuple[pa.Table, list[str]]:
+    def _table(self, text: _Text, wanted: set[str]) -> tuple[pa.Table, list[str]]:
         """Return the columns that play a part, and notes."""
         dialect = text.dialect
 
@@ -139,7 +139,7 @@ class CsvTable:
             return [table.column(name) for name in names if name not in self.roles.labels]
 
         decimal = dialect.decimal or "."
-        table, notes = self._named_columns(text, parts, decimal)
+        table, notes = self._named_columns(text, wanted, decimal)
         marks = [mark for mark in dialect.decimal or ".," if all(_are_numbers(column, mark) for column in texts(table))]
         if texts(table) and len(marks) > 1:
             value = next(cell for cell in texts(table)[0].to_pylist() if cell is not None)
@@ -147,7 +147,7 @@ class CsvTable:
             raise refusal("decimal points or decimal commas", found, "save numbers without marks between thousands")
         if texts(table) and marks and marks[0] != decimal:
             decimal = marks[0]
-            table, notes = self._named_columns(text, parts, decimal)
+            table, notes = self._named_columns(text, wanted, decimal)
         if dialect.delimiter != "," or decimal != ".":
             between = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(dialect.delimiter, repr(dialect.delimiter))
             notes.append(f"it was read with {between} between columns and decimal {_DECIMALS[decimal]}")
@@ -158,11 +158,11 @@ class CsvTable:
                     table = table.set_column(place, field.name, _without_group_marks(table.column(place), decimal))
         return table, notes
 
-    def _named_columns(self, text: _Text, parts: set[str], decimal: str) -> tuple[pa.Table, list[str]]:
+    def _named_columns(self, text: _Text, wanted: set[str], decimal: str) -> tuple[pa.Table, list[str]]:
         dialect = text.dialect
         names = _unique(dialect)
         unnamed = [name for name in names[dialect.names_rows :] if name not in _named(dialect)]
-        kept = [name for name in _named(dialect) if name in parts]
+        kept = [name for name in _named(dialect) if name in wanted]
         labels = dict.fromkeys(self.roles.labels, pa.string())
         convert = {"decimal_point": decimal, "column_types": labels, "include_columns": [*kept, *unnamed]}
         with text.opened() as file:
@@ -232,13 +232,8 @@ def _unique(dialect: Dialect) -> list[str]:
 
 def _options(dialect: Dialect, **convert: Any) -> dict[str, Any]:
     names = _unique(dialect)
-    read = pa_csv.ReadOptions(
-        block_size=_BLOCK_BYTES,
-        column_names=names,
-        skip_rows=dialect.lines,
-    )
     return {
-        "read_options": read,
+        "read_options": pa_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=names, skip_rows=dialect.lines),
         "parse_options": pa_csv.ParseOptions(
             delimiter=dialect.delimiter,
             ignore_empty_lines=len(names) > 1,  # in a single column, one is a row without a value

@@ -17,6 +17,7 @@ from regsearch.data.array_headers import FEATURES, require_bounded
 from regsearch.data.array_parts import (
     arrays_of,
     feature_names,
+    label,
     read_parts,
     read_target,
     require_all_features,
@@ -167,7 +168,7 @@ class ZarrGroup:
             require_memory(2 * metadata.dtype.itemsize * math.prod(metadata.shape), f"array {short(name)}")
             require_whole(metadata)
             return np.asarray(_opened(metadata)[...], dtype=np.str_).reshape(-1)
-        return np.array([f"{value:.15g}" for value in self.numbers(name).reshape(-1)])
+        return np.array([label(value) for value in self.numbers(name).reshape(-1)])
 
     @property
     def _features_name(self) -> str:

@@ -397,7 +397,7 @@ class SearchConfig(Section):
         by groups, folds or fractions stays.  A recording that a preset was made for keeps split and name.
         """
         if not isinstance(data, str):
-            own = self.from_values({**self._for_own_data(), "name": "own-data"}, "data")
+            own = self.for_recordings()
             return own.given_targets(data) if isinstance(data, list | tuple) else own.given(data)
         if is_example(data):
             values = self.model_dump(exclude_none=True)
@@ -406,6 +406,10 @@ class SearchConfig(Section):
             values["name"] = _as_name(Path(data).stem)
         values["data"]["source"] = data
         return self.from_values(values, "--data")
+
+    def for_recordings(self) -> Self:
+        """Return a copy for recordings at hand that it was not made for, before `given` checks them."""
+        return self.from_values({**self._for_own_data(), "name": "own-data"}, "data")
 
     def given(self, recording: object) -> Self:
         """Return a copy for a recording at hand, after checking that it is what the configuration describes.

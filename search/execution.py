@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 
 import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
@@ -17,7 +17,7 @@ from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig
-from regsearch.search.earlier import forget, predecessor, recall, remember, request_of, require_winner
+from regsearch.search.earlier import forget, predecessor, recall, remember, require_winner
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare
 from regsearch.search.output import mlflow_text
@@ -32,7 +32,7 @@ from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import FamilyStudy, open_studies
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import Given, recordings_of
-from regsearch.search.running import alone, engine_of, resumable, say_orphans, say_start
+from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
 from regsearch.search.solving.loop import drive, numbers_of
@@ -50,31 +50,14 @@ _DRAWING = ("regsearch.tracking.figures.gallery",)
 _SAVING = ("mlflow.sklearn", "skops.io")
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Call:
-    """What a caller asked for, whichever search it is for.
-
-    Attributes
-    ----------
-    tracking_uri, storage : str or None
-    shown : Progress
-    workers : int or None
-    cluster : str or None
-    connected : context manager of Engine
-    store : Store or None
-        Once it is opened.
-    request : str or None
-        Identity of the request that was looked for last; see `search.earlier.request_of`.
-    """
+    """What a caller asked for, whichever search it is for."""
 
     tracking_uri: str | None
     storage: str | None
     shown: Progress
-    workers: int | None
-    cluster: str | None
     connected: AbstractContextManager[Engine]
-    store: Store | None = None
-    request: str | None = None
 
     @classmethod
     def of(
@@ -88,15 +71,18 @@ class Call:
     ) -> Call:
         """Return a call, after checking that its engine can be used."""
         shown = progress_of(progress)
-        return cls(tracking_uri, storage, shown, workers, cluster, engine_of(workers, cluster))
+        return cls(tracking_uri, storage, shown, engine_of(workers, cluster, shown))
 
-    def recalled(self, config: SearchConfig, data: Recording | None, *, promote: bool) -> SearchResult | None:
+    @cached_property
+    def store(self) -> Store:
+        """The tracking store, opened when it is first needed."""
+        return open_store(self.tracking_uri, self.storage)
+
+    def recalled(self, config: SearchConfig, request: str | None, *, promote: bool) -> SearchResult | None:
         """Return the result of the same request, if it was carried out before."""
-        self.request = request_of(config, data, promote=promote)
-        if not self.request or not (self.store or is_there(self.tracking_uri)):
+        if not request or not is_there(self.tracking_uri):
             return None
-        self.store = self.store or open_store(self.tracking_uri, self.storage)
-        known = recall(self.store, config, self.request, promote=promote)
+        known = recall(self.store, config, request, promote=promote)
         if known:
             say_orphans(self.store, self.shown)
         return known
@@ -116,8 +102,7 @@ class Call:
     @contextmanager
     def begun(self, wanted: Mapping[str, SearchConfig]) -> Iterator[Begun]:
         """Hold the locks of searches, by their ids, and open what solves and proposes."""
-        say_start(self.shown, self.workers, self.cluster)
-        store = self.store or open_store(self.tracking_uri, self.storage)
+        store = self.store
         say_orphans(store, self.shown)
         with ExitStack() as stack:
             held = {search_id: stack.enter_context(alone(store, search_id)) for search_id in wanted}
@@ -214,7 +199,7 @@ class Begun:
             run.write({"config.toml": config.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
-            recorder = _Recorder(run, held, shown, config=config, maxima=maxima, development=development)
+            recorder = _Recorder(run, held, shown, config, maxima, development)
             is_drawn = are_wanted()
             task = Task(development, config.tolerance, run.score, is_drawn)
             with (shared.solving if shared else self.engine)(task) as submit:
@@ -263,59 +248,53 @@ def _import(names: Sequence[str]) -> None:
         import_module(name)
 
 
+@dataclass(frozen=True, eq=False)
 class _Recorder:
     """Runs the loop, and writes each trial's outcome into a run: the one that an interruption left, if there is one."""
 
-    def __init__(
-        self,
-        run: SearchRun,
-        held: Held,
-        shown: Progress,
-        *,
-        config: SearchConfig,
-        maxima: Maxima | None,
-        development: Development,
-    ) -> None:
-        self._run = run
-        self._held = held
-        self._config = config
-        self._maxima = maxima
-        self._development = development
-        self._shown = shown
-        self._left: dict[tuple[str, int], Run] = run.trial_runs()
+    run: SearchRun
+    held: Held
+    shown: Progress
+    config: SearchConfig
+    maxima: Maxima | None
+    development: Development
+
+    @cached_property
+    def _left(self) -> dict[tuple[str, int], Run]:
+        return self.run.trial_runs()
 
     def drive(self, studies: list[FamilyStudy], submit: Submit, *, most: int, meanwhile: Callable[[], object]) -> int:
         """Solve and log the missing trials, of at most so many in all, and return how many they were."""
-        logged = {key for key, trial in self._left.items() if self._run.is_intact(trial)}
+        logged = {key for key, trial in self._left.items() if self.run.is_intact(trial)}
         already = len(logged)
         settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
         done = [record_of(key, self._left[key]) for key in sorted(logged)]
-        live = LiveRun(self._run, self._description, done)
+        live = LiveRun(self.run, self._description, done)
 
         def log(proposal: Proposal, outcome: Solved | Failure) -> None:
             if record := self._log(proposal, outcome):
                 live.count(record)
 
-        with self._shown.trials(most, settled, done):
+        with self.shown.trials(most, settled, done):
             drive(studies, submit, log, logged, meanwhile, live.show)
             live.show(at_once=True)
-            self._shown.complete()
+            self.shown.complete()
         return len(logged) - already
 
     def _description(self, done: int, best: TrialRecord | None) -> str:
-        said = mlflow_text.so_far(self._run.search_id, self._run.experiment_id, self._config, done, best)
-        return f"{said}\n\n{mlflow_text.opening(self._config, self._development)}"
+        said = mlflow_text.so_far(self.run.search_id, self.run.experiment_id, self.config, done, best)
+        return f"{said}\n\n{mlflow_text.opening(self.config, self.development)}"
 
     def _log(self, proposal: Proposal, outcome: Solved | Failure) -> TrialRecord | None:
         """Write a trial's outcome, and return its record unless the trial raised."""
-        self._held.confirm()
+        self.held.confirm()
         left = self._left.get((proposal.family, proposal.number))
         run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self._config.tolerance, self._maxima)
+        record = trial_record(proposal, outcome, self.config.tolerance, self.maxima)
         if isinstance(outcome, Failure):
-            self._run.fail_trial(record, outcome.traceback, run_id)
+            self.run.fail_trial(record, outcome.traceback, run_id)
             return None
-        files = trial_files(record, outcome, self._development)
-        run_id = self._run.log_trial(record, files, run_id)
-        self._shown.count(record)
+        files = trial_files(record, outcome, self.development)
+        run_id = self.run.log_trial(record, files, run_id)
+        self.shown.count(record)
         return replace(record, run_id=run_id)

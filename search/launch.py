@@ -10,6 +10,7 @@ from regsearch.data import Development, Recording
 from regsearch.errors import DataError, NoWinnerError
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
+from regsearch.search.earlier import request_of
 from regsearch.search.execution import Call, Shared
 from regsearch.search.nested import Nested, Part, conclude
 from regsearch.search.null import null_targets
@@ -86,15 +87,15 @@ def run_search(
     call = Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
     if config.is_nested:
         return _run_nested(call, config, data, promote=promote)
-    known = call.recalled(config, data, promote=promote)
-    if known:
+    request = request_of(config, data, promote=promote)
+    if known := call.recalled(config, request, promote=promote):
         return known
     call.announce(config, data)
     development, sealed = read_rows(config, data, progress=call.shown.is_shown)
     _require_null(config, development)
     with call.begun({config.search_id(development.data_sha256): config}) as begun:
         search, new_trials = begun.search(config, development, is_promoted=promote)
-        return begun.finished(search, sealed, new_trials, promote=promote, request=call.request)
+        return begun.finished(search, sealed, new_trials, promote=promote, request=request)
 
 
 def run_targets(
@@ -143,24 +144,20 @@ def run_targets(
     """
     if data is not None:
         data = (data,) if isinstance(data, Recording) else tuple(data)
-    config = _loaded(config, data).updated(name=name)
+    config = _loaded(config, is_given=data is not None).updated(name=name)
     if data is not None:
         config = config.given_targets(data)
         data = _of_targets(config, data)
     configs = [one.of(data[place]) if data else one for place, one in enumerate(config.for_targets())]
+    asked = list(zip(configs, data or [None] * len(configs), strict=True))
     begin = partial(Call.of, tracking_uri, storage, progress_of(progress), workers=workers, cluster=cluster)
     if config.is_nested:
-        return tuple(
-            _run_nested(begin(), one, data[place] if data else None, promote=promote)
-            for place, one in enumerate(configs)
-        )
+        return tuple(_run_nested(begin(), one, recording, promote=promote) for one, recording in asked)
     call = begin()
-    requests: dict[int, str | None] = {}
+    requests = [request_of(one, recording, promote=promote) for one, recording in asked]
     results: dict[int, SearchResult] = {}
-    for place, one in enumerate(configs):
-        known = call.recalled(one, data[place] if data else None, promote=promote)
-        requests[place] = call.request
-        if known:
+    for place, request in enumerate(requests):
+        if known := call.recalled(configs[place], request, promote=promote):
             results[place] = known
     missing = [place for place in range(len(configs)) if place not in results]
     if missing:
@@ -264,13 +261,13 @@ def _part(number: int, search: Search, tested: Tested) -> Part:
 
 
 def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
-    config = _loaded(config, data)
+    config = _loaded(config, is_given=data is not None)
     return (config if data is None else config.given(data)).updated(name=name)
 
 
-def _loaded(config: SearchConfig | str, data: Recording | Sequence[Recording] | None) -> SearchConfig:
-    """Return a configuration, or load one; a preset is then one for the data at hand."""
+def _loaded(config: SearchConfig | str, *, is_given: bool) -> SearchConfig:
+    """Return a configuration, or load one; a preset is then one for recordings at hand if these are given."""
     if isinstance(config, SearchConfig):
         return config
     loaded = SearchConfig.load(config)
-    return loaded.on(data) if data is not None and config in PRESETS else loaded
+    return loaded.for_recordings() if is_given and config in PRESETS else loaded

@@ -47,7 +47,7 @@ from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import read_search
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
-from regsearch.search.running import alone, engine_of, resumable, say_orphans, say_start
+from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima
@@ -127,7 +127,7 @@ def null_distribution(
         If a store, the disk or a worker failed on the way.
     """
     shown = progress_of(progress)
-    connected = engine_of(workers, cluster)
+    connected = engine_of(workers, cluster, shown)
     store = existing_store(tracking_uri, storage)
     say_orphans(store, shown)
     try:
@@ -135,7 +135,6 @@ def null_distribution(
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
     settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
-    say_start(shown, workers, cluster)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)

@@ -463,8 +463,8 @@ class _Prepared(Task):
 
     evaluator: Evaluator | None = None
 
-    def solver(self, processes: int = 1) -> Evaluator:
-        return self.evaluator or Evaluator(self, processes)
+    def solver(self) -> Evaluator:
+        return self.evaluator or Evaluator(self)
 
 
 def _untracked(

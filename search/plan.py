@@ -47,11 +47,9 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     splits = [split_of(one, n_rows, known) for one in searches] if n_rows else []
     if splits and config.null:
         require_room(config, config.null, Room.of(splits[-1], known))
-    families, n_targets = config.families.searched, len(config.data.targets)
-    counts: dict[Family, int] = {
-        "none": n_targets,
-        **{name: n_targets * one.n_trials for name, one in families.items()},
-    }
+    n_targets = len(config.data.targets)
+    counts: dict[Family, int] = {"none": n_targets}
+    counts |= {family: n_targets * settings.n_trials for family, settings in config.families.searched.items()}
     expected = None
     if splits and n_rows and n_features:
         size = (n_rows, n_features)
@@ -68,26 +66,29 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
         "trials": config.n_trials,
         "searches": n_searches,
         "trials_in_all": n_searches * config.n_trials if n_searches else None,
-        "families": {
-            "none": {"trials": 1},
-            **{
-                family: {
-                    "trials": settings.n_trials,
-                    **({"patience": settings.patience} if settings.patience else {}),
-                    **{
-                        name: list(strength) if isinstance(strength, tuple) else strength.model_dump(exclude_none=True)
-                        for name, strength in settings.strengths.items()
-                    },
-                    "proposed_by": "exact grid" if settings.is_grid else config.sampler,
-                }
-                for family, settings in families.items()
-            },
-        },
+        "families": _families(config),
         "tracking_uri": without_secrets(uri_of(tracking_uri)),
         "storage": without_secrets(storage_url(storage) or str(home() / "optuna.journal")),
         "seconds": round(expected.seconds, 1) if expected else None,
         "peak_mb": round(expected.peak_bytes / 1e6) if expected else None,
     }
+
+
+def _families(config: SearchConfig) -> dict[str, Any]:
+    """Return what is tried of each family."""
+    planned: dict[str, Any] = {"none": {"trials": 1}}
+    for family, settings in config.families.searched.items():
+        strengths = {
+            name: list(strength) if isinstance(strength, tuple) else strength.model_dump(exclude_none=True)
+            for name, strength in settings.strengths.items()
+        }
+        planned[family] = {
+            "trials": settings.n_trials,
+            **({"patience": settings.patience} if settings.patience else {}),
+            **strengths,
+            "proposed_by": "exact grid" if settings.is_grid else config.sampler,
+        }
+    return planned
 
 
 def _shape(config: SearchConfig) -> tuple[tuple[int, int] | None, Annotations, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -137,35 +138,21 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     a time.  The next promotion completes one that was interrupted.
     """
     run, config, development, winner = search.run, search.config, search.development, search.winner
-    store, nested = run.store, search.said_of_choice(RESULT)
+    store, nested, key = run.store, search.said_of_choice(RESULT), test_key(development)
     with registry.alone(store) as held:
-        opened = openings.opened(store, test_key(development)) if test_key(development) else ()
+        opened = openings.opened(store, key) if key else ()
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         require_no_objection(search, registry.champion(store, config.name), opened, given)
         require_agreement(search)
-        tested, count = _score_once(search, sealed, opened) if test_key(development) else ({}, 0)
+        tested, count = _score_once(search, sealed, opened) if key else ({}, 0)
         scored = mlflow_text.Tested(**tested, openings=count) if tested else None
         scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
-
-        def write(folder: Path) -> dict[str, str]:
-            from regsearch.tracking.estimator import fitted
-
-            model = fitted(
-                np.append(search.weights.coef, search.weights.covariate_coef),
-                search.weights.intercept,
-                _table(development.model),
-                strengths=_strengths(search),
-                feature_names=_column_names(development),
-                is_scaled=development.preparation.scale != "none",
-            )
-            return {registry.SHA256: save(model, folder)}
-
         card = mlflow_text.version_card(search, scored, is_drawn=search.is_drawn)
         version = registry.register(
             store,
             config.name,
             winner.run_id,
-            write,
+            partial(_save, search),
             tags={
                 **{score: repr(value) for score, value in scores.items()},
                 "search_id": run.search_id,
@@ -174,7 +161,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "trial_name": winner.name,
                 "data_sha256": development.data_sha256,
                 "target": development.target,
-                "test_key": test_key(development),
+                "test_key": key,
                 "test_evaluations": str(count),
                 **({"nested": nested} if nested else {}),
             },
@@ -269,6 +256,22 @@ def load_champion(name: str, *, tracking_uri: str | None = None) -> Estimator:
 def _load(store: Store, version: ModelVersion) -> Estimator:
     with TemporaryDirectory() as folder:
         return load(registry.download(store, version, folder), version.tags.get(registry.SHA256))
+
+
+def _save(search: Search, folder: Path) -> dict[str, str]:
+    """Save the winner as an estimator in a new folder, and return the tags that its version gets of that."""
+    from regsearch.tracking.estimator import fitted
+
+    development, weights = search.development, search.weights
+    model = fitted(
+        np.append(weights.coef, weights.covariate_coef),
+        weights.intercept,
+        _table(development.model),
+        strengths=_strengths(search),
+        feature_names=_column_names(development),
+        is_scaled=development.preparation.scale != "none",
+    )
+    return {registry.SHA256: save(model, folder)}
 
 
 def _table(rows: Rows) -> Iterator[tuple[NDArray[np.floating], NDArray[np.float64] | None]]:

@@ -25,8 +25,10 @@ _BUSY_SECONDS = 1.0
 """How long to wait for a search's lock: a database may need a moment to notice that its holder died."""
 
 
-def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManager[Engine]:
+def engine_of(workers: int | None, cluster: str | None, shown: Progress) -> AbstractContextManager[Engine]:
     """Return the engine that a caller asked for: a thread, processes, or a Dask cluster.
+
+    Entering it says that processes are started, or a cluster is connected to, before the seconds that it takes.
 
     Raises
     ------
@@ -38,7 +40,9 @@ def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManage
             f"workers: expected a whole number of 1 or more, found {short(workers)}; leave it out for one thread"
         )
     if cluster is None:
-        return nullcontext(thread if workers in (None, 1) else processes(int(workers)))
+        if workers in (None, 1):
+            return nullcontext(thread)
+        return _announced(shown, f"starting {workers} processes …", nullcontext(processes(int(workers))))
     if workers is not None:
         raise ConfigError("--workers and --cluster exclude each other; a cluster has workers of its own")
     try:
@@ -48,16 +52,16 @@ def engine_of(workers: int | None, cluster: str | None) -> AbstractContextManage
             f"--cluster {cluster}: needs {error.name}, which is not installed; pip install 'regsearch[cluster]'"
         ) from error
     require_address(cluster)
-    return connect(cluster)
+    number = cluster.removeprefix("local:")
+    line = f"connecting to {cluster} …" if number == cluster else f"starting a cluster of {number} processes …"
+    return _announced(shown, line, connect(cluster))
 
 
-def say_start(shown: Progress, workers: int | None, cluster: str | None) -> None:
-    """Say that processes are started, or a cluster is connected to, before the seconds that it takes."""
-    if cluster is not None:
-        number = cluster.removeprefix("local:")
-        shown.say(f"connecting to {cluster} …" if number == cluster else f"starting a cluster of {number} processes …")
-    elif workers not in (None, 1):
-        shown.say(f"starting {workers} processes …")
+@contextmanager
+def _announced(shown: Progress, line: str, connection: AbstractContextManager[Engine]) -> Iterator[Engine]:
+    shown.say(line)
+    with connection as engine:
+        yield engine
 
 
 def say_orphans(store: Store, shown: Progress) -> None:

@@ -10,7 +10,7 @@ import math
 
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.result import Search
-from regsearch.search.solvers.certificate import certify
+from regsearch.search.solvers.certificate import certificate
 from regsearch.search.solving.evaluate import Evaluator, Failure, Task, predict, r2_score
 from regsearch.search.strengths import design_of
 from regsearch.search.trial import Proposal
@@ -56,8 +56,7 @@ def _gap(search: Search) -> float:
     if weights.coef.shape != (model.X.shape[1],):
         return math.inf
     design = design_of(model, search.development.preparation.scale)
-    gaps, _ = certify(design, weights.coef[None] * design.scale, [design.inner(search.penalty_of_the_winner)])
-    return gaps[0]
+    return certificate(design, weights.coef * design.scale, design.inner(search.penalty_of_the_winner))
 
 
 def _refusal(search: Search, found: str) -> PromotionRefusedError:

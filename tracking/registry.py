@@ -13,10 +13,7 @@ from typing import Any
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import (
-    RESOURCE_ALREADY_EXISTS,
-    ErrorCode,
-)
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from regsearch.errors import ModelRejectedError, RegistryError
 from regsearch.tracking import logged_model
@@ -85,7 +82,7 @@ def register(
     with TemporaryDirectory() as folder:
         saved = Path(folder, "model")
         written = dict(write(saved))
-        files = {file.relative_to(saved).as_posix(): file.read_bytes() for file in _files(saved)}
+        files = {file.relative_to(saved).as_posix(): file.read_bytes() for file in saved.rglob("*") if file.is_file()}
         model = logged_model.log(store, store.client.get_run(run_id), files)
         written[LOGGED_MODEL] = model.model_id
     if known is None:
@@ -312,10 +309,6 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def ensure_model(store: Store, name: str, about: str = "") -> None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
@@ -159,7 +158,7 @@ class SearchRun:
                 tags={
                     **tags,
                     **checkout(),
-                    "role": "search",
+                    **_SEARCH,
                     LOCKED_IN: locked_in,
                     MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
                 },
@@ -377,7 +376,7 @@ class SearchRun:
 
     def fail_trial(self, record: TrialRecord, text: str, existing: str | None = None) -> None:
         """Write the traceback of a trial that raised into the trial's run, and end the run as FAILED."""
-        self._fail(self.store.client.get_run(existing) if existing else self._create(record), text)
+        self._fail(self.store.client.get_run(existing) if existing else self._create(record, {}), text)
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write artifacts of the search itself."""
@@ -501,7 +500,7 @@ class SearchRun:
         self.store.client.set_tag(run.info.run_id, "error", text.strip().splitlines()[-1][:500])
         self._end(run.info.run_id, "FAILED")
 
-    def _create(self, record: TrialRecord, tags: Mapping[str, str] = MappingProxyType({})) -> Run:
+    def _create(self, record: TrialRecord, tags: Mapping[str, str]) -> Run:
         return self.store.client.create_run(
             self.experiment_id,
             run_name=cut(record.name, limits.RUN_NAME),

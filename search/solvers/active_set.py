@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
-from regsearch.search.solvers.columns import Columns, SinglePrecision
+from regsearch.search.solvers.columns import COPY_COST, Columns, SinglePrecision
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -18,9 +18,6 @@ _JITTER = 1e-10
 
 _DEPENDENT = 1e-8
 """Share of a column's squared norm that is left of an independent one."""
-
-COPY_COST = 6
-"""Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
 
 _LEAST_AHEAD = 32
 """Number of columns that may always be added to the pool ahead of their time."""

@@ -28,8 +28,8 @@ def certify(
 
     A certificate is an upper bound on ``(P(w) - min P) / P(0)``, where ``P`` is the objective: how far the weights are
     from the optimum, as a share of the objective at zero, ``P(0) = ||b||^2 / (2 n)``. It is computed from the weights
-    and the design alone, in double precision. With a penalty it is `relative_duality_gap`, for least squares
-    `relative_excess`.
+    and the design alone, in double precision: with a penalty from the duality gap, for least squares from what a
+    better fit could still take off the residual.
 
     Parameters
     ----------
@@ -51,6 +51,11 @@ def certify(
         for one, residual, product, penalty in zip(weights, found, products, penalties, strict=True)
     ]
     return gaps, found
+
+
+def certificate(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> float:
+    """Return the certificate of one fit; see `certify`."""
+    return certify(design, weights[None], [penalty])[0][0]
 
 
 def primal_objective(residual: NDArray[np.float64], weights: NDArray[np.float64], penalty: Penalty) -> float:
@@ -137,32 +142,6 @@ def dual_objective(
     return max(dual, penalised_dual(target, residual, correlation, penalty)) if penalty.l2 > 0 else dual
 
 
-def relative_duality_gap(design: Design, weights: NDArray[np.float64], penalty: Penalty) -> float:
-    """Return ``(P(w) - D) / P(0)``, an upper bound on ``(P(w) - min P) / P(0)``, where ``P(0) = ||b||^2 / (2 n)``.
-
-    ``D`` is a value of the dual objective at the residual ``r = b - A w``: for ``l1 > 0`` that of `dual_objective`; for
-    ridge ``b^T r / n - ||r||^2 / (2 n) - ||c||^2 / (2 l2)`` with ``c = A^T r / n``, so that the gap comes to
-    ``||c - l2 w||^2 / (2 l2)``, which is computed without cancellation (Boyd & Vandenberghe 2004, "Convex
-    Optimization", section 5.1.6, for the dual by the conjugate of the penalty). If ``P(0)`` is zero, the gap is not
-    divided.
-
-    Parameters
-    ----------
-    design : Design
-    weights : ndarray of float64, shape (n_features,)
-    penalty : Penalty
-        At least one of its strengths is positive.
-
-    Raises
-    ------
-    ValueError
-        If both strengths are zero: the dual of least squares is finite only where ``A^T u = 0``.
-    """
-    if not (penalty.l1 > 0 or penalty.l2 > 0):
-        raise ValueError(f"the duality gap needs l1 > 0 or l2 > 0, found {penalty}; use relative_excess instead")
-    return certify(design, weights[None], [penalty])[0][0]
-
-
 def _gap(
     design: Design,
     weights: NDArray[np.float64],
@@ -170,6 +149,13 @@ def _gap(
     correlation: NDArray[np.float64],
     penalty: Penalty,
 ) -> float:
+    """Return ``(P(w) - D) / P(0)`` for a penalty: not divided if ``P(0)`` is zero.
+
+    ``D`` is a value of the dual objective at the residual: for ``l1 > 0`` that of `dual_objective`; for ridge
+    ``b^T r / n - ||r||^2 / (2 n) - ||c||^2 / (2 l2)`` with the correlation ``c = A^T r / n``, so that the gap comes to
+    ``||c - l2 w||^2 / (2 l2)``, which is computed without cancellation (Boyd & Vandenberghe 2004, "Convex
+    Optimization", section 5.1.6, for the dual by the conjugate of the penalty).
+    """
     null = float(design.target @ design.target) / (2 * design.n_rows)
     if penalty.l1 > 0:
         dual = dual_objective(design.target, residual, correlation, weights, penalty)
@@ -180,8 +166,8 @@ def _gap(
     return max(0.0, gap / null if null > 0 else gap)
 
 
-def relative_excess(design: Design, weights: NDArray[np.float64]) -> float:
-    """Return ``(P(w) - min P) / P(0)`` of least squares: ``||U U^T r||^2 / ||b||^2`` at the residual ``r = b - A w``.
+def _excess(design: Design, residual: NDArray[np.float64], product: NDArray[np.float64]) -> float:
+    """Return ``(P(w) - min P) / P(0)`` of least squares, ``||U U^T r||^2 / ||b||^2`` at the residual ``r``.
 
     ``U`` is an orthonormal basis of the range of ``A``, so ``U U^T r`` is what a better fit could still take off the
     residual (Golub & Van Loan, "Matrix Computations", section 5.3). Its dimension is that of ``numpy.linalg.lstsq``:
@@ -192,16 +178,7 @@ def relative_excess(design: Design, weights: NDArray[np.float64]) -> float:
     orthogonal transformations (`singular`). ``A^T A`` is that of the moments if these make a well-conditioned triangle
     (`regsearch.search.solvers.reduction`); ``r`` and ``A^T r`` are always computed from the rows. If ``||r||^2`` alone
     is negligible, it is the bound.
-
-    Parameters
-    ----------
-    design : Design
-    weights : ndarray of float64, shape (n_features,)
     """
-    return certify(design, weights[None], [Penalty(0.0, 0.0)])[0][0]
-
-
-def _excess(design: Design, residual: NDArray[np.float64], product: NDArray[np.float64]) -> float:
     null, loss = float(design.target @ design.target), float(residual @ residual)
     if loss <= _NEGLIGIBLE * null:
         return loss / null if null > 0 else loss

@@ -22,8 +22,8 @@ _CACHED_VALUES = 2**18
 _PRODUCT_VALUES = 2**22
 """Number of values in a block that is multiplied with itself: enough for BLAS to work at full speed."""
 
-_FEW = 6
-"""How much longer a column takes that is copied out before it is multiplied."""
+COPY_COST = 6
+"""Cost of copying a column out before multiplying it, relative to multiplying it where it lies."""
 
 
 class Streamed:
@@ -156,6 +156,14 @@ def _summed(gram: NDArray[F], parts: Iterable[NDArray[F]], syrk: Callable[..., A
     return gram
 
 
+def combined(columns: Columns, weights: Vector) -> Vector:
+    """Return the linear combination of the columns, or that by each row of a matrix, without columns of weight zero."""
+    support = np.flatnonzero(np.atleast_2d(weights).any(axis=0))
+    few = COPY_COST * support.size < columns.shape[0]
+    combination: Vector = weights[..., support] @ columns[support] if few else weights @ columns
+    return combination
+
+
 def residuals(columns: Columns, target: Vector, weights: Vector) -> tuple[Vector, Vector]:
     """Return the residuals of several fits, and the inner products of every column with them.
 
@@ -174,11 +182,7 @@ def residuals(columns: Columns, target: Vector, weights: Vector) -> tuple[Vector
     """
     n_features, n_rows = columns.shape
     if n_rows <= n_features or len(weights) == 1:
-        support = np.flatnonzero(weights.any(axis=0))
-        if _FEW * support.size < n_features:
-            residual = target - weights[:, support] @ columns[support]
-        else:
-            residual = target - weights @ columns
+        residual = target - combined(columns, weights)
         return residual, (columns @ residual.T).T
     residual = np.empty((len(weights), n_rows))
     products = np.zeros(weights.shape)

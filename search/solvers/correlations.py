@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.search.solvers.active_set import COPY_COST, ColumnPool
-from regsearch.search.solvers.columns import Columns
+from regsearch.search.solvers.active_set import ColumnPool
+from regsearch.search.solvers.columns import COPY_COST, Columns
 
 Vector = NDArray[np.float64]
 Indices = NDArray[np.intp]

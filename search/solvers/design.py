@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.columns import Columns
+from regsearch.search.solvers.columns import Columns, combined
 from regsearch.search.solvers.matrix import Matrix, matrix_of
 from regsearch.search.solvers.normalisation import Normalisation, project_out
 
@@ -125,12 +125,7 @@ class Design:
 
     def apply(self, weights: Vector) -> Vector:
         """Return the normalised matrix times weights, shape (n_rows,), at the cost of the non-zero ones."""
-        support = np.flatnonzero(weights)
-        if 6 * len(support) < self.n_features:
-            combination: Vector = weights[support] @ self.columns[support]
-        else:
-            combination = weights @ self.columns
-        return combination
+        return combined(self.columns, weights)
 
     def to_units(self, weights: Vector) -> tuple[Vector, float]:
         """Return coefficients and intercept in the recording's own units.

@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.penalty import Penalty
-from regsearch.search.solvers.certificate import certify
+from regsearch.search.solvers.certificate import certificate, certify
 from regsearch.search.solvers.coordinate_descent import descend
 from regsearch.search.solvers.design import Design, designs
 from regsearch.search.solvers.elastic_net import ElasticNetPath
@@ -218,7 +218,7 @@ class RegularizationPath:
         for place in np.flatnonzero(gaps > self._tolerance).tolist():
             if inner[place].l1 > 0:
                 other = descend(design, inner[place], weights[place], self._tolerance)
-                (gap,), _ = certify(design, other[None], [inner[place]])
+                gap = certificate(design, other, inner[place])
                 if gap < gaps[place]:
                     weights[place], gaps[place] = other, gap
         found = [self._design.to_units(one) for one in weights]

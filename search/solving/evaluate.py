@@ -53,9 +53,9 @@ class Task:
     score: Score = "pooled"
     is_drawn: bool = True
 
-    def solver(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
+    def solver(self) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals beside the driver."""
-        return Evaluator(self, processes)
+        return Evaluator(self)
 
     def worker(self, processes: int = 1) -> Callable[[Sequence[Proposal]], list[Solved | Failure]]:
         """Return what solves paths of proposals, and draws their weights so that the driver need not."""

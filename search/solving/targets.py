@@ -57,9 +57,9 @@ class TargetsTask:
         """Return the task that some work is part of."""
         return Task(self.developments[work.target], self.tolerance, work.score)
 
-    def solver(self, processes: int = 1) -> Callable[[OfTarget], list[Solved | Failure]]:
+    def solver(self) -> Callable[[OfTarget], list[Solved | Failure]]:
         """Return what solves paths beside the driver."""
-        return _Solver(self, processes)
+        return _Solver(self)
 
     def worker(self, processes: int = 1) -> Callable[[OfTarget], list[Solved | Failure]]:
         """Return what solves paths, and draws their weights so that the driver need not."""
@@ -78,7 +78,7 @@ class TargetsTask:
 class _Solver:
     """Solves the paths of one target after another; it keeps what it has solved of the latest one."""
 
-    def __init__(self, task: TargetsTask, processes: int) -> None:
+    def __init__(self, task: TargetsTask, processes: int = 1) -> None:
         self._task = task
         self._shared = Evaluator(Task(task.development, task.tolerance), processes)
         self._of: tuple[int, Score] | None = None

@@ -25,17 +25,17 @@ class Workload(Protocol[_W, _R]):
     def development(self) -> Development:
         """The rows that are solved on."""
 
-    def solver(self, processes: int = 1) -> Callable[[_W], _R]:
-        """Return what solves units of work in the driver's process.
+    def solver(self) -> Callable[[_W], _R]:
+        """Return what solves units of work in the driver's process."""
+
+    def worker(self, processes: int = 1) -> Callable[[_W], _R]:
+        """Return what solves them in a process of its own.
 
         Parameters
         ----------
         processes : int
             How many processes share this machine's memory.
         """
-
-    def worker(self, processes: int = 1) -> Callable[[_W], _R]:
-        """Return what solves them in a process of its own."""
 
     def check(self, work: _W, result: Any, /) -> None:
         """Raise `EngineLostError` if no solver of this work can have sent that result."""

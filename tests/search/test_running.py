@@ -1,4 +1,5 @@
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from regsearch import null_distribution, run_search, run_targets
 from regsearch.errors import ConfigError
 from regsearch.search.output.progress import Progress
-from regsearch.search.running import engine_of, say_start
+from regsearch.search.running import engine_of
 
 CALLS = {
     "run_search": lambda config, **given: run_search(config, progress=False, **given),
@@ -41,7 +42,7 @@ def test_a_malformed_address_of_a_cluster_is_refused_at_once(call, cluster, smal
     "cluster", ["foo:8786", "tcp://foo:8786", "tls://10.0.0.1:8786", "tcp://[::1]:8786", "local:2"]
 )
 def test_an_address_that_may_be_one_is_left_to_the_connection(cluster):
-    engine_of(None, cluster)
+    engine_of(None, cluster, Progress())
 
 
 class Said(Progress):
@@ -62,9 +63,13 @@ class Said(Progress):
     ],
 )
 def test_what_takes_seconds_before_the_first_trial_is_said(given, line):
-    said = Said()
-    say_start(said, given.get("workers"), given.get("cluster"))
-    assert said.lines == ([line] if line else [])
+    class Interrupted(Progress):
+        def say(self, line):
+            raise InterruptedError(line)
+
+    said = pytest.raises(InterruptedError, match=f"^{line}$") if line else nullcontext()
+    with said, engine_of(given.get("workers"), given.get("cluster"), Interrupted()):
+        pass
 
 
 def test_a_search_and_its_null_targets_say_what_takes_seconds_beside_solving(small_config, workspace):

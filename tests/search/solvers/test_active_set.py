@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from regsearch.search.solvers.active_set import COPY_COST, ActiveSystem, ColumnPool
+from regsearch.search.solvers.active_set import ActiveSystem, ColumnPool
+from regsearch.search.solvers.columns import COPY_COST
 
 COLUMNS = np.random.default_rng(0).standard_normal((60, 20))
 
