@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -52,6 +53,7 @@ from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima
 from regsearch.tracking import openings, registry
+from regsearch.tracking.errors import require_truth
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
@@ -77,7 +79,7 @@ def null_distribution(
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
-    data: Recording | str | None = None,
+    data: Recording | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -108,7 +110,7 @@ def null_distribution(
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; each kind counts
         as another use of them.
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri, storage : str or None
         Where the search is kept; see `run_search`.
@@ -127,6 +129,7 @@ def null_distribution(
     SearchStoppedError
         If a store, the disk or a worker failed on the way.
     """
+    require_truth(test=test)
     shown = progress_of(progress)
     connected = engine_of(workers, cluster)
     store = existing_store(tracking_uri, storage)

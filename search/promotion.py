@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import DataError, PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import SearchConfig, path_text
 from regsearch.search.nested import RESULT
 from regsearch.search.objections import command, known_as, require_no_objection
 from regsearch.search.output import mlflow_text
@@ -27,6 +28,7 @@ from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
 from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
+from regsearch.tracking.errors import require_truth
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 def promote(
     search_id: str,
     *,
-    data: Recording | str | None = None,
+    data: Recording | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     again: bool = False,
@@ -51,7 +53,7 @@ def promote(
     Parameters
     ----------
     search_id : str
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri : str or None
         MLflow tracking URI of the search.
@@ -75,16 +77,17 @@ def promote(
     SearchStoppedError
         If the winner's weights are gone or damaged; the same `run_search` solves its trial again.
     """
+    require_truth(again=again, force=force)
+    shown = progress_of(progress)
     store = existing_store(tracking_uri, storage)
     close_orphans(store)
-    shown = progress_of(progress)
     search, sealed = read_search(store, search_id, data, shown=shown)
     shown.say("promoting the winner …")
     return promote_winner(search, sealed, again=again, force=force)
 
 
 def read_search(
-    store: Store, search_id: str, data: Recording | str | None = None, *, shown: Progress
+    store: Store, search_id: str, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
 ) -> tuple[Search, SealedTest]:
     """Return a finished search with its rows, and its sealed test rows.
 
@@ -92,7 +95,7 @@ def read_search(
     ----------
     store : Store
     search_id : str
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     shown : Progress
         Says that the data are read.
@@ -109,7 +112,9 @@ def read_search(
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
     given = data if isinstance(data, Recording) else None
-    source = data if isinstance(data, str) else config.data.source
+    source = config.data.source
+    if given is None and data is not None:
+        source = path_text(data, "data", "the searched recording, by from_frame or from_arrays, or its file's path")
     if given is None:
         shown.say(f"reading {source} …")
     try:
