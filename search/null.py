@@ -34,6 +34,7 @@ from regsearch.search.chance.statistic import (
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig, plain
 from regsearch.search.expectations import problem_in_words
+from regsearch.search.notes import promoting
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -265,7 +266,7 @@ def _opened(search: Search, sealed: SealedTest) -> Rows:
     if known_as(search) not in openings.opened(search.run.store, key):
         raise ConfigError(
             f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
-            f"`regsearch promote {search.run.search_id}` opens them"
+            f"`{promoting(search.run.search_id, search.config)}` opens them"
         )
     return sealed.open()
 

@@ -18,7 +18,8 @@ from regsearch.errors import DataError, PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
 from regsearch.search.config import SearchConfig, path_text
 from regsearch.search.nested import RESULT
-from regsearch.search.objections import command, known_as, require_no_objection
+from regsearch.search.notes import promoting
+from regsearch.search.objections import known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
 from regsearch.search.output.progress import Progress, progress_of
@@ -126,12 +127,12 @@ def read_search(
             ) from None
         raise
     if config.search_id(development.data_sha256) != search_id:
-        holds = (
-            f"{source} no longer holds" if data is None else f"{'what was given' if given else source} does not hold"
-        )
-        raise PromotionRefusedError(
-            f"{holds} the values that search {search_id} was run on; name the file that does by --data"
-        )
+        holds, do = f"{source} does not hold", "name the file that does by --data (in Python by data=…)"
+        if data is None:
+            holds = f"{source} no longer holds"
+        elif given:
+            holds, do = "what was given does not hold", "give the recording that does"
+        raise PromotionRefusedError(f"{holds} the values that search {search_id} was run on; {do}")
     return Search(run, config, choose(run, config), development), sealed
 
 
@@ -189,7 +190,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
-                f"{command(run.search_id, ['--force', *given])} makes it champion again"
+                f"`{promoting(run.search_id, config, ['--force', *given])}` makes it champion again"
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))

@@ -165,7 +165,7 @@ def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forc
     result = run_search(default, data=unrelated(), progress=False)
     assert result.promotion is None
     (refusal,) = [note for note in result.notes if "predicts no better than a mean does" in note]
-    assert refusal.endswith(f"`regsearch promote {result.search_id} --force` promotes it all the same")
+    assert refusal.endswith(f'`promote("{result.search_id}", data=…, force=True)` promotes it all the same')
     assert registry.names(open_store()) == []
     assert promote(result.search_id, data=unrelated(), force=True).version == "1"
 
@@ -231,7 +231,7 @@ def test_a_champion_without_test_rows_is_not_replaced_by_one_of_other_data_witho
     assert run_search(config, data=worse, progress=False).promotion.version == "1"
     refused = run_search(config, data=better, progress=False)
     assert refused.promotion is None
-    assert any("other data or another split" in note and "--force" in note for note in refused.notes)
+    assert any("other data or another split" in note and "force=True" in note for note in refused.notes)
     assert promote(refused.search_id, data=better, force=True).replaced == "1"
 
 
