@@ -362,7 +362,7 @@ def _gap_notes(index: pd.Index[Any]) -> tuple[str, ...]:
 
 def _names(frame: pd.DataFrame) -> tuple[str, ...]:
     if frame.columns.nlevels > 1:
-        do = "join the levels: frame.columns = frame.columns.map('.'.join)"
+        do = "join the levels: frame.columns = ['.'.join(map(str, levels)) for levels in frame.columns]"
         raise _refusal("one name for each column", f"{frame.columns.nlevels} levels of them", do)
     other = next((name for name in frame.columns if not isinstance(name, str)), None)
     if other is not None:

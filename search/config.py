@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -208,7 +209,7 @@ class SearchConfig(Section):
         Parameters
         ----------
         text : str
-            TOML.
+            TOML; `load` reads a file.
         source : str
             Name of the file, for error messages.
 
@@ -217,6 +218,9 @@ class SearchConfig(Section):
         ConfigError
             If it is not TOML, has an unknown key, or a value is not allowed.
         """
+        if not isinstance(text, str):
+            found = f"an object of type {type(text).__name__}"
+            raise ConfigError(f"{source}: expected TOML as text, found {found}; SearchConfig.load(path) reads a file")
         try:
             _require_shallow(text)
             return cls.from_values(tomllib.loads(text), source)
@@ -238,8 +242,9 @@ class SearchConfig(Section):
         return cls.from_toml(preset(name), source=name)
 
     @classmethod
-    def load(cls, name_or_path: str) -> Self:
+    def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
         """Read a preset by its name or a TOML file by its path; a relative path in it starts at the file's folder."""
+        name_or_path = path_text(name_or_path, "configuration", "the name of a preset or the path of a TOML file")
         if name_or_path in PRESETS:
             return cls.from_preset(name_or_path)
         path = Path(name_or_path)
@@ -309,9 +314,9 @@ class SearchConfig(Section):
         values |= {key: value for key, value in given.items() if value is not None}
         values["data"] |= {key: value for key, value in data.items() if value is not None}
         target = data.get("target")
-        wanted = {target} if isinstance(target, str) else {*(target or self.data.targets)}
-        if {*self.data.targets} > wanted:  # the others are no features, as when all are searched
-            others = [other for other in self.data.targets if other not in wanted]
+        wanted = _listed(self.data.targets if target is None else target)
+        others = [other for other in self.data.targets if other not in wanted]
+        if others and all(one in self.data.targets for one in wanted):  # they are no features, as when all are searched
             values["data"]["exclude"] = [*dict.fromkeys((*values["data"].get("exclude", ()), *others))]
         if isinstance(target, str) and name is None and target != self.data.target:
             values["name"] = self.name_for(target)
@@ -390,15 +395,16 @@ class SearchConfig(Section):
             settings["alpha"] = {"low": low, "high": high}
             settings.setdefault("trials", 30)
 
-    def on(self, data: str | Recording | Sequence[Recording]) -> Self:
+    def on(self, data: str | os.PathLike[str] | Recording | Sequence[Recording]) -> Self:
         """Return a copy that searches other data, given as a source, as a recording, or as one of each target.
 
         The stem of a file becomes the name.  A split that names rows by number is of one recording and is dropped; one
         by groups, folds or fractions stays.  A recording that a preset was made for keeps split and name.
         """
-        if not isinstance(data, str):
+        if not isinstance(data, str | os.PathLike):
             own = self.for_recordings()
             return own.given_targets(data) if isinstance(data, list | tuple) else own.given(data)
+        data = path_text(data, "data", "the path of a file")
         if is_example(data):
             values = self.model_dump(exclude_none=True)
         else:
@@ -425,7 +431,7 @@ class SearchConfig(Section):
         """
         if not isinstance(recording, Recording):
             found, do = f"an object of type {type(recording).__name__}", "make one by from_frame(frame, target)"
-            if isinstance(recording, str | Path):
+            if isinstance(recording, str | os.PathLike):
                 do = "give a path by config.on(path)"
             elif isinstance(recording, Sequence) and all(isinstance(one, Recording) for one in recording):
                 found, do = f"{len(recording)} of them", "call run_targets for one search of each"
@@ -603,19 +609,33 @@ def _kept(families: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any
 
 
 def plain(value: Any, *, is_split: bool = False) -> Any:
-    """Return values with numbers and lists of Python instead of NumPy's; rows of a split may be masks and stay."""
+    """Return values with numbers and lists of Python, and paths as text; rows of a split may be masks and stay."""
     if isinstance(value, Mapping):
         return {key: plain(one, is_split=is_split or key == "split") for key, one in value.items()}
     if isinstance(value, list | tuple | range):
         return [plain(one, is_split=is_split) for one in value]
     if hasattr(value, "tolist") and not (is_split and getattr(value, "ndim", 0) > 0):
         return value.tolist()
-    return value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+
+
+def path_text(given: object, name: str, expected: str) -> str:
+    """Return a path, or another text, as a text.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    path = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(path, str):
+        raise ConfigError(f"{name}: expected {expected}, found an object of type {type(given).__name__}")
+    return path
 
 
 def _read(path: Path) -> str:

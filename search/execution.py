@@ -232,7 +232,7 @@ class Begun:
             except PromotionRefusedError as refusal:
                 said.append(str(refusal))
         else:
-            said.append(invitation(run.search_id))
+            said.append(invitation(run.search_id, config))
         if promotion is None:
             describe(search)
         held = self.held[run.search_id]

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
+from regsearch.data.plausibility import require_unmasked
 from regsearch.data.refusal import short
 from regsearch.errors import DataError
 
@@ -31,7 +32,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Delays in rows; a negative delay looks ahead.
     groups : str or None
         Column of a table with the session, subject or run of each row. No lag crosses groups.
-    covariates : sequence of str
+    covariates : str or sequence of str
         Columns of a table that come last, without lags, as the champion takes them.
 
     Attributes
@@ -53,7 +54,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     """
 
     def __init__(
-        self, lags: Sequence[int] = (0, 1, 2), *, groups: str | None = None, covariates: Sequence[str] = ()
+        self, lags: Sequence[int] = (0, 1, 2), *, groups: str | None = None, covariates: str | Sequence[str] = ()
     ) -> None:
         self.lags = lags
         self.groups = groups
@@ -71,7 +72,8 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there are no lags, a lag is not a whole number or is too large, or a column is missing.
+            If there are no lags or no features, a lag is not a whole number, is too large or is repeated, a value is
+            masked, or a column is missing.
         """
         self._require_lags()
         validate_data(self, self._without_others(as_pandas(X)))
@@ -93,8 +95,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises
         ------
         DataError
-            If there are no lags, a lag is not a whole number or is too large, a column is missing, or a row has no
-            group.
+            As `fit` raises it, or if a row has no group.
         ValueError
             If a value is not finite, as scikit-learn has it.
         """
@@ -115,7 +116,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         groups = None if self.groups is None else labels_of(X[self.groups], "groups")
         blocks = [features[rows] for rows in nearest_sources(len(features), self.lags, groups)]
         covariates = check_array(
-            X[list(self.covariates)].to_numpy(np.float64), ensure_min_features=0, input_name="covariates"
+            X[self._covariates].to_numpy(np.float64), ensure_min_features=0, input_name="covariates"
         )
         return pd.DataFrame(np.hstack([*blocks, covariates]), columns=self._names(list(own.columns)), index=X.index)
 
@@ -154,7 +155,11 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     def _names(self, features: list[str]) -> list[str]:
         names = features if tuple(self.lags) == (0,) else lagged_names(features, self.lags)
-        return [*names, *self.covariates]
+        return [*names, *self._covariates]
+
+    @property
+    def _covariates(self) -> list[str]:
+        return [self.covariates] if isinstance(self.covariates, str) else list(self.covariates)
 
     def _require_lags(self) -> None:
         is_list = np.ndim(self.lags) == 1 and len(self.lags)
@@ -163,10 +168,13 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
             raise DataError(f"expected whole numbers as lags, found {short(self.lags)}; {do}")
         if (largest := max(map(abs, map(int, self.lags)))) >= MOST_LAG:
             raise DataError(f"expected lags below {MOST_LAG}, found {largest}; give smaller numbers of rows")
+        if len(set(self.lags)) < len(self.lags):
+            raise DataError(f"expected lags that differ, found {short(self.lags)}; give each once")
 
     def _without_others(self, X: Any) -> Any:
         """Return the features of a table or an array."""
-        others = [*([self.groups] if self.groups is not None else []), *self.covariates]
+        others = [*([self.groups] if self.groups is not None else []), *self._covariates]
+        require_unmasked(X, "X")
         if not others:
             return X
         found = list(getattr(X, "columns", ()))
@@ -174,4 +182,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         if missing:
             what = f"columns {', '.join(map(str, found[:5]))}" if found else f"{type(X).__name__} without names"
             raise DataError(f"expected a table with the column {missing[0]!r}, found {what}; give a DataFrame")
-        return X[[name for name in found if name not in others]]
+        features = [name for name in found if name not in others]
+        if not features:
+            raise DataError("expected features beside groups and covariates, found none; give their columns, too")
+        return X[features]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -22,11 +23,12 @@ from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import cut, read_rows, require_cuttable
 from regsearch.search.solving.targets import TargetsTask
 from regsearch.search.strengths import maxima_of_targets
+from regsearch.tracking.errors import require_truth
 from regsearch.tracking.figures.attempt import are_wanted
 
 
 def run_search(
-    config: SearchConfig | str,
+    config: SearchConfig | str | os.PathLike[str],
     *,
     data: Recording | None = None,
     name: str | None = None,
@@ -41,7 +43,7 @@ def run_search(
 
     Parameters
     ----------
-    config : SearchConfig or str
+    config : SearchConfig, str or path
         A configuration, a preset's name (``"default"``, ``"tutorial"``), or the path of a TOML file.
     data : Recording or None
         Data to search instead of the configuration's source; see `regsearch.from_frame` and `regsearch.from_arrays`.
@@ -83,6 +85,7 @@ def run_search(
     NoWinnerError
         If no trial can win.  A search that was finished by another rule stays as it was.
     """
+    require_truth(promote=promote)
     config = _configured(config, data, name)
     call = Call.of(tracking_uri, storage, progress, workers=workers, cluster=cluster)
     if config.is_nested:
@@ -99,7 +102,7 @@ def run_search(
 
 
 def run_targets(
-    config: SearchConfig | str,
+    config: SearchConfig | str | os.PathLike[str],
     *,
     data: Sequence[Recording] | None = None,
     name: str | None = None,
@@ -117,7 +120,7 @@ def run_targets(
 
     Parameters
     ----------
-    config : SearchConfig or str
+    config : SearchConfig, str or path
         A configuration with several targets, a preset's name, or the path of a TOML file.
     data : sequence of Recording or None
         The recording of each target, by its name and in any order, with the same features and rows, to be searched
@@ -142,6 +145,7 @@ def run_targets(
     DataError, StoreError, SearchBusyError, SearchStoppedError, TrialError
         As `run_search` raises them.
     """
+    require_truth(promote=promote)
     if data is not None:
         data = (data,) if isinstance(data, Recording) else tuple(data)
     config = _loaded(config, is_given=data is not None).updated(name=name)
@@ -260,12 +264,14 @@ def _part(number: int, search: Search, tested: Tested) -> Part:
     )
 
 
-def _configured(config: SearchConfig | str, data: Recording | None, name: str | None) -> SearchConfig:
+def _configured(
+    config: SearchConfig | str | os.PathLike[str], data: Recording | None, name: str | None
+) -> SearchConfig:
     config = _loaded(config, is_given=data is not None)
     return (config if data is None else config.given(data)).updated(name=name)
 
 
-def _loaded(config: SearchConfig | str, *, is_given: bool) -> SearchConfig:
+def _loaded(config: SearchConfig | str | os.PathLike[str], *, is_given: bool) -> SearchConfig:
     """Return a configuration, or load one; a preset is then one for recordings at hand if these are given."""
     if isinstance(config, SearchConfig):
         return config

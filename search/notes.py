@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regsearch.data import Development, Rows
+from regsearch.data import MEMORY, Development, Rows
 from regsearch.data.blocks import column_blocks
 from regsearch.data.refusal import some
 from regsearch.search.config import SearchConfig
@@ -82,9 +82,17 @@ def early_stops(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
     ]
 
 
-def invitation(search_id: str) -> str:
+def invitation(search_id: str, config: SearchConfig) -> str:
     """Return how to promote the winner of a search that was only run."""
-    return f"not promoted; to promote it: regsearch promote {search_id}"
+    return f"not promoted; to promote it: {promoting(search_id, config)}"
+
+
+def promoting(search_id: str, config: SearchConfig, options: Iterable[str] = ()) -> str:
+    """Return the command that promotes a search with some options; for data given from Python, the call that does."""
+    if config.data.source != MEMORY:
+        return " ".join(("regsearch promote", search_id, *options))
+    keys = "".join(f", {option.removeprefix('--')}=True" for option in options)
+    return f'promote("{search_id}", data=…{keys})'
 
 
 def _edges_of_each_family(trials: Sequence[Trial], winner: Trial, config: SearchConfig) -> list[str]:

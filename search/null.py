@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -33,6 +34,7 @@ from regsearch.search.chance.statistic import (
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig, plain
 from regsearch.search.expectations import problem_in_words
+from regsearch.search.notes import promoting
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
@@ -52,6 +54,7 @@ from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima
 from regsearch.tracking import openings, registry
+from regsearch.tracking.errors import require_truth
 from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
@@ -77,7 +80,7 @@ def null_distribution(
     impostors: Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
-    data: Recording | str | None = None,
+    data: Recording | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     workers: int | None = None,
@@ -107,7 +110,7 @@ def null_distribution(
     test : bool
         Score the chosen models on the test rows, which must have been opened for the search's winner; each kind counts
         as another use of them.
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri, storage : str or None
         Where the search is kept; see `run_search`.
@@ -126,6 +129,7 @@ def null_distribution(
     SearchStoppedError
         If a store, the disk or a worker failed on the way.
     """
+    require_truth(test=test)
     shown = progress_of(progress)
     connected = engine_of(workers, cluster, shown)
     store = existing_store(tracking_uri, storage)
@@ -260,7 +264,7 @@ def _opened(search: Search, sealed: SealedTest) -> Rows:
     if known_as(search) not in openings.opened(search.run.store, key):
         raise ConfigError(
             f"--test: the test rows of search {search.run.search_id} have not been opened for its winner; "
-            f"`regsearch promote {search.run.search_id}` opens them"
+            f"`{promoting(search.run.search_id, search.config)}` opens them"
         )
     return sealed.open()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mlflow.entities.model_registry import ModelVersion
 
 from regsearch.errors import PromotionRefusedError
+from regsearch.search.notes import promoting
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.tracking import openings
@@ -42,12 +43,8 @@ def require_no_objection(
     if objections:
         said = "; ".join(one for several in objections.values() for one in several)
         does = " and ".join(_EFFECTS[option] for option in objections)
-        raise PromotionRefusedError(f"{said}; {command(search.run.search_id, [*given, *objections])} {does}")
-
-
-def command(search_id: str, options: Iterable[str]) -> str:
-    """Return the command that promotes a search with some options."""
-    return f"`regsearch promote {' '.join((search_id, *options))}`"
+        command = promoting(search.run.search_id, search.config, [*given, *objections])
+        raise PromotionRefusedError(f"{said}; `{command}` {does}")
 
 
 def known_as(search: Search) -> str:

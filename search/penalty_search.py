@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
-from regsearch.data.plausibility import Ranges, require_dense, require_unmasked, require_weighable
+from regsearch.data.plausibility import Ranges, real_numbers, require_dense, require_unmasked, require_weighable
 from regsearch.data.refusal import short
 from regsearch.data.split import row_numbers
 from regsearch.errors import ConfigError, DataError
@@ -179,8 +179,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         NoWinnerError
             If no fit reached the tolerance.
         """
-        for name, one in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            require_unmasked(one, name)
+        require_unmasked(X, "X")
+        require_unmasked(y, "y")
         require_dense(y, "y")
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
@@ -351,7 +351,7 @@ def _both(given: Any) -> dict[str, Any]:
 def _weights(given: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
     if given is None:
         return None
-    weights = np.array(given, dtype=np.float64)
+    weights = real_numbers(given, "sample_weight").astype(np.float64)
     if weights.ndim == 0:
         weights = np.full(n_rows, weights)
     if weights.shape != (n_rows,):

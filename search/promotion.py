@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,10 @@ from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import DataError, PromotionRefusedError, RegistryError
 from regsearch.search.choice import choose
-from regsearch.search.config import SearchConfig
+from regsearch.search.config import SearchConfig, path_text
 from regsearch.search.nested import RESULT
-from regsearch.search.objections import command, known_as, require_no_objection
+from regsearch.search.notes import promoting
+from regsearch.search.objections import known_as, require_no_objection
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
 from regsearch.search.output.progress import Progress, progress_of
@@ -28,6 +30,7 @@ from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
 from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
+from regsearch.tracking.errors import require_truth
 from regsearch.tracking.model import load, save
 from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import SearchRun
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 def promote(
     search_id: str,
     *,
-    data: Recording | str | None = None,
+    data: Recording | str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     storage: str | None = None,
     again: bool = False,
@@ -52,7 +55,7 @@ def promote(
     Parameters
     ----------
     search_id : str
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     tracking_uri : str or None
         MLflow tracking URI of the search.
@@ -76,16 +79,17 @@ def promote(
     SearchStoppedError
         If the winner's weights are gone or damaged; the same `run_search` solves its trial again.
     """
+    require_truth(again=again, force=force)
+    shown = progress_of(progress)
     store = existing_store(tracking_uri, storage)
     close_orphans(store)
-    shown = progress_of(progress)
     search, sealed = read_search(store, search_id, data, shown=shown)
     shown.say("promoting the winner …")
     return promote_winner(search, sealed, again=again, force=force)
 
 
 def read_search(
-    store: Store, search_id: str, data: Recording | str | None = None, *, shown: Progress
+    store: Store, search_id: str, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
 ) -> tuple[Search, SealedTest]:
     """Return a finished search with its rows, and its sealed test rows.
 
@@ -93,7 +97,7 @@ def read_search(
     ----------
     store : Store
     search_id : str
-    data : Recording, str or None
+    data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     shown : Progress
         Says that the data are read.
@@ -110,7 +114,9 @@ def read_search(
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
     config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
     given = data if isinstance(data, Recording) else None
-    source = data if isinstance(data, str) else config.data.source
+    source = config.data.source
+    if given is None and data is not None:
+        source = path_text(data, "data", "the searched recording, by from_frame or from_arrays, or its file's path")
     if given is None:
         shown.say(f"reading {source} …")
     try:
@@ -122,12 +128,12 @@ def read_search(
             ) from None
         raise
     if config.search_id(development.data_sha256) != search_id:
-        holds = (
-            f"{source} no longer holds" if data is None else f"{'what was given' if given else source} does not hold"
-        )
-        raise PromotionRefusedError(
-            f"{holds} the values that search {search_id} was run on; name the file that does by --data"
-        )
+        holds, do = f"{source} does not hold", "name the file that does by --data (in Python by data=…)"
+        if data is None:
+            holds = f"{source} no longer holds"
+        elif given:
+            holds, do = "what was given does not hold", "give the recording that does"
+        raise PromotionRefusedError(f"{holds} the values that search {search_id} was run on; {do}")
     return Search(run, config, choose(run, config), development), sealed
 
 
@@ -171,7 +177,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         if registry.was_rolled_back(version) and not force:
             raise PromotionRefusedError(
                 f"{config.name}: version {version.version} was champion and has been rolled back; "
-                f"{command(run.search_id, ['--force', *given])} makes it champion again"
+                f"`{promoting(run.search_id, config, ['--force', *given])}` makes it champion again"
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))

@@ -24,6 +24,18 @@ def require_text(value: object, name: str, expected: str) -> None:
         raise ConfigError(f"{name}: expected {expected}, found {type(value).__name__} {value!r:.40}")
 
 
+def require_truth(**given: object) -> None:
+    """Refuse what is neither true nor false: a text such as ``"no"`` would count as true, and open test rows.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for name, value in given.items():
+        if value not in (True, False):
+            raise ConfigError(f"{name}: expected True or False, found {type(value).__name__} {value!r:.40}")
+
+
 def is_denied(error: BaseException) -> bool:
     """Return whether a tracking server with users refused one of them."""
     return isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(PERMISSION_DENIED)

@@ -9,7 +9,7 @@ from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.chance.distribution import NullDistribution, in_words
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
-from regsearch.search.notes import early_stops, edges
+from regsearch.search.notes import early_stops, edges, promoting
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.result import Search
 from regsearch.search.trial import Trial, best_first, best_of_each_family
@@ -162,12 +162,7 @@ def story(search: Search, tested: Tested | None = None, version: str = "", *, is
     elif not development.split.test:
         test_rows = f"{_never_tested(search)}{f' It is version {version}.' if version else ''}"
     else:
-        promote = (
-            f'promote("{search.run.search_id}", data=…)'
-            if _given(config)
-            else f"regsearch promote {search.run.search_id}"
-        )
-        test_rows = f"Nothing has read them. To open them, once: `{promote}`."
+        test_rows = f"Nothing has read them. To open them, once: `{promoting(search.run.search_id, config)}`."
     return _paragraphs(
         f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
@@ -397,13 +392,9 @@ def _again(search: Search) -> str:
     preset = next((name for name in PRESETS if SearchConfig.from_preset(name) == config), None)
     if preset:
         return f"`regsearch run {preset}`"
-    run = 'run_search(SearchConfig.load("config.toml"), data=…)' if _given(config) else "regsearch run config.toml"
+    is_given = config.data.source == MEMORY  # from Python, where no command reads them
+    run = 'run_search(SearchConfig.load("config.toml"), data=…)' if is_given else "regsearch run config.toml"
     return f"With its {_link('config.toml', pages.content(search.run.run_id, 'config.toml'))}: `{run}`"
-
-
-def _given(config: SearchConfig) -> bool:
-    """Return whether the data were given from Python, so that a command cannot read them."""
-    return config.data.source == MEMORY
 
 
 def _charts(family: Family) -> tuple[Chart | Parallel, ...]:

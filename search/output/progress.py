@@ -10,7 +10,9 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from regsearch.data.refusal import short
 from regsearch.data.standard_error import redraws, say
+from regsearch.errors import ConfigError
 from regsearch.tracking.runs import TrialRecord
 
 _EVERY_SECONDS = 5.0
@@ -187,7 +189,18 @@ def _scored(record: TrialRecord) -> _Scored:
 
 
 def progress_of(shown: bool | Progress) -> Progress:
-    """Return a progress from what a caller gave: a progress, ``True`` for a bar, or ``False`` for nothing."""
+    """Return a progress from what a caller gave: a progress, ``True`` for a bar, or ``False`` for nothing.
+
+    Raises
+    ------
+    ConfigError
+        If it is anything else.
+    """
     if isinstance(shown, Progress):
         return shown
+    if shown not in (True, False):
+        found, do = short(shown), "derive it from Progress"
+        if isinstance(shown, type) and issubclass(shown, Progress):
+            found, do = "its class", f"give {shown.__name__}()"
+        raise ConfigError(f"progress: expected True, False or an object that shows the progress, found {found}; {do}")
     return Bar() if shown and sys.stderr is not None else Progress()

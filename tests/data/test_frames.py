@@ -109,6 +109,14 @@ def test_what_is_no_recording_is_refused_in_one_line(frame, says):
     assert "\n" not in str(caught.value)
 
 
+def test_levels_of_names_are_joined_as_the_refusal_says():
+    frame = pd.DataFrame(np.eye(3), columns=pd.MultiIndex.from_tuples([("ca1", 1), ("ca1", 2), ("y", "")]))
+    with pytest.raises(DataError, match="found 2 levels of them; join the levels: ") as refused:
+        from_frame(frame)
+    exec(str(refused.value).partition("join the levels: ")[2], {"frame": frame})
+    assert from_frame(frame, "y.").feature_names == ("ca1.1", "ca1.2")
+
+
 def test_a_target_that_belongs_to_other_rows_is_refused():
     with pytest.raises(DataError, match="expected X and y with the same index, found two that differ"):
         from_arrays(FRAME[["a", "b"]], FRAME["speed"].sort_values())

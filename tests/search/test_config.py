@@ -432,6 +432,33 @@ def test_a_path_that_cannot_be_one_is_said(path, tmp_path, monkeypatch):
     assert "\0" not in str(refused.value)
 
 
+def test_a_path_is_taken_as_its_text(tmp_path):
+    (tmp_path / "one.toml").write_text(BASE)
+    path = tmp_path / "mouse 7.npz"
+    config = SearchConfig.load(tmp_path / "one.toml")
+    assert config == SearchConfig.load(f"{tmp_path}/one.toml")
+    assert config.on(path) == config.on(str(path))
+    assert config.updated(source=path) == config.updated(source=str(path))
+    with pytest.raises(ConfigError, match=r"nope.toml: no such configuration"):
+        SearchConfig.load(tmp_path / "nope.toml")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: SearchConfig.load(3), "configuration: expected the name of a preset or the path .*, found an .* int"),
+        (lambda: run_search({"name": "x"}), "configuration: expected the name of a preset .* object of type dict"),
+        (lambda: SearchConfig.from_toml(b'name = "x"'), r"expected TOML as text, .* bytes; SearchConfig.load\(path\)"),
+        (lambda: SearchConfig.from_preset("default").updated(target=3), "data.target: expected .*, found 3"),
+        (lambda: SearchConfig.from_preset("default").updated(target=[["y"]]), "data.target: expected a text, found"),
+    ],
+)
+def test_what_is_no_text_is_refused_in_one_line(call, says):
+    with pytest.raises(ConfigError, match=says) as refused:
+        call()
+    assert "\n" not in str(refused.value)
+
+
 CHOOSING = 'name = "f"\n[data]\ntarget = "y"\n{}\n[families.ridge]\nalpha = [1, 10]\n'
 
 

@@ -101,6 +101,8 @@ def test_names_of_an_array_are_those_that_the_step_before_gives_it():
         (Lags(()), "expected whole numbers as lags"),
         (Lags((0.5,)), "expected whole numbers as lags"),
         (Lags((0, -(10**30))), "expected lags below 2147483648, found 1000000000000000000000000000000; give smaller"),
+        (Lags((0, 1, 1)), r"expected lags that differ, found \(0, 1, 1\); give each once"),
+        (Lags(groups="a", covariates="b"), "expected features beside groups and covariates, found none"),
         (Lags(2), "expected whole numbers as lags, found 2; give a list"),
     ],
 )
@@ -115,6 +117,19 @@ def test_a_value_that_is_not_finite_is_refused_in_every_column():
     for name, said in (("a", "Input X contains NaN"), ("light", "Input covariates contains NaN")):
         with pytest.raises(ValueError, match=said):
             step.transform(sound.assign(**{name: [1.0, np.nan]}))
+
+
+def test_a_masked_value_is_never_read_as_a_number():
+    X = np.ma.masked_equal(np.arange(6.0).reshape(3, 2), 3)
+    for call in (Lags((0, 1)).fit, Lags((0, 1)).transform):
+        with pytest.raises(DataError, match="X: expected no masked values, found 1, the first in row 1"):
+            call(X)
+
+
+def test_a_single_covariate_needs_no_list():
+    table = pd.DataFrame({"unit": [1.0, 2.0], "light": [5.0, 6.0]})
+    made = Lags((0, 1), covariates="light").fit_transform(table)
+    pd.testing.assert_frame_equal(made, Lags((0, 1), covariates=["light"]).fit_transform(table))
 
 
 def test_an_array_without_names_has_no_groups():

@@ -262,14 +262,18 @@ def test_a_table_in_memory_is_searched_recalled_and_promoted_without_a_file(smal
     given = data.from_frame(frame, target="speed")
     searched = run_search(small_config, data=given, promote=False, progress=False)
     assert searched.search_id == small_config.search_id(given.sha256)
+    assert searched.notes[-1] == f'not promoted; to promote it: promote("{searched.search_id}", data=…)'
     assert run_search(small_config, data=given, promote=False, progress=False).new_trials == 0
     other = data.from_frame(frame.assign(speed=2 * frame["speed"]), target="speed")
-    with pytest.raises(PromotionRefusedError, match="what was given does not hold the values"):
+    with pytest.raises(PromotionRefusedError, match=r"does not hold the values .*; give the recording"):
         promote(searched.search_id, data=other)
     with pytest.raises(data.DataError, match="are in no file; give them again"):
         promote(searched.search_id)
     assert promote(searched.search_id, data=given).r2_validation == searched.best["r2_validation"]
     assert load_champion("small").feature_names_in_.tolist() == [name for name in frame.columns if name != "speed"]
+    fewer = run_search(small_config.updated(select={"at_most": 4}), data=given, progress=False)
+    assert fewer.promotion is None
+    assert f'`promote("{fewer.search_id}", data=…, force=True, again=True)` promotes it' in fewer.notes[-1]
     told = open_store().client.get_run(searched.run_id).data.tags["mlflow.note.content"]
     assert 'run_search(SearchConfig.load("config.toml"), data=…)' in told
 

@@ -478,6 +478,23 @@ def test_data_that_cannot_be_searched_are_refused_in_one_line():
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (np.ones(60) * 1j, "expected real numbers, found values of type complex128"),
+        (pd.date_range("2020", periods=60), r"expected real numbers, found values of type datetime64"),
+        (csr_array(np.ones((60, 1))), "expected a dense array, found a sparse one"),
+        (["heavy"] * 60, "expected a number in every place, found others or nothing"),
+        (pd.Series([None, *[1.0] * 59], dtype="Float64"), "expected finite weights of at least 0, found nan"),
+        (np.ma.masked_equal(np.arange(60), 3), "expected no masked values, found 1, the first in row 3"),
+    ],
+)
+def test_weights_are_real_numbers_and_nothing_is_made_into_some(weights, says):
+    X, y = table()
+    with pytest.raises(DataError, match=f"sample_weight: {says}"):
+        only(lasso=[0.1]).fit(X, y, sample_weight=weights)
+
+
 class Followed:
     """A callback that keeps what it is told."""
 

@@ -95,12 +95,32 @@ def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched,
         (lambda _: rollback(["small"]), r"name: expected .*, found list \['small'\]"),
         (lambda found: promote(found.search_id, tracking_uri=3), "tracking_uri: expected an address .*, found int 3"),
         (lambda found: promote(found.search_id, storage=b"x"), "storage: expected the path of .*, found bytes b'x'"),
+        (
+            lambda found: promote(found.search_id, data=3),
+            "data: expected the searched recording, .* type int",
+        ),
+        (lambda found: null_distribution(found.search_id, n=20, data=[1]), "data: expected .*, found an .* type list"),
     ],
 )
 def test_what_is_no_text_is_refused_in_one_line(call, says, result):
     with pytest.raises(ConfigError, match=says) as refused:
         call(result)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda _: run_search("default", promote="no"), "promote: expected True or False, found str 'no'"),
+        (lambda _: run_targets("default", promote=None), "promote: expected True or False, found NoneType None"),
+        (lambda found: promote(found.search_id, again="no"), "again: expected True or False, found str 'no'"),
+        (lambda found: promote(found.search_id, force="no"), "force: expected True or False, found str 'no'"),
+        (lambda found: null_distribution(found.search_id, test="no"), "test: expected True or False, found str 'no'"),
+    ],
+)
+def test_what_opens_test_rows_is_true_or_false_and_nothing_that_python_takes_for_it(call, says, result):
+    with pytest.raises(ConfigError, match=says):
+        call(result)
 
 
 @pytest.mark.slow
@@ -146,7 +166,7 @@ def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forc
     result = run_search(default, data=unrelated(), progress=False)
     assert result.promotion is None
     (refusal,) = [note for note in result.notes if "predicts no better than a mean does" in note]
-    assert refusal.endswith(f"`regsearch promote {result.search_id} --force` promotes it all the same")
+    assert refusal.endswith(f'`promote("{result.search_id}", data=…, force=True)` promotes it all the same')
     assert registry.names(open_store()) == []
     assert promote(result.search_id, data=unrelated(), force=True).version == "1"
 
@@ -212,7 +232,7 @@ def test_a_champion_without_test_rows_is_not_replaced_by_one_of_other_data_witho
     assert run_search(config, data=worse, progress=False).promotion.version == "1"
     refused = run_search(config, data=better, progress=False)
     assert refused.promotion is None
-    assert any("other data or another split" in note and "--force" in note for note in refused.notes)
+    assert any("other data or another split" in note and "force=True" in note for note in refused.notes)
     assert promote(refused.search_id, data=better, force=True).replaced == "1"
 
 
@@ -240,6 +260,8 @@ def test_a_moved_file_is_named_by_an_option_and_its_values_decide(searched, work
     np.savez("other.npz", X=recording.X, y=recording.y + 1)
     with pytest.raises(PromotionRefusedError, match=r"other\.npz does not hold the values that search"):
         promote(searched.search_id, data="other.npz", progress=False)
+    with pytest.raises(PromotionRefusedError, match=r"other\.npz does not hold the values that search"):
+        promote(searched.search_id, data=workspace / "other.npz", progress=False)
     code, _, error = invoke("promote", searched.search_id, "--data", "moved.npz")
     assert code == 0
     said = [f"reading search {searched.search_id} …", "reading moved.npz …", "promoting the winner …"]

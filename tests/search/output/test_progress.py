@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from regsearch.search.output.progress import Bar, Progress, TrialLines
+from regsearch.errors import ConfigError
+from regsearch.search.output.progress import Bar, Progress, TrialLines, progress_of
 from regsearch.tracking.runs import METRICS, TrialRecord
 
 
@@ -84,6 +85,19 @@ def test_on_a_screen_it_is_a_bar(monkeypatch):
 
 def test_quiet_is_quiet(said):
     assert said(Progress()) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (TrialLines, r"found its class; give TrialLines\(\)"),
+        ("lines", "found 'lines'; derive it from Progress"),
+        (None, "found None; derive it from Progress"),
+    ],
+)
+def test_what_shows_no_progress_is_refused(given, says):
+    with pytest.raises(ConfigError, match=f"progress: expected True, False or an object that .*, {says}"):
+        progress_of(given)
 
 
 def test_every_trial_is_a_line_with_its_certificate(said):
