@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import webbrowser
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +23,7 @@ from regsearch.tracking.runs import searches
 from regsearch.tracking.store import Store, existing_store
 
 _HOST = "127.0.0.1"
-_FIRST_PORT = 5000
-_PORTS_TRIED = 100
+_PORTS = range(5000, 5100)
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 5
@@ -54,7 +54,17 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     if store.artifact_root is None:
         raise StoreError(f"{store.shown} is a server already; open that address in a browser")
     close_orphans(store)
-    port = _chosen(port)
+    for chosen in _free_ports() if port is None else (port,):
+        code = _served(store, chosen, browse=browse) if _is_free(chosen) else None
+        if code is not None:
+            return code
+    if port is not None:
+        raise StoreError(f"port {port} is taken by {_holder(port)}; choose another with --port, or leave it out")
+    raise StoreError(f"ports {_PORTS[0]} to {_PORTS[-1]} are all taken; choose another with --port")
+
+
+def _served(store: Store, port: int, *, browse: bool) -> int | None:
+    """Serve a store until that is interrupted; return the exit code, or None if another took the port meanwhile."""
     print(f"MLflow UI of {store.shown}, Ctrl-C to stop; starting …", file=sys.stderr, flush=True)
     process = subprocess.Popen(  # noqa: S603
         _command(port),
@@ -68,6 +78,8 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
             print(f"open {address}", file=sys.stderr, flush=True)
             if browse:
                 webbrowser.open(address)
+        elif not _is_free(port):
+            return None
         while process.poll() is None:  # some libraries' handlers let a blocking wait go on after Ctrl-C
             time.sleep(_LOOK_SECONDS)
         return process.returncode
@@ -117,19 +129,11 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def _chosen(port: int | None) -> int:
-    """Return the port to use: a wanted one if it is free, else the first that is."""
-    if port is not None:
-        if not _is_free(port):
-            raise StoreError(f"port {port} is taken by {_holder(port)}; choose another with --port, or leave it out")
-        return port
-    ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED)
-    free = next(filter(_is_free, ports), None)
-    if free is None:
-        raise StoreError(f"ports {ports[0]} to {ports[-1]} are all taken; choose another with --port")
-    if free != _FIRST_PORT:
-        print(f"port {_FIRST_PORT} is taken by {_holder(_FIRST_PORT)}; using {free}", file=sys.stderr)
-    return free
+def _free_ports() -> Iterator[int]:
+    for port in filter(_is_free, _PORTS):
+        if port != _PORTS[0]:
+            print(f"port {_PORTS[0]} is taken by {_holder(_PORTS[0])}; using {port}", file=sys.stderr)
+        yield port
 
 
 def _is_free(port: int) -> bool:

@@ -127,7 +127,9 @@ def test_runs_that_another_user_s_dead_search_left_open_are_left_to_them(deploym
     assert MlflowClient().get_run(left).info.status == "KILLED"
 
 
-def test_all_that_was_lost_comes_back_from_a_backup(deployment, workspace, recording, as_user, undisturbed):
+def test_all_that_was_lost_comes_back_from_a_backup(
+    deployment, workspace, with_figures, recording, as_user, undisturbed
+):
     """One backup is taken while the search runs, slowly, and one when it has ended, before an upgrade."""
     prepare(workspace, recording)
     as_user("ada")

@@ -23,7 +23,7 @@ def left_open(store):
     """Return a search that a process began, and did not live to end."""
     run = SearchRun.start(store, "small", SEARCH)
     run.store.client.set_tag(run.run_id, LOCKED_IN, "another-host:/another/path")
-    run._create(trial(0))
+    run._create(trial(0), {})
     return run
 
 

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import requests
 
 from regsearch.errors import StoreError
-from regsearch.tracking import pages
+from regsearch.tracking import pages, server
 from regsearch.tracking.server import serve
 from regsearch.tracking.store import open_store
 from tests.servers import until
@@ -92,6 +93,31 @@ def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_
     assert (workspace / "opened").read_text() == address
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/health", timeout=2)
+
+
+@pytest.mark.slow
+def test_a_port_that_another_takes_before_the_server_does_is_passed_over(workspace, monkeypatch, capfd):
+    open_store().experiment("mine")
+    taken, opened, command = [], [], server._command
+
+    def command_once_the_port_is_taken(port):
+        if not taken:
+            taken.append(socket.create_server(("127.0.0.1", port)))
+        return command(port)
+
+    def look_and_leave(address):
+        opened.append(address)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "_command", command_once_the_port_is_taken)
+    monkeypatch.setattr(webbrowser, "open", look_and_leave)
+    try:
+        assert serve(None, browse=True) == 0
+        port = taken[0].getsockname()[1]
+        (address,) = opened
+        assert port < int(address.removeprefix("http://127.0.0.1:").partition("/")[0])
+    finally:
+        taken[0].close()
 
 
 def test_a_port_that_is_taken_is_said_to_be_and_by_which_process(workspace):

@@ -1,7 +1,6 @@
 import signal
 
 import pytest
-from distributed import Client
 
 from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty, penalty_of
@@ -79,11 +78,14 @@ def test_a_scheduler_that_no_new_connection_reaches_is_lost_like_one_whose_conne
 
 @pytest.mark.slow
 def test_what_closing_a_lost_connection_raises_does_not_hide_what_happened(monkeypatch):
-    def close_and_fail(client):
-        monkeypatch.undo()  # a client that is collected closes itself once more
-        client.close()
-        raise RuntimeError("Cannot change state of expiring Timeout")
+    def lose(client):
+        def close_and_fail():
+            monkeypatch.undo()  # a client that is collected closes itself once more
+            client.close()
+            raise RuntimeError("Cannot change state of expiring Timeout")
 
-    monkeypatch.setattr(Client, "close", close_and_fail)
-    with pytest.raises(EngineLostError, match="the connection"), _client("local:1"):
+        monkeypatch.setattr(client, "close", close_and_fail)
         raise EngineLostError("the connection was lost")
+
+    with pytest.raises(EngineLostError, match="the connection"), _client("local:1") as client:
+        lose(client)
