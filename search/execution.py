@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import import_module
 
-import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
 from mlflow.entities import Run
 from optuna.storages import BaseStorage
 

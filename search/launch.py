@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
+
 from regsearch.data import Development, Recording
 from regsearch.errors import DataError, NoWinnerError
 from regsearch.search.config import PRESETS, SearchConfig
