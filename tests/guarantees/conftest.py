@@ -17,6 +17,7 @@ import pytest
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking import registry
+from regsearch.tracking.figures.attempt import FIGURES
 from regsearch.tracking.store import open_store, storage_url
 from tests.conftest import put
 
@@ -186,3 +187,9 @@ def killed(workspace, with_figures, recording) -> Path:
     """Return a workspace that holds the recording and the configuration, whose figures can be interrupted, too."""
     prepare(workspace, recording)
     return workspace
+
+
+@pytest.fixture
+def undrawn(killed, monkeypatch) -> None:
+    """Leave the figures out where a test interrupts nothing that draws them."""
+    monkeypatch.setenv(FIGURES, "0")

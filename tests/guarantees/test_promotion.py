@@ -19,7 +19,7 @@ from tests.guarantees.conftest import one_ridge
 from tests.guarantees.points import after, before
 from tests.servers import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'

@@ -12,7 +12,7 @@ from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 class Explosive:
