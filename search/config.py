@@ -525,12 +525,16 @@ class SearchConfig(Section):
         return values
 
     def _beside(self, path: Path) -> Self:
-        """Return a copy whose relative paths start at the folder of a configuration's file."""
-        changed: dict[str, Any] = {}
-        if is_path(self.data.source):
-            changed["data"] = self.data.model_copy(update={"source": str(path.parent / self.data.source)})
+        """Return a copy whose relative paths start at the folder of a configuration's file, and ``~`` at the user's."""
+
+        def found(source: str) -> str:
+            if not is_path(source):
+                return source
+            return str(path.parent / os.path.expanduser(source))  # noqa: PTH111  # which does not fail without a home
+
+        changed: dict[str, Any] = {"data": self.data.model_copy(update={"source": found(self.data.source)})}
         if self.null and self.null.impostors:
-            files = tuple(str(path.parent / file) if is_path(file) else file for file in self.null.impostors)
+            files = tuple(map(found, self.null.impostors))
             changed["null"] = self.null.model_copy(update={"impostors": files})
         return self.model_copy(update=changed)
 

@@ -375,6 +375,16 @@ def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_pa
     assert SearchConfig.load("one.toml").data.source == "../recording.npz"
 
 
+def test_a_path_in_a_configuration_may_begin_at_the_user_s_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    (tmp_path / "one.toml").write_text(
+        '[data]\nsource = "~/recording.npz"\n[null]\nimpostors = ["~/other.npz", "b.npz"]'
+    )
+    config = SearchConfig.load(tmp_path / "one.toml")
+    assert config.data.source == "/home/ada/recording.npz"
+    assert config.null.impostors == ("/home/ada/other.npz", f"{tmp_path}/b.npz")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

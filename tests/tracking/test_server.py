@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import webbrowser
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -66,10 +66,9 @@ def test_the_ui_answers_on_loopback_refuses_other_hosts_and_ends_with_ctrl_c(wor
 def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_ends_it(workspace):
     opener = workspace / "opener.py"
     opener.write_text("import pathlib, sys\npathlib.Path('opened').write_text(sys.argv[1])\n")
-    with socket.socket() as first:
+    with ExitStack() as held:
         with suppress(OSError):  # another program has it already, which will do
-            first.bind(("127.0.0.1", 5000))
-            first.listen()
+            held.enter_context(socket.create_server(("127.0.0.1", 5000)))
         process = subprocess.Popen(
             [sys.executable, "-m", "regsearch", "ui", "--open"],
             stderr=subprocess.PIPE,
@@ -96,7 +95,7 @@ def test_without_a_port_the_next_free_one_is_taken_a_browser_opened_and_sigterm_
 
 
 @pytest.mark.slow
-def test_a_port_that_another_takes_before_the_server_does_is_passed_over(workspace, monkeypatch, capfd):
+def test_a_port_that_another_takes_before_the_server_does_is_passed_over(workspace, port, monkeypatch):
     open_store().experiment("mine")
     taken, opened, command = [], [], server._command
 
@@ -109,13 +108,13 @@ def test_a_port_that_another_takes_before_the_server_does_is_passed_over(workspa
         opened.append(address)
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(server, "_PORTS", range(port, port + 20))
     monkeypatch.setattr(server, "_command", command_once_the_port_is_taken)
     monkeypatch.setattr(webbrowser, "open", look_and_leave)
     try:
         assert serve(None, browse=True) == 0
-        port = taken[0].getsockname()[1]
         (address,) = opened
-        assert port < int(address.removeprefix("http://127.0.0.1:").partition("/")[0])
+        assert port == taken[0].getsockname()[1] < int(address.removeprefix("http://127.0.0.1:").partition("/")[0])
     finally:
         taken[0].close()
 
