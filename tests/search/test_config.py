@@ -377,8 +377,9 @@ def test_a_relative_source_starts_at_the_folder_of_the_file_that_names_it(tmp_pa
 
 def test_a_path_in_a_configuration_may_begin_at_the_user_s_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
+    text = BASE.replace('source = "twin"', 'source = "~/recording.npz"')
     (tmp_path / "one.toml").write_text(
-        '[data]\nsource = "~/recording.npz"\n[null]\nimpostors = ["~/other.npz", "b.npz"]'
+        f'{text}\n[null]\nkind = "impostor"\nlevel = 0.5\nimpostors = ["~/other.npz", "b.npz"]'
     )
     config = SearchConfig.load(tmp_path / "one.toml")
     assert config.data.source == "/home/ada/recording.npz"
