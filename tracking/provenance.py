@@ -22,8 +22,8 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 
-from regsearch.errors import ConfigError
 from regsearch.tracking.addresses import without_secrets
+from regsearch.tracking.switches import switch
 
 KEEP = "REGSEARCH_KEEP_DIFF"
 """Environment variable: 0 keeps no uncommitted changes, 1 keeps them on a server of another machine too."""
@@ -110,10 +110,8 @@ def keeps_changes(*, own_machine: bool) -> bool:
     ConfigError
         If `KEEP` is neither 0 nor 1.
     """
-    wanted = os.environ.get(KEEP, "")
-    if wanted not in ("", "0", "1"):
-        raise ConfigError(f"{KEEP}={wanted}: expected 0 or 1; unset it to keep changes on this machine only")
-    return wanted == "1" or (own_machine and not wanted)
+    wanted = switch(KEEP, "to keep changes on this machine only")
+    return own_machine if wanted is None else wanted
 
 
 def uncommitted() -> tuple[str, str]:

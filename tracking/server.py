@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,8 +53,11 @@ def serve(uri: str | None, port: int | None = None, *, browse: bool = False) -> 
     if store.artifact_root is None:
         raise StoreError(f"{store.shown} is a server already; open that address in a browser")
     close_orphans(store)
-    for chosen in _free_ports() if port is None else (port,):
-        code = _served(store, chosen, browse=browse) if _is_free(chosen) else None
+    ports = _PORTS if port is None else (port,)
+    for free in filter(_is_free, ports):
+        if free != ports[0]:
+            print(f"port {ports[0]} is taken by {_holder(ports[0])}; using {free}", file=sys.stderr)
+        code = _served(store, free, browse=browse)
         if code is not None:
             return code
     if port is not None:
@@ -127,13 +129,6 @@ def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
                 return True
         time.sleep(_POLL_SECONDS)
     return False
-
-
-def _free_ports() -> Iterator[int]:
-    for port in filter(_is_free, _PORTS):
-        if port != _PORTS[0]:
-            print(f"port {_PORTS[0]} is taken by {_holder(_PORTS[0])}; using {port}", file=sys.stderr)
-        yield port
 
 
 def _is_free(port: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from functools import cache
 from types import FrameType
 from typing import TypeVar
 
-from regsearch.errors import ConfigError
+from regsearch.tracking.switches import switch
 
 T = TypeVar("T")
 
@@ -30,10 +29,7 @@ def are_wanted() -> bool:
     ConfigError
         If `FIGURES` is neither 0 nor 1.
     """
-    wanted = os.environ.get(FIGURES, "")
-    if wanted not in ("", "0", "1"):
-        raise ConfigError(f"{FIGURES}={wanted}: expected 0 or 1; unset it to have the figures drawn")
-    return wanted != "0"
+    return switch(FIGURES, "to have the figures drawn") is not False
 
 
 def unless_it_fails(name: str, make: Callable[[], T]) -> T | None:
