@@ -46,7 +46,7 @@ from regsearch.search.output.null_record import (
     write_scores,
 )
 from regsearch.search.output.progress import Progress, progress_of
-from regsearch.search.promotion import read_search
+from regsearch.search.promotion import finished_search, read_search
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
@@ -135,10 +135,11 @@ def null_distribution(
     store = existing_store(tracking_uri, storage)
     say_orphans(store, shown)
     try:
-        search, sealed = read_search(store, search_id, data, shown=shown)
+        run, config = finished_search(store, search_id)
+        settings = _settings(config, n=n, kind=kind, step=step, impostors=impostors, level=level)
+        search, sealed = read_search(run, config, data, shown=shown)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
-    settings = _settings(search.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
     with alone(store, search_id) as held, resumable(), connected as engine:
         tested = _opened(search, sealed) if test else None
         return compare(search, settings, engine, held, shown=shown, test=tested)

@@ -83,20 +83,36 @@ def promote(
     shown = progress_of(progress)
     store = existing_store(tracking_uri, storage)
     close_orphans(store)
-    search, sealed = read_search(store, search_id, data, shown=shown)
+    search, sealed = read_search(*finished_search(store, search_id), data, shown=shown)
     shown.say("promoting the winner …")
     return promote_winner(search, sealed, again=again, force=force)
 
 
+def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConfig]:
+    """Return the run of a finished search and its configuration; no data are read.
+
+    Raises
+    ------
+    SearchNotFoundError
+        If there is no such search.
+    PromotionRefusedError
+        If it has not finished.
+    """
+    run = SearchRun.get(store, search_id)
+    if run.run.info.status != "FINISHED":
+        raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
+    return run, SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+
+
 def read_search(
-    store: Store, search_id: str, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
+    run: SearchRun, config: SearchConfig, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
 ) -> tuple[Search, SealedTest]:
     """Return a finished search with its rows, and its sealed test rows.
 
     Parameters
     ----------
-    store : Store
-    search_id : str
+    run : SearchRun
+    config : SearchConfig
     data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     shown : Progress
@@ -107,12 +123,8 @@ def read_search(
     DataError
         If the data cannot be read.
     PromotionRefusedError
-        If there is no such finished search, or the data are not those that were searched.
+        If the data are not those that were searched.
     """
-    run = SearchRun.get(store, search_id)
-    if run.run.info.status != "FINISHED":
-        raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
-    config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
     given = data if isinstance(data, Recording) else None
     source = config.data.source
     if given is None and data is not None:
@@ -127,13 +139,13 @@ def read_search(
                 f"{error}; if the file was moved or lies in another folder, name it by --data (in Python by data=…)"
             ) from None
         raise
-    if config.search_id(development.data_sha256) != search_id:
+    if config.search_id(development.data_sha256) != run.search_id:
         holds, do = f"{source} does not hold", "name the file that does by --data (in Python by data=…)"
         if data is None:
             holds = f"{source} no longer holds"
         elif given:
             holds, do = "what was given does not hold", "give the recording that does"
-        raise PromotionRefusedError(f"{holds} the values that search {search_id} was run on; {do}")
+        raise PromotionRefusedError(f"{holds} the values that search {run.search_id} was run on; {do}")
     return Search(run, config, choose(run, config), development), sealed
 
 

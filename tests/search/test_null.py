@@ -252,6 +252,13 @@ def test_bad_input_is_one_line(result, invoke, options, said):
     assert re.search(said, err), err
 
 
+def test_what_no_null_distribution_could_use_is_refused_before_the_data_are_read(result, invoke, workspace):
+    (workspace / "small.npz").unlink()
+    code, _, err = invoke("null", result.search_id, "--n", "39", "--quiet")
+    assert code == 2
+    assert err == "regsearch: null: shifts go as far back as ahead, so n must be even, found 39; use 40\n"
+
+
 def test_numbers_from_python_are_checked_and_those_of_numpy_are_numbers(search_few):
     search, null = search_few
     found = search()

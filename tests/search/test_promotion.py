@@ -99,7 +99,7 @@ def test_promotion_refuses_what_is_not_a_finished_search_of_these_data(searched,
             lambda found: promote(found.search_id, data=3),
             "data: expected the searched recording, .* type int",
         ),
-        (lambda found: null_distribution(found.search_id, n=20, data=[1]), "data: expected .*, found an .* type list"),
+        (lambda found: null_distribution(found.search_id, n=38, data=[1]), "data: expected .*, found an .* type list"),
     ],
 )
 def test_what_is_no_text_is_refused_in_one_line(call, says, result):
