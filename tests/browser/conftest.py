@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SECONDS = 30
+SECONDS = 120
 
 
 @dataclass(frozen=True, eq=False)
