@@ -17,8 +17,8 @@ from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
 
 from regsearch.errors import ConfigError, EngineLostError
-from regsearch.search.penalty import Penalty
 from regsearch.search.solving.dask_worker import Shipment, solve
+from regsearch.search.solving.plane_row import PlaneRow, nearest
 from regsearch.search.solving.spawning import deaf_to_interruptions, without_main
 from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.tracking.errors import reason
@@ -143,30 +143,11 @@ def _require_our_version(client: Client, address: str, workers: list[str]) -> No
             )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A row of the penalty plane.  The worker that solved it remembers it."""
-
-    has_l1: bool
-    l2: float
-
-    @classmethod
-    def of(cls, penalty: Penalty) -> _Row:
-        return cls(penalty.l1 > 0, penalty.row)
-
-    def distance(self, other: _Row) -> float:
-        """Return 0 for the same row, up to 1 for another row of its solver, and 2 for a row of the other solver."""
-        if self.has_l1 != other.has_l1:
-            return 2.0
-        weak, strong = sorted((self.l2, other.l2))
-        return 1 - weak / strong if strong else 0.0
-
-
 @dataclass(eq=False)
 class _Path:
     """Work that was sent to a worker, a path of trials if it has a row.  `is_open` is true while it is being solved."""
 
-    row: _Row | None
+    row: PlaneRow | None
     worker: str
     is_open: bool = True
 
@@ -190,8 +171,7 @@ def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[
     sent: list[_Path] = []
 
     def submit(work: W) -> Future[R]:
-        near = workload.near(work)
-        row = _Row.of(near) if near else None
+        row = PlaneRow.of(workload.near(work))
         with _reaching():
             workers = list(client.nthreads())
         if not workers:
@@ -236,13 +216,13 @@ def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:
     return checked
 
 
-def _place(row: _Row | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:
+def _place(row: PlaneRow | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:
     """Return the worker that solved this row, or else, of the least busy workers, the one that solved the nearest."""
-    nearest = dict.fromkeys(workers, 3.0)
+    solved: dict[str, set[PlaneRow | None]] = {worker: set() for worker in workers}
     busy = dict.fromkeys(workers, 0)
     for path in sent:
-        if path.worker in nearest:
-            if row and path.row:
-                nearest[path.worker] = min(nearest[path.worker], row.distance(path.row))
+        if path.worker in solved:
+            solved[path.worker].add(path.row)
             busy[path.worker] += path.is_open
-    return min(workers, key=lambda worker: (nearest[worker] > 0, busy[worker], nearest[worker]))
+    distance = {worker: nearest(row, rows) for worker, rows in solved.items()}
+    return min(workers, key=lambda worker: (distance[worker] > 0, busy[worker], distance[worker]))

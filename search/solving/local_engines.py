@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing import current_process
 from numbers import Integral
 from queue import SimpleQueue
+from threading import Lock
+from typing import Generic
 
 from regsearch.search.solving.evaluate import Failure, Solved
+from regsearch.search.solving.plane_row import PlaneRow, nearest
 from regsearch.search.solving.worker_process import WorkerProcess
 from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.search.trial import Proposal
@@ -42,35 +46,72 @@ def processes(workers: int) -> Engine:
 
     @contextmanager
     def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
-        started: list[WorkerProcess[W, R]] = []
-        idle: SimpleQueue[WorkerProcess[W, R]] = SimpleQueue()
+        solvers: list[_Solver[W, R]] = []
+        idle: SimpleQueue[_Solver[W, R]] = SimpleQueue()
+        waiting: list[_Waiting[W, R]] = []
+        choosing = Lock()
 
         def kill() -> None:
-            for worker in started:
-                worker.kill()
+            for solver in solvers:
+                solver.process.kill()
 
-        def solve(work: W) -> R:
-            worker = idle.get()
+        def solve_one() -> None:
+            solver = idle.get()
+            solver.process.wait_until_ready()  # so that it can choose among all that wait by then
+            with choosing:
+                one = solver.best_of(waiting, solvers)
+                waiting.remove(one)
+                solver.rows.add(one.row)
             try:
-                return worker(work)
+                one.outcome.set_result(solver.process(one.work))
+            except BaseException as error:  # it is raised again in the driver
+                one.outcome.set_exception(error)
             finally:
-                idle.put(worker)
+                idle.put(solver)
 
         try:
             with _threads(workers, kill) as executor:
 
                 def submit(work: W) -> Future[R]:
-                    if len(started) < workers:
-                        started.append(WorkerProcess(workload, workers))
-                        idle.put(started[-1])
-                    return executor.submit(solve, work)
+                    if len(solvers) < workers:
+                        solvers.append(_Solver(WorkerProcess(workload, workers)))
+                        idle.put(solvers[-1])
+                    one: _Waiting[W, R] = _Waiting(work, PlaneRow.of(workload.near(work)))
+                    waiting.append(one)
+                    executor.submit(solve_one)
+                    return one.outcome
 
                 yield submit
         finally:
-            for worker in started:
-                worker.close()
+            for solver in solvers:
+                solver.process.close()
 
     return engine
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting(Generic[W, R]):
+    """Work that no process has begun, with its row of the penalty plane if it has one."""
+
+    work: W
+    row: PlaneRow | None
+    outcome: Future[R] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, eq=False)
+class _Solver(Generic[W, R]):
+    """A process, and the rows of the penalty plane that it has solved."""
+
+    process: WorkerProcess[W, R]
+    rows: set[PlaneRow | None] = field(default_factory=set)
+
+    def best_of(self, waiting: Sequence[_Waiting[W, R]], solvers: Sequence[_Solver[W, R]]) -> _Waiting[W, R]:
+        """Return the work that this process has solved nearer neighbours of than others have; of equals the oldest.
+
+        So one process decomposes the rows for ridge, and another follows the paths.
+        """
+        others = {row for solver in solvers if solver is not self for row in solver.rows}
+        return min(waiting, key=lambda one: nearest(one.row, self.rows) - nearest(one.row, others))
 
 
 @contextmanager

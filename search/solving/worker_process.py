@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -32,6 +33,7 @@ class WorkerProcess(Generic[W, R]):
     def __init__(self, workload: Workload[W, R], workers: int) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
+        self._is_ready = False
         self._process = context.Process(target=_serve, args=(theirs, workload, workers), daemon=True)
         try:
             with theirs, without_main(), deaf_to_interruptions():
@@ -42,6 +44,13 @@ class WorkerProcess(Generic[W, R]):
                 self.close()
             raise
 
+    def wait_until_ready(self) -> None:
+        """Wait until the process can solve, or has died."""
+        if not self._is_ready:
+            with suppress(EOFError, OSError):  # which the first work comes upon, too
+                self._connection.recv()
+            self._is_ready = True
+
     def __call__(self, work: W) -> R:
         """Return the result of a unit of work.
 
@@ -50,6 +59,7 @@ class WorkerProcess(Generic[W, R]):
         EngineLostError
             If the process has died.
         """
+        self.wait_until_ready()
         try:
             self._connection.send(work)
             is_solved, result = self._connection.recv()
@@ -79,6 +89,8 @@ def _serve(connection: Connection, workload: Workload[W, R], workers: int) -> No
         solve = workload.worker(workers)
     except MemoryError:
         os._exit(1)  # the driver says so in a line, where a traceback would be printed
+    with suppress(OSError):  # the driver is done already
+        connection.send("ready")
     while True:
         try:
             work = connection.recv()

@@ -4,8 +4,9 @@ import pytest
 
 from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty, penalty_of
-from regsearch.search.solving.dask_engine import _client, _Path, _place, _Row, connect
+from regsearch.search.solving.dask_engine import _client, _Path, _place, connect
 from regsearch.search.solving.evaluate import Task
+from regsearch.search.solving.plane_row import PlaneRow
 from regsearch.search.trial import Proposal
 from tests.guarantees.cluster import started
 
@@ -13,7 +14,7 @@ WORKERS = ["one", "two", "three"]
 
 
 def row(l2, family="elasticnet"):
-    return _Row.of(penalty_of(family, {"l1_alpha": 0.1, "l2_alpha": l2, "alpha": 0.1}, 10))
+    return PlaneRow.of(penalty_of(family, {"l1_alpha": 0.1, "l2_alpha": l2, "alpha": 0.1}, 10))
 
 
 def sent(worker, l2, family="elasticnet", *, done=True):

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from concurrent.futures import wait
 from multiprocessing import active_children
 from multiprocessing.connection import Connection
@@ -23,6 +24,9 @@ class Squares:
     def worker(self, processes):
         return square
 
+    def near(self, work):
+        return None
+
 
 def square(number):
     if number == 13:
@@ -32,6 +36,28 @@ def square(number):
     if number == -2:
         Connection._send = send_half
     return number**2
+
+
+class InStep:
+    """Says which process solves a penalty; each waits until as many of the other kind have begun, in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def worker(self, processes):
+        return self.solve
+
+    def near(self, penalty):
+        return penalty
+
+    def solve(self, penalty):
+        kind, other = ("lasso", "ridge") if penalty.l1 else ("ridge", "lasso")
+        number = len(list(self.folder.glob(f"{kind}*")))
+        (self.folder / f"{kind} {number}").touch()
+        patience = time.monotonic() + 60
+        while not (self.folder / f"{other} {number}").exists() and time.monotonic() < patience:
+            time.sleep(0.01)
+        return os.getpid()
 
 
 def send_half(connection, message):
@@ -94,6 +120,18 @@ def test_what_processes_solve_comes_back_and_so_does_what_they_raise():
         with pytest.raises(ValueError, match="13 has no square here"):
             futures[13].result()
     assert not active_children()
+
+
+def test_a_process_goes_on_with_penalties_that_are_near_those_that_it_solved(tmp_path):
+    strengths = (0.1, 0.2, 0.3)
+    with processes(2)(InStep(tmp_path)) as submit:
+        ridge, lasso = (
+            [submit(Penalty(*pair)) for pair in pairs]
+            for pairs in ([(0.0, one) for one in strengths], [(one, 0.0) for one in strengths])
+        )
+        solvers = [{outcome.result() for outcome in outcomes} for outcomes in (ridge, lasso)]
+    assert [len(one) for one in solvers] == [1, 1]
+    assert solvers[0] != solvers[1]
 
 
 @pytest.mark.parametrize("dying", [-1, -2])
