@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.trial import Trial
-from regsearch.search.weights import Weights, read_weights
+from regsearch.search.weights import Weights, read_feature_names, read_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,16 @@ class Finished:
     run: SearchRun
     config: SearchConfig
     choice: Choice
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.config.data.targets[0]
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return read_feature_names(self.run, self.winner.run_id)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -91,7 +101,7 @@ class Search(Finished):
         """Name of the target."""
         return self.development.target
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features; empty if they have none."""
         return self.development.feature_names
