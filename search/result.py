@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from regsearch.search.nested import Nested
     from regsearch.tracking.runs import SearchRun
 
-SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
+TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
+"""Metrics of a trial that was scored on the test rows; those of the search's run begin with ``best_``."""
+
+SCORES = ("r2_train", "r2_validation", *TEST_SCORES)
 """Tags of a champion's version that hold its scores."""
 
 
@@ -115,6 +118,32 @@ class Search(Finished):
     def penalty_of_the_winner(self) -> Penalty:
         """The winner's penalty, from its hyperparameters instead of from what was logged."""
         return penalty_of(self.winner.family, self.winner.parameters, self.development.model.total_weight)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The winner's score on the test rows.
+
+    Parameters
+    ----------
+    r2_test, r2_test_low, r2_test_high : float
+        R² and the ends of its 95 % interval.
+    openings : int
+        How often these rows had been opened by then.
+    """
+
+    r2_test: float
+    r2_test_low: float
+    r2_test_high: float
+    openings: int
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores by the names of their metrics."""
+        return {name: getattr(self, name) for name in TEST_SCORES}
+
+    def __str__(self) -> str:
+        return f"test {self.r2_test:.4f} (95 % interval {self.r2_test_low:.4f} to {self.r2_test_high:.4f})"
 
 
 @dataclass(frozen=True)
