@@ -168,18 +168,18 @@ def run_targets(
     missing = [place for place in range(len(configs)) if place not in results]
     if missing:
         recordings = call.recordings(config, data)
-        rows = cut(config, [recordings[place] for place in missing])
+        rows = dict(zip(missing, cut(config, [recordings[place] for place in missing]), strict=True))
         del recordings
-        for at, place in enumerate(missing):
-            _require_null(configs[place], rows[at][0])
-        developments = [development for development, _ in rows]
-        task = TargetsTask(tuple(developments), config.tolerance, are_wanted())
+        wanted = {}
+        for place, (development, _) in rows.items():
+            _require_null(configs[place], development)
+            wanted[configs[place].search_id(development.data_sha256)] = configs[place]
+        developments = tuple(development for development, _ in rows.values())
+        task = TargetsTask(developments, config.tolerance, are_wanted())
         maxima = cache(partial(maxima_of_targets, developments))
-        wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
         with call.begun(wanted) as begun, begun.engine(task) as submit:
-            for at, place in enumerate(missing):
-                development, sealed = rows[at]
+            for at, (place, (development, sealed)) in enumerate(rows.items()):
                 call.shown.say(f"target {development.target}:")
                 shared = Shared(at, submit, maxima)
                 try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import DataError, PromotionRefusedError, RegistryError
-from regsearch.search.choice import choose
+from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig, path_text
 from regsearch.search.notes import promoting
 from regsearch.search.objections import known_as, require_no_objection
@@ -101,7 +101,7 @@ def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConf
     run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
-    return run, SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    return run, config_of(run)
 
 
 def read_search(

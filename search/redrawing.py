@@ -7,8 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from regsearch.errors import ConfigError
-from regsearch.search.choice import choose
-from regsearch.search.config import SearchConfig
+from regsearch.search.choice import choose, config_of
 from regsearch.search.output.group_scores import GROUPS, draw
 from regsearch.search.output.parent_run import PREDICTIONS
 from regsearch.search.output.progress import Progress, progress_of
@@ -57,7 +56,7 @@ def redraw(
     store = existing_store(tracking_uri)
     run = SearchRun.get(store, search_id)
     _require_writable(folder)
-    config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    config = config_of(run)
     kept = store.holds(run.run_id, PREDICTIONS)
     predicted = Predicted.from_csv(run.read(run.run_id, PREDICTIONS)) if kept else None
     search = Finished(run, config, choose(run, config))
