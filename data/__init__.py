@@ -19,7 +19,6 @@ from regsearch.data.seal import (
 )
 from regsearch.data.sources import (
     MEMORY,
-    Source,
     contents,
     fingerprint,
     is_example,
@@ -28,9 +27,8 @@ from regsearch.data.sources import (
     load,
     load_targets,
     shape,
-    source_of,
 )
-from regsearch.data.split import Fold, Split
+from regsearch.data.split import Split
 from regsearch.errors import DataError
 
 __all__ = [
@@ -39,7 +37,6 @@ __all__ = [
     "DataError",
     "Development",
     "Entry",
-    "Fold",
     "FoldRows",
     "Preparation",
     "Recording",
@@ -47,7 +44,6 @@ __all__ = [
     "Rows",
     "Scale",
     "SealedTest",
-    "Source",
     "Split",
     "contents",
     "fingerprint",
@@ -63,5 +59,4 @@ __all__ = [
     "seal",
     "seal_targets",
     "shape",
-    "source_of",
 ]

@@ -121,7 +121,7 @@ class ArrayFile(ABC, Generic[Held]):
 
     @property
     def _features_name(self) -> str:
-        return self.roles.features if isinstance(self.roles.features, str) else FEATURES
+        return self.roles.array or FEATURES
 
     def _columns(self, arrays: Held) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
         """Return the names of all columns of the array of features, and the places of those that are chosen."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,10 @@ class Column:
 
     array: str
     place: int | None
+
+    def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return its values, of all values of the array."""
+        return np.array(values.reshape(-1) if self.place is None else values[:, self.place])
 
 
 def column_of(arrays: Arrays, text: str, do: str) -> Column:
@@ -148,12 +153,11 @@ class Parts:
 
 def read_parts(arrays: Arrays, roles: Roles) -> Parts:
     """Read targets, covariates, weights and labels."""
-    read: dict[str, NDArray[Any]] = {}
+    read = cache(arrays.numbers)
 
     def numbers(text: str) -> NDArray[np.float64]:
         column = _numbers_column(arrays, text, roles)
-        values = read.setdefault(column.array, arrays.numbers(column.array))
-        return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
+        return column.of(read(column.array))
 
     def labels(name: str | None) -> Labels | None:
         if name is None:
@@ -173,8 +177,7 @@ def read_target(arrays: Arrays, roles: Roles) -> NDArray[np.float64]:
     shape = shape_by_rows(arrays, column.array)
     if column.place is None and (not shape or math.prod(shape[1:]) != 1):
         raise refusal(f"one number per row in {short(roles.target)}", f"shape {shape}", "name another array")
-    values = arrays.numbers(column.array)
-    return np.array(values.reshape(-1) if column.place is None else values[:, column.place])
+    return column.of(arrays.numbers(column.array))
 
 
 def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,13 +71,18 @@ def from_frame(
     _require_known(columns, Columns.__annotations__)
     for key, value in {"target": target, **columns}.items():
         _require_names(key, value, is_several=key in ("target", *_SEVERAL))
-    given = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in _several(columns)}
-    one = {key: value for key, value in columns.items() if key not in given}
-    targets = (target,) if isinstance(target, str) else tuple(target)
-    roles = Roles(targets, **{"features": (), **given, **one})  # type: ignore[arg-type]
+    roles = Roles(
+        _listed(target),
+        _listed(columns.get("features", ())),
+        _listed(columns.get("exclude", ())),
+        _listed(columns.get("covariates", ())),
+        columns.get("groups"),
+        columns.get("weights"),
+        columns.get("folds"),
+    )
     frame = _table_of(frame)
     names = _names(frame)
-    for name in targets:
+    for name in roles.targets:
         if name not in names:
             raise _refusal(f"the column {name!r}", others(str(name), names), "name the column to predict")
     try:
@@ -90,7 +95,7 @@ def from_frame(
 
     recordings = _recordings(
         frame[features],
-        {name: frame[name] for name in targets},
+        {name: frame[name] for name in roles.targets},
         covariates=frame[list(roles.covariates)] if roles.covariates else None,
         groups=column(roles.groups),
         weights=column(roles.weights),
@@ -112,13 +117,11 @@ class Columns(TypedDict, total=False):
     folds: str | None
 
 
-_SEVERAL: tuple[Literal["features", "exclude", "covariates"], ...] = ("features", "exclude", "covariates")
+_SEVERAL = ("features", "exclude", "covariates")
 
 
-def _several(columns: Columns) -> Iterator[tuple[str, str | Sequence[str]]]:
-    for key in _SEVERAL:
-        if key in columns:
-            yield key, columns[key]
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _require_known(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ class Mat73Arrays(Hdf5Arrays):
 
     @classmethod
     def _header(cls, name: str, thing: h5py.Dataset | h5py.Group) -> tuple[tuple[int, ...], str] | None:
-        if name.startswith("#") or any("MATLAB_sparse" in group.attrs for group in _groups_around(name, thing)):
+        if name.startswith("#") or "MATLAB_sparse" in thing.parent.attrs:
             return None
         if "MATLAB_sparse" in thing.attrs:
             return (), "sparse"
@@ -97,7 +97,3 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 def _class_of(thing: h5py.Dataset | h5py.Group) -> str:
     given = thing.attrs.get("MATLAB_class", b"")
     return given.decode(errors="replace") if isinstance(given, bytes) else str(given)
-
-
-def _groups_around(name: str, thing: h5py.Dataset | h5py.Group) -> list[h5py.Group]:
-    return [thing.parent] if "/" in name else []

@@ -215,8 +215,7 @@ class NpyFiles:
 
     @property
     def _features_name(self) -> str | None:
-        given = self.roles.features if isinstance(self.roles.features, str) else None
-        return (given or FEATURES) if self.path.is_dir() else None
+        return (self.roles.array or FEATURES) if self.path.is_dir() else None
 
     @property
     def _features_file(self) -> Path:

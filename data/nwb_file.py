@@ -171,7 +171,7 @@ class NwbFile(Hdf5Source[NwbArrays]):
 
     def _table(self, arrays: NwbArrays) -> list[str]:
         """Return the columns of the table that the features name; empty if they name none."""
-        return arrays.columns_of(self.roles.features) if isinstance(self.roles.features, str) else []
+        return arrays.columns_of(self.roles.array) if self.roles.array else []
 
     def _columns_of_table(self, arrays: NwbArrays, names: list[str]) -> tuple[pa.Schema, pa.Table, tuple[str, ...]]:
         """Read the columns that play a part; those of text may be labels, and are refused as numbers."""

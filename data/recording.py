@@ -135,7 +135,7 @@ class Recording:
             cls(
                 X,
                 y,
-                _checked_target(y, (source, target), digest.copy(), annotations, covariate_names),
+                _checked_target(y, f"{source}: {target}", target, digest.copy(), annotations, covariate_names),
                 source,
                 feature_names,
                 target,
@@ -228,13 +228,13 @@ class Known(TypedDict, total=False):
 
 def _checked_target(
     y: NDArray[np.float64],
-    names: tuple[str, str],
+    what: str,
+    target: str,
     digest: hashlib._Hash,
     annotations: Annotations,
     covariate_names: tuple[str, ...],
 ) -> str:
-    """Check a target of a source, and return the recording's SHA-256, given the digest of its features."""
-    what, (_, target) = ": ".join(names), names
+    """Check a target, which messages call `what`; return the recording's SHA-256, given the digest of its features."""
     scan = _Scan.of(y[:, None], y.shape, digest, lambda _: None)
     scan.require_finite(what, (), annotations.also_finite)
     if y.min() == y.max():

@@ -53,6 +53,11 @@ class Roles:
         return tuple(dict.fromkeys(name for name in (self.groups, self.folds) if name))
 
     @property
+    def array(self) -> str | None:
+        """The array of features, or the only column of them, if a single name is given."""
+        return self.features if isinstance(self.features, str) else None
+
+    @property
     def patterns(self) -> tuple[str, ...]:
         """Names or patterns of the columns that are features; empty for all."""
         return self.features if isinstance(self.features, tuple) else ()
@@ -60,7 +65,7 @@ class Roles:
     @property
     def mentioned(self) -> tuple[str, ...]:
         """Every name or pattern that is given."""
-        features = (self.features,) if isinstance(self.features, str) else self.patterns
+        features = (self.array,) if self.array else self.patterns
         return (*features, *self.exclude, *self.numbers, *self.labels)
 
     def require_distinct(self) -> None:
@@ -89,7 +94,7 @@ class Roles:
         self.require_distinct()
         for name in (*self.numbers, *self.labels):
             require_present(name, names, "column", self.advice(name, "column"))
-        wanted = self.patterns or ((self.features,) if isinstance(self.features, str) else ())
+        wanted = (self.array,) if self.array else self.patterns
         taken = {*self.numbers, *self.labels}
         for name in wanted:
             if name in taken:

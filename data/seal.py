@@ -128,6 +128,12 @@ class Development:
         """Number of columns that are penalised: features, times lags."""
         return int(self.model.X.shape[1])
 
+    @property
+    def sets(self) -> tuple[Rows, ...]:
+        """Every set of rows, each once: those of the folds, and those of the trials' own models."""
+        of_folds = [rows for fold in self.folds for rows in (fold.train, fold.validation)]
+        return tuple(dict.fromkeys([*of_folds, self.model]))
+
 
 class SealedTest:
     """The test rows, unreadable until promotion opens them.

@@ -45,9 +45,9 @@ class Source(Protocol):
         """Return a text that changes when the values do; ``None`` if the source is missing."""
 
 
-def load(source: str, roles: Roles | str = "y", *, progress: bool = True) -> Recording:
+def load(source: str, roles: Roles | str = "y") -> Recording:
     """Return the recording that a source names, with its first target; see `load_targets`."""
-    return load_targets(source, roles, progress=progress)[0]
+    return load_targets(source, roles)[0]
 
 
 def load_targets(source: str, roles: Roles | str = "y", *, progress: bool = True) -> tuple[Recording, ...]:
@@ -120,8 +120,7 @@ def load_target(source: str, roles: Roles) -> NDArray[np.float64]:
     DataError
         If there is no such source, or it has no such target.
     """
-    table = roles.features if isinstance(roles.features, str) else None  # in which the target of an NWB file may lie
-    return source_of(source, Roles((roles.target,), table)).target()
+    return source_of(source, Roles((roles.target,), roles.array)).target()  # an NWB file's may lie in the same table
 
 
 def fingerprint(source: str, roles: Roles | str = "y") -> str | None:
@@ -184,8 +183,8 @@ def source_of(source: str, roles: Roles | str = "y") -> Source:
     try:
         if is_example(source):
             _require_no_choice(roles)
-        if path.suffix.lower() == ".npy" and not os.path.isdir(path) and isinstance(roles.features, str):  # noqa: PTH112
-            found = f"--features {line(roles.features)}"
+        if path.suffix.lower() == ".npy" and not os.path.isdir(path) and roles.array:  # noqa: PTH112
+            found = f"--features {line(roles.array)}"
             raise refusal("a .npz, a folder or a Zarr group if features are named", found, "leave it out")
         if "\0" in source:
             raise refusal("a path", "a NUL character in it", "check the path")

@@ -172,7 +172,7 @@ class ZarrGroup:
 
     @property
     def _features_name(self) -> str:
-        return self.roles.features if isinstance(self.roles.features, str) else FEATURES
+        return self.roles.array or FEATURES
 
     def _read_names(self) -> list[str]:
         """Return all arrays that a search reads."""

@@ -7,11 +7,11 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command.  An interruption while it is imported is one line, as it is later."""
     try:
-        from regsearch.search import cli
+        from regsearch.search import process
     except KeyboardInterrupt:
         print("regsearch: stopped", file=sys.stderr)
         sys.exit(130)
-    cli.main()
+    process.main()
 
 
 if __name__ == "__main__":

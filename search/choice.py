@@ -1,4 +1,4 @@
-"""The choice of a search: its finished trials, read back from their runs, and the one that wins."""
+"""The choice of a search, read back from its runs: its configuration, its finished trials, and the one that wins."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Choice:
     trials: tuple[Trial, ...]
     winner: Trial
     absolute: SearchConfig
+
+
+def config_of(run: SearchRun) -> SearchConfig:
+    """Return the configuration that a search's run holds."""
+    return SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
 
 
 def choose(run: SearchRun, config: SearchConfig) -> Choice:

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, Unpack, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
+from pydantic import ConfigDict, Field, Tag, ValidationError, model_validator
 
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, kind_of_rows, ranges
-from regsearch.search.expectations import one_of, problem_in_words
+from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, ranges
+from regsearch.search.expectations import one_of
 from regsearch.search.families import Families, Section
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
+from regsearch.search.problems import first_problem, nearest
 from regsearch.search.schema import TomlSchema
 
 PRESETS = ("default", "tutorial", "own-data")
@@ -253,8 +254,8 @@ class SearchConfig(Section):
         except ConfigError:
             raise
         except FileNotFoundError as error:
-            nearest = difflib.get_close_matches(name_or_path, PRESETS, n=1)
-            advice = f"did you mean {nearest[0]!r}?" if nearest else f"give a TOML file or one of {', '.join(PRESETS)}"
+            near = difflib.get_close_matches(name_or_path, PRESETS, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"give a TOML file or one of {', '.join(PRESETS)}"
             raise ConfigError(f"{name_or_path}: no such configuration; {advice}") from error
         except (OSError, ValueError) as error:
             found = getattr(error, "strerror", None) or (
@@ -308,7 +309,7 @@ class SearchConfig(Section):
         known = [*(type(self).updated.__kwdefaults__ or ()), *DataConfig.model_fields]
         for key in data:
             if key not in known:
-                raise ConfigError(f"updated: unknown key {key!r}; {_nearest(key, known)}")
+                raise ConfigError(f"updated: unknown key {key!r}; {nearest(key, known)}")
         values = self._values()
         given = {"name": name, "seed": seed, "select": _rule(select) if isinstance(select, str) else select}
         values |= {key: value for key, value in given.items() if value is not None}
@@ -544,7 +545,7 @@ class SearchConfig(Section):
         try:
             return cls.model_validate(plain(values))
         except ValidationError as error:
-            raise ConfigError(f"{source}: {_first_problem(cls, error)}") from error
+            raise ConfigError(f"{source}: {first_problem(cls, error)}") from error
 
 
 def named_features(roles: Roles, recording: Recording) -> tuple[str, ...]:
@@ -623,11 +624,6 @@ def plain(value: Any, *, is_split: bool = False) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-
-
 def path_text(given: object, name: str, expected: str) -> str:
     """Return a path, or another text, as a text.
 
@@ -679,58 +675,3 @@ def _changes(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> str:
     return "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else short(value)
-
-
-def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
-    """Say in one line what the first of a validation's errors is."""
-    problems = error.errors(include_url=False)
-    # a missing required key may be there under another spelling, so name the unknown key first
-    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
-    place = ".".join(_words(problem["loc"]))
-    match problem["type"]:
-        case "extra_forbidden":
-            return _unknown(model, problem["loc"])
-        case "missing":
-            return f"{place!r} is required and missing"
-        case "string_pattern_mismatch":
-            found = short(problem["input"])
-            return f'{place} must be a word or more without / : or " and not begin with a dot, found {found}'
-        case _:
-            return f"{place}: {problem_in_words(problem)}" if place else problem_in_words(problem)
-
-
-def _unknown(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
-    """Say that there is no key at a place in which pydantic found one; the key need not be a word."""
-    section, key = _words(location[:-1]), str(location[-1])
-    place = ".".join([*section, key])
-    if kind := kind_of_rows(location):
-        return f"unknown key {place!r} beside {kind!r}; leave it out, or choose another kind of rows"
-    sections = _sections(model)
-    known = sorted(sections.get(".".join(section), ()))
-    if elsewhere := [name for name, keys in sections.items() if key in keys]:
-        there = " or ".join(f"in [{name}]" if name else "at the top, before all sections" for name in elsewhere[:3])
-        return f"unknown key {place!r}; {key!r} belongs {there}; known here are {', '.join(known)}"
-    return f"unknown key {place!r}; {_nearest(key, known)}"
-
-
-def _words(location: Sequence[str | int]) -> list[str]:
-    """Return the keys of a place, without the numbers and the tags of forms, all with a blank, between them."""
-    return [str(part) for part in location if str(part).isidentifier()]
-
-
-def _sections(model: type[BaseModel]) -> dict[str, set[str]]:
-    """Return the keys that each section of the configuration may have, in any of its forms, by its dotted place."""
-    schema = model.model_json_schema()
-    sections: dict[str, set[str]] = {}
-
-    def add(node: Mapping[str, Any], place: str) -> None:
-        if "$ref" in node:
-            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-        for key, inner in node.get("properties", {}).items():
-            sections.setdefault(place, set()).add(key)
-            add(inner, f"{place}.{key}" if place else key)
-        for form in (*node.get("anyOf", ()), *node.get("oneOf", ()), *filter(None, (node.get("items"),))):
-            add(form, place)
-
-    add(schema, "")
-    return sections

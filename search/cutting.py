@@ -224,15 +224,19 @@ def split_of(config: SearchConfig, n_rows: int, known: Annotations) -> Split:
             "split: expected rows for a test beside train and validation, found none left; leave some, or set "
             'test = "none"'
         )
-    embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
+    embargo = _embargo(wanted.validation)
     if isinstance(wanted.train, tuple) and embargo:
         require_embargo(rows_of(ranges(wanted.train)), test, embargo)
-    outer = wanted.test.embargo if isinstance(wanted.test, FoldsConfig) else 0
-    rest = recorded.without(test, max(embargo, outer))
+    rest = recorded.without(test, max(embargo, _embargo(wanted.test)))
     split = _cut(recorded, wanted, rest, test)
     _require_whole_groups(recorded, wanted, split)
     split.check(n_rows)
     return split
+
+
+def _embargo(wanted: object) -> int:
+    """Return the number of rows that are left out beside each block; 0 unless rows are cut into folds."""
+    return wanted.embargo if isinstance(wanted, FoldsConfig) else 0
 
 
 def _require_known(config: SearchConfig, known: Annotations) -> None:
@@ -347,7 +351,7 @@ def _test(recorded: Recorded, wanted: SplitConfig) -> Index:
 
 def _beside(recorded: Recorded, wanted: SplitConfig) -> Index:
     """Return the rows that are left beside given training and validation rows."""
-    embargo = wanted.validation.embargo if isinstance(wanted.validation, FoldsConfig) else 0
+    embargo = _embargo(wanted.validation)
     train = _trained(recorded, recorded, wanted.train)
     left = recorded.without(train, embargo)
     if isinstance(wanted.validation, FractionConfig):

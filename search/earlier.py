@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from regsearch import data
 from regsearch.data import Recording
 from regsearch.errors import ConfigError, NoWinnerError
-from regsearch.search.choice import choose
+from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.null_record import concluded
 from regsearch.search.proposals.studies import stagnation
@@ -84,7 +84,7 @@ def require_winner(store: Store, config: SearchConfig, search_id: str) -> None:
     run = SearchRun.find(store, search_id, config.in_experiment)
     if run is None or run.run.info.status != "FINISHED" or not store.holds(run.run_id, "config.toml"):
         return
-    if SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode()).select == config.select:
+    if config_of(run).select == config.select:
         return
     try:
         choose(run, config)
@@ -143,7 +143,7 @@ def predecessor(store: Store, config: SearchConfig, data_sha256: str) -> Predece
     for run in searches(store, config.in_experiment):
         tags = run.data.tags
         try:
-            earlier = SearchConfig.from_toml(SearchRun.of(store, run).read(run.info.run_id, "config.toml").decode())
+            earlier = config_of(SearchRun.of(store, run))
         except (ConfigError, MlflowException, OSError):
             continue  # it never wrote one, or a newer version did
         if _kind(earlier) != _kind(config):

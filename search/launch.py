@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache, partial
 
 import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
@@ -15,13 +15,13 @@ from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import request_of
 from regsearch.search.execution import Call, Shared
-from regsearch.search.nested import Nested, Part, conclude
+from regsearch.search.nested import Nested, Part
 from regsearch.search.null import null_targets
-from regsearch.search.output.mlflow_text import Tested
+from regsearch.search.output.nested_record import conclude
 from regsearch.search.output.parent_run import describe
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.promotion import score_part
-from regsearch.search.result import Search, SearchResult
+from regsearch.search.result import Search, SearchResult, Tested
 from regsearch.search.rows import cut, read_rows, require_cuttable
 from regsearch.search.solving.targets import TargetsTask
 from regsearch.search.strengths import maxima_of_targets
@@ -168,18 +168,18 @@ def run_targets(
     missing = [place for place in range(len(configs)) if place not in results]
     if missing:
         recordings = call.recordings(config, data)
-        rows = cut(config, [recordings[place] for place in missing])
+        rows = dict(zip(missing, cut(config, [recordings[place] for place in missing]), strict=True))
         del recordings
-        for at, place in enumerate(missing):
-            _require_null(configs[place], rows[at][0])
-        developments = [development for development, _ in rows]
-        task = TargetsTask(tuple(developments), config.tolerance, are_wanted())
+        wanted = {}
+        for place, (development, _) in rows.items():
+            _require_null(configs[place], development)
+            wanted[configs[place].search_id(development.data_sha256)] = configs[place]
+        developments = tuple(development for development, _ in rows.values())
+        task = TargetsTask(developments, config.tolerance, are_wanted())
         maxima = cache(partial(maxima_of_targets, developments))
-        wanted = {configs[place].search_id(rows[at][0].data_sha256): configs[place] for at, place in enumerate(missing)}
         refusals = []
         with call.begun(wanted) as begun, begun.engine(task) as submit:
-            for at, place in enumerate(missing):
-                development, sealed = rows[at]
+            for at, (place, (development, sealed)) in enumerate(rows.items()):
                 call.shown.say(f"target {development.target}:")
                 shared = Shared(at, submit, maxima)
                 try:
@@ -259,10 +259,7 @@ def _part(number: int, search: Search, tested: Tested) -> Part:
         search_id=search.run.search_id,
         winner=search.winner.name,
         r2_validation=search.winner.r2_validation,
-        r2_test=tested.r2_test,
-        r2_test_low=tested.r2_test_low,
-        r2_test_high=tested.r2_test_high,
-        openings=tested.openings,
+        **asdict(tested),
     )
 
 

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import DataError, PromotionRefusedError, RegistryError
-from regsearch.search.choice import choose
+from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig, path_text
-from regsearch.search.nested import RESULT
 from regsearch.search.notes import promoting
 from regsearch.search.objections import known_as, require_no_objection
 from regsearch.search.output import mlflow_text
+from regsearch.search.output.nested_record import RESULT
 from regsearch.search.output.parent_run import describe, draw_tested, is_drawn_tested
 from regsearch.search.output.progress import Progress, progress_of
-from regsearch.search.result import Promotion, Search
+from regsearch.search.result import TEST_SCORES, Promotion, Search, Tested
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
@@ -101,7 +101,7 @@ def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConf
     run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
-    return run, SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    return run, config_of(run)
 
 
 def read_search(
@@ -162,10 +162,10 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
         given = [option for option, is_given in (("--force", force), ("--again", again)) if is_given]
         require_no_objection(search, registry.champion(store, config.name), opened, given)
         require_agreement(search)
-        tested, count = _score_once(search, sealed, opened) if key else ({}, 0)
-        scored = mlflow_text.Tested(**tested, openings=count) if tested else None
-        scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation} | tested
-        card = mlflow_text.version_card(search, scored, is_drawn=search.is_drawn)
+        tested = _score_once(search, sealed, opened) if key else None
+        scores = {"r2_train": winner.r2_train, "r2_validation": winner.r2_validation}
+        scores |= tested.scores if tested else {}
+        card = mlflow_text.version_card(search, tested, is_drawn=search.is_drawn)
         version = registry.register(
             store,
             config.name,
@@ -180,7 +180,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
                 "data_sha256": development.data_sha256,
                 "target": development.target,
                 "test_key": key,
-                "test_evaluations": str(count),
+                "test_evaluations": str(tested.openings if tested else 0),
                 **({"nested": nested} if nested else {}),
             },
             description=mlflow_text.with_chance(card, mlflow_text.chance(search)),
@@ -193,7 +193,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
             )
         held.confirm()
         replaced = registry.crown(store, config.name, str(version.version))
-    describe(search, scored, str(version.version))
+    describe(search, tested, str(version.version))
     return Promotion(
         model=config.name,
         version=str(version.version),
@@ -205,7 +205,7 @@ def promote_winner(search: Search, sealed: SealedTest, *, again: bool = False, f
     )
 
 
-def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
+def score_part(search: Search, sealed: SealedTest) -> Tested:
     """Score the winner of a search on the part of the rows that it was kept from, and register nothing.
 
     How often these rows were opened is noted and counted as for a promotion.
@@ -213,10 +213,9 @@ def score_part(search: Search, sealed: SealedTest) -> mlflow_text.Tested:
     with registry.alone(search.run.store):
         opened = openings.opened(search.run.store, test_key(search.development))
         require_agreement(search)
-        tested, count = _score_once(search, sealed, opened)
-    scored = mlflow_text.Tested(**tested, openings=count)
-    describe(search, scored)
-    return scored
+        tested = _score_once(search, sealed, opened)
+    describe(search, tested)
+    return tested
 
 
 def rollback(name: str, *, tracking_uri: str | None = None, storage: str | None = None) -> str:
@@ -313,22 +312,22 @@ def _column_names(development: Development) -> tuple[str, ...]:
     return development.feature_names and (*development.feature_names, *development.covariate_names)
 
 
-def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> tuple[dict[str, float], int]:
-    """Return the winner's test score with its interval, and how often these test rows have been opened till now."""
+def _score_once(search: Search, sealed: SealedTest, opened: Sequence[str]) -> Tested:
+    """Return the winner's test score; the test rows are opened for it, and that is noted, unless they were before."""
     run, winner_id = search.run, search.winner.run_id
     if known_as(search) not in opened:
         openings.note_opening(run, search.config.name, test_key(search.development), winner_id)
         opened = [*opened, known_as(search)]
     known = run.store.client.get_run(winner_id).data.metrics
-    if known.keys() >= set(mlflow_text.TEST_SCORES) and is_drawn_tested(search):
-        return {name: known[name] for name in mlflow_text.TEST_SCORES}, len(opened)
+    if known.keys() >= set(TEST_SCORES) and is_drawn_tested(search):
+        return Tested(known["r2_test"], known["r2_test_low"], known["r2_test_high"], openings=len(opened))
     rows = sealed.open()
     predicted = predict(rows, search.weights)
     independent = search.development.preparation.independent
     resampled = resampled_r2(rows.y, predicted, rows.weights, independent=independent, resamples=2000)
     low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
-    tested = dict(zip(mlflow_text.TEST_SCORES, (r2_score(rows.y, predicted, rows.weights), low, high), strict=True))
+    tested = Tested(r2_score(rows.y, predicted, rows.weights), low, high, openings=len(opened))
     draw_tested(search, rows)
-    run.annotate(metrics={f"best_{name}": value for name, value in tested.items()})
-    run.annotate(metrics=tested, run_id=winner_id)
-    return tested, len(opened)
+    run.annotate(metrics={f"best_{name}": value for name, value in tested.scores.items()})
+    run.annotate(metrics=tested.scores, run_id=winner_id)
+    return tested

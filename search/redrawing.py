@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import numpy as np
-
 from regsearch.errors import ConfigError
-from regsearch.search.choice import choose
-from regsearch.search.config import SearchConfig
+from regsearch.search.choice import choose, config_of
 from regsearch.search.output.group_scores import GROUPS, draw
 from regsearch.search.output.parent_run import PREDICTIONS
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files
 from regsearch.search.result import Finished
 from regsearch.tracking import figures
-from regsearch.tracking.runs import WEIGHTS, SearchRun
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
 
 _KINDS = ("pdf", "png")
-
-
-class _Stored(Finished):
-    """A finished search without its data; see `search.output.search_figures.Shown`."""
-
-    @property
-    def target(self) -> str:
-        return self.config.data.targets[0]
-
-    @cached_property
-    def feature_names(self) -> tuple[str, ...]:
-        with np.load(BytesIO(self.run.read(self.winner.run_id, WEIGHTS)), allow_pickle=False) as archive:
-            return tuple(map(str, archive["feature_names"])) if "feature_names" in archive.files else ()
 
 
 def redraw(
@@ -73,10 +56,10 @@ def redraw(
     store = existing_store(tracking_uri)
     run = SearchRun.get(store, search_id)
     _require_writable(folder)
-    config = SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+    config = config_of(run)
     kept = store.holds(run.run_id, PREDICTIONS)
     predicted = Predicted.from_csv(run.read(run.run_id, PREDICTIONS)) if kept else None
-    search = _Stored(run, config, choose(run, config))
+    search = Finished(run, config, choose(run, config))
     groups = run.read(run.run_id, GROUPS) if store.holds(run.run_id, GROUPS) else None
     progress_of(progress).say("drawing the figures …")
     with figures.column(width):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.trial import Trial
-from regsearch.search.weights import Weights, read_weights
+from regsearch.search.weights import Weights, read_feature_names, read_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from regsearch.search.nested import Nested
     from regsearch.tracking.runs import SearchRun
 
-SCORES = ("r2_train", "r2_validation", "r2_test", "r2_test_low", "r2_test_high")
+TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
+"""Metrics of a trial that was scored on the test rows; those of the search's run begin with ``best_``."""
+
+SCORES = ("r2_train", "r2_validation", *TEST_SCORES)
 """Tags of a champion's version that hold its scores."""
 
 
@@ -43,6 +46,16 @@ class Finished:
     run: SearchRun
     config: SearchConfig
     choice: Choice
+
+    @property
+    def target(self) -> str:
+        """Name of the target."""
+        return self.config.data.targets[0]
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features; empty if they have none."""
+        return read_feature_names(self.run, self.winner.run_id)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -91,7 +104,7 @@ class Search(Finished):
         """Name of the target."""
         return self.development.target
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features; empty if they have none."""
         return self.development.feature_names
@@ -105,6 +118,32 @@ class Search(Finished):
     def penalty_of_the_winner(self) -> Penalty:
         """The winner's penalty, from its hyperparameters instead of from what was logged."""
         return penalty_of(self.winner.family, self.winner.parameters, self.development.model.total_weight)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The winner's score on the test rows.
+
+    Parameters
+    ----------
+    r2_test, r2_test_low, r2_test_high : float
+        R² and the ends of its 95 % interval.
+    openings : int
+        How often these rows had been opened by then.
+    """
+
+    r2_test: float
+    r2_test_low: float
+    r2_test_high: float
+    openings: int
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores by the names of their metrics."""
+        return {name: getattr(self, name) for name in TEST_SCORES}
+
+    def __str__(self) -> str:
+        return f"test {self.r2_test:.4f} (95 % interval {self.r2_test_low:.4f} to {self.r2_test_high:.4f})"
 
 
 @dataclass(frozen=True)

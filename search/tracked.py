@@ -130,7 +130,7 @@ def search(
     values["data"]["split"] = {"validation": folds, "test": "none"}
     with_rows = SearchConfig.from_values(values, "tracking")
     result = run_search(with_rows, data=rows, workers=workers, promote=False, progress=_Counted(count))
-    run = SearchRun.find(open_store(None), result.search_id)
+    run = SearchRun.find(open_store(), result.search_id)
     if run is None:
         raise SearchStoppedError(f"search {result.search_id} is no longer in the store; the same call starts it again")
     tried = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
@@ -83,7 +84,7 @@ def read_losses(run: SearchRun, trial: Trial) -> NDArray[np.float64]:
     NoWinnerError
         If the trial is of the first version, which did not keep them.
     """
-    with np.load(BytesIO(run.read(trial.run_id, "weights.npz")), allow_pickle=False) as archive:
+    with _archive(run, trial.run_id) as archive:
         if "losses" not in archive.files:
             raise NoWinnerError(
                 f'{trial.name}: its losses were not kept, so select = "one-se-paired" cannot compare it; use "one-se"'
@@ -92,11 +93,21 @@ def read_losses(run: SearchRun, trial: Trial) -> NDArray[np.float64]:
         return losses
 
 
+def read_feature_names(run: SearchRun, run_id: str) -> tuple[str, ...]:
+    """Return the names of the features that a trial's run holds; none if they have none."""
+    with _archive(run, run_id) as archive:
+        return tuple(map(str, archive["feature_names"])) if "feature_names" in archive.files else ()
+
+
 def read_weights(run: SearchRun, run_id: str) -> Weights:
     """Return the weights that a trial's run holds."""
-    with np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False) as archive:
+    with _archive(run, run_id) as archive:
         folds = sum(name.startswith("predicted_fold_") for name in archive.files)
         predicted = tuple(archive[f"predicted_fold_{number}"] for number in range(1, folds + 1))
         selected = archive["selected"] if "selected" in archive.files else None
         covariate_coef = archive["covariate_coef"] if "covariate_coef" in archive.files else np.empty(0)
         return Weights(archive["coef"], float(archive["intercept"]), predicted, selected, covariate_coef)
+
+
+def _archive(run: SearchRun, run_id: str) -> NpzFile:
+    return cast(NpzFile, np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False))

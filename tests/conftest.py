@@ -23,7 +23,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from regsearch import SearchConfig, SearchResult, run_search
 from regsearch.data import Development, Recording, SealedTest, Split, seal
-from regsearch.search.cli import main
+from regsearch.search.process import main
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.tracking.figures.attempt import FIGURES
 from regsearch.tracking.store import open_store

@@ -19,7 +19,7 @@ _PATIENCE = 300
 _FORK_SERVER = get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(
     [
-        *("pytest", "regsearch.search.cli", "regsearch.search.launch", "regsearch.search.plan"),
+        *("pytest", "regsearch.search.process", "regsearch.search.launch", "regsearch.search.plan"),
         *("regsearch.search.output.terminal", "regsearch.tracking.figures.gallery", "regsearch.data.sources"),
         *("mlflow.sklearn", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
         "mlflow.store.model_registry.sqlalchemy_workspace_store",
@@ -112,7 +112,7 @@ def _run(
     sys.argv = ["regsearch", *arguments]
     if before:
         before()
-    from regsearch.search.cli import main
+    from regsearch.search.process import main
 
     try:
         main()

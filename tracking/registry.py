@@ -201,7 +201,7 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
     if _interrupted(store, name)[1] == now:  # the alias has moved, and only the end was not reached
         store.client.delete_registered_model_tag(name, _MOVING)
         return now
-    *_, before, replaced, _ = ["", "", *_line(_carried_out(store, name, now).values(), now)]
+    before, replaced, _ = ["", "", *_line(_carried_out(store, name, now).values(), now)][-3:]
     if not replaced:
         raise RegistryError(f"{name}: champion version {now} replaced none; promote another search instead")
     previous = next((version for version in versions(store, name) if str(version.version) == replaced), None)

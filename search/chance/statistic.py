@@ -211,14 +211,12 @@ def candidates(config: SearchConfig, maxima: Maxima | None, n_rows: float) -> li
 
 def rows_of(development: Development, test: Rows | None = None) -> Indices:
     """Return the places in the recording of all rows that a target is needed at, ascending."""
-    parts = [rows.index for fold in development.folds for rows in (fold.train, fold.validation)]
-    return np.unique(np.concatenate([*parts, development.model.index, *([test.index] if test else [])]))
+    return _at_each(development, test, lambda rows: rows.index)
 
 
 def real_target(development: Development, test: Rows | None = None) -> Vector:
     """Return the real target at the rows of `rows_of`."""
-    every, first = _first_of_each(development, test)
-    return np.concatenate([rows.y for rows in every])[first]
+    return _at_each(development, test, lambda rows: rows.y)
 
 
 def covariate_fit(development: Development, test: Rows | None = None) -> Vector | None:
@@ -226,13 +224,12 @@ def covariate_fit(development: Development, test: Rows | None = None) -> Vector 
 
     It is the fit of least squares, with an intercept, and weighted as the rows are.
     """
-    every, first = _first_of_each(development, test)
-    parts = [rows.covariates for rows in every if rows.covariates is not None]
-    if not parts:
+    if development.model.covariates is None:
         return None
-    values, y = np.concatenate(parts)[first], np.concatenate([rows.y for rows in every])[first]
-    weighted = [rows.weights for rows in every if rows.weights is not None]
-    weights = np.concatenate(weighted)[first] if weighted else np.ones(len(y))
+    y, values = real_target(development, test), _at_each(development, test, lambda rows: rows.covariates)
+    weights = np.ones(len(y))
+    if development.model.weights is not None:
+        weights = _at_each(development, test, lambda rows: rows.weights)
     covariates, mean = Covariates.of(values, weights), np.average(y, weights=weights)
     coef = covariates.inverse @ (covariates.basis.T @ (np.sqrt(weights) * (y - mean)))
     fit: Vector = mean + (values - covariates.mean) @ coef
@@ -241,16 +238,14 @@ def covariate_fit(development: Development, test: Rows | None = None) -> Vector 
 
 def groups_of(development: Development, test: Rows | None = None) -> NDArray[np.str_] | None:
     """Return the group of each of the rows of `rows_of`; ``None`` if the recording has no groups."""
-    every, first = _first_of_each(development, test)
-    groups = [rows.groups for rows in every if rows.groups is not None]
-    return np.concatenate(groups)[first] if groups else None
+    return None if development.model.groups is None else _at_each(development, test, lambda rows: rows.groups)
 
 
-def _first_of_each(development: Development, test: Rows | None) -> tuple[list[Rows], Indices]:
-    """Return all sets of rows, and where each row of `rows_of` stands first among all of theirs."""
-    parts = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    every = [*parts, development.model, *([test] if test else [])]
-    return every, np.unique(np.concatenate([rows.index for rows in every]), return_index=True)[1]
+def _at_each(development: Development, test: Rows | None, part: Callable[[Rows], Any]) -> NDArray[Any]:
+    """Return what all sets of rows have of something, once for each row of `rows_of`."""
+    sets = [*development.sets, *([test] if test else [])]
+    first = np.unique(np.concatenate([rows.index for rows in sets]), return_index=True)[1]
+    return np.concatenate([part(rows) for rows in sets])[first]
 
 
 def narrowed(rows: Rows, kept: Indices) -> Rows:
@@ -268,8 +263,7 @@ def narrowed(rows: Rows, kept: Indices) -> Rows:
 
 def narrowed_development(development: Development, kept: Indices) -> Development:
     """Return the rows of a search without those whose places in the recording are not in `kept`."""
-    every = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    of = {rows: narrowed(rows, kept) for rows in dict.fromkeys([*every, development.model])}
+    of = {rows: narrowed(rows, kept) for rows in development.sets}
     folds = tuple(FoldRows(of[fold.train], of[fold.validation]) for fold in development.folds)
     return replace(development, folds=folds, model=of[development.model])
 

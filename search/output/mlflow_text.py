@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.chance.distribution import NullDistribution, in_words
 from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges, promoting
+from regsearch.search.output.nested_record import RESULT, TABLE
 from regsearch.search.penalty import PARAMETERS, Family
-from regsearch.search.result import Search
+from regsearch.search.result import Search, Tested
 from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
@@ -65,31 +65,6 @@ _LIMITS = (
     "Normalisation: columns were scaled by their norm over the training rows. One that hardly varied there can have a "
     "large weight, and spoil predictions where it does vary.",
 )
-
-
-TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
-"""Metrics of a trial that was scored on the test rows; those of the search's run begin with ``best_``."""
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The winner's score on the test rows.
-
-    Parameters
-    ----------
-    r2_test, r2_test_low, r2_test_high : float
-        R² and the ends of its 95 % interval.
-    openings : int
-        How often these rows had been opened by then.
-    """
-
-    r2_test: float
-    r2_test_low: float
-    r2_test_high: float
-    openings: int
-
-    def __str__(self) -> str:
-        return f"test {self.r2_test:.4f} (95 % interval {self.r2_test_low:.4f} to {self.r2_test_high:.4f})"
 
 
 def views(config: SearchConfig, search_id: str) -> dict[str, View]:
@@ -244,10 +219,10 @@ def version_card(search: Search, tested: Tested | None, *, is_drawn: bool = True
 
 
 def _never_tested(search: Search) -> str:
-    if nested := search.said_of_choice("nested"):
+    if nested := search.said_of_choice(RESULT):
         return (
             f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
-            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, 'nested.csv'))}."
+            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, TABLE))}."
         )
     return "It was never tested: no rows were kept for a test."
 

@@ -11,12 +11,11 @@ import math
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.data import Rows
-from regsearch.search import nested
 from regsearch.search.notes import edges
-from regsearch.search.output import mlflow_text, null_record
+from regsearch.search.output import mlflow_text, nested_record, null_record
 from regsearch.search.output.group_scores import GROUPS, draw, group_scores
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files, predictions_files
-from regsearch.search.result import Search, table
+from regsearch.search.result import TEST_SCORES, Search, Tested, table
 
 PREDICTIONS = "predictions.csv"
 """Name of the artifact with the winner's predictions, from which their figure can be drawn without the data."""
@@ -86,7 +85,7 @@ def is_drawn_tested(search: Search) -> bool:
     return search.run.run.data.tags.get("summary_of") == _state(search) + _TESTED
 
 
-def describe(search: Search, tested: mlflow_text.Tested | None = None, version: str = "") -> None:
+def describe(search: Search, tested: Tested | None = None, version: str = "") -> None:
     """Write the description, unless it already tells of these trials, this winner by this rule, and this version.
 
     If the test rows have not been opened for the winner, its predictions are drawn without them.
@@ -110,11 +109,12 @@ def describe(search: Search, tested: mlflow_text.Tested | None = None, version: 
     search.run.annotate(metrics=_changed(search, tested), tags={MLFLOW_RUN_NOTE: text, STORY_OF: told_of})
 
 
-def _changed(search: Search, tested: mlflow_text.Tested | None) -> dict[str, float]:
+def _changed(search: Search, tested: Tested | None) -> dict[str, float]:
     """Return metrics that the run has of another winner or rule: their values for this one, NaN if there are none."""
     known = search.run.run.data.metrics
-    now = {f"best_{name}": getattr(tested, name, math.nan) for name in mlflow_text.TEST_SCORES}
-    now |= null_record.metrics_of_choice(search, known) | nested.metrics_of_choice(search, known)
+    scores = tested.scores if tested else dict.fromkeys(TEST_SCORES, math.nan)
+    now = {f"best_{name}": value for name, value in scores.items()}
+    now |= null_record.metrics_of_choice(search, known) | nested_record.metrics_of_choice(search, known)
     return {name: value for name, value in now.items() if name in known and repr(known[name]) != repr(value)}
 
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regsearch.data import Rows
-from regsearch.search.choice import Choice
-from regsearch.search.config import SearchConfig
 from regsearch.search.output.importance import strength_importance
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.proposals.samplers import distributions
-from regsearch.search.result import Search
+from regsearch.search.result import Finished, Search
 from regsearch.search.solving.evaluate import predict
 from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
 from regsearch.search.winner import standing_out
 from regsearch.tracking import figures
 from regsearch.tracking.figures.attempt import are_wanted
-from regsearch.tracking.runs import SearchRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,42 +33,6 @@ KINDS = ("png", "svg", "pdf")
 """How a figure becomes a file: to look at, to put into pages, and to print."""
 
 _PARTS = ("train", "validation", "test")
-
-
-class Shown(Protocol):
-    """What figures show of a search, whether its data are at hand or not; see `search.result.Search`."""
-
-    @property
-    def run(self) -> SearchRun:  # noqa: D102
-        ...
-
-    @property
-    def config(self) -> SearchConfig:  # noqa: D102
-        ...
-
-    @property
-    def target(self) -> str:  # noqa: D102
-        ...
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:  # noqa: D102
-        ...
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:  # noqa: D102
-        ...
-
-    @property
-    def winner(self) -> Trial:  # noqa: D102
-        ...
-
-    @property
-    def choice(self) -> Choice:  # noqa: D102
-        ...
-
-    @property
-    def weights(self) -> Weights:  # noqa: D102
-        ...
 
 
 class Predicted(NamedTuple):
@@ -130,12 +91,14 @@ class Predicted(NamedTuple):
         return {part: trace for part, trace in zip(_PARTS, self, strict=True) if trace is not None}
 
 
-def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[str] | None = None) -> dict[str, bytes]:
+def figure_files(
+    search: Finished, predicted: Predicted | None, kinds: Collection[str] | None = None
+) -> dict[str, bytes]:
     """Return the figures of a search as files by name, without those that cannot be drawn.
 
     Parameters
     ----------
-    search : Shown
+    search : Finished
     predicted : Predicted or None
         ``None`` leaves out the figures of the predictions.
     kinds : collection of str or None
@@ -150,7 +113,7 @@ def figure_files(search: Shown, predicted: Predicted | None, kinds: Collection[s
     return drawn(drawings, kinds)
 
 
-def predictions_files(search: Shown, predicted: Predicted) -> dict[str, bytes]:
+def predictions_files(search: Finished, predicted: Predicted) -> dict[str, bytes]:
     """Return the figures of the winner's predictions, as files by name."""
     return drawn(_of_predictions(search, predicted))
 
@@ -178,7 +141,7 @@ def _files(name: str, draw: Callable[[], Figure | None], kinds: Collection[str])
     return {f"figures/{name}.{kind}": files[kind](figure) for kind in kinds} if figure else {}
 
 
-def _of_the_winner(search: Shown) -> Drawings:
+def _of_the_winner(search: Finished) -> Drawings:
     unregularised = read_weights(search.run, baseline(search.trials).run_id).coef
     return {
         "weights": lambda: figures.weights_compared(
@@ -191,22 +154,16 @@ def _of_the_winner(search: Shown) -> Drawings:
     }
 
 
-def _of_predictions(search: Shown, predicted: Predicted) -> Drawings:
+def _of_predictions(search: Finished, predicted: Predicted) -> Drawings:
+    target, title = search.target, search.winner.name
+    train, validation, test = predicted
     return {
-        "predictions": partial(_predictions, search, predicted),
-        "residuals": partial(_residuals, search, predicted),
+        "predictions": lambda: figures.predictions(train, validation, target, title, test),
+        "residuals": lambda: figures.residuals(validation, target, title, test),
     }
 
 
-def _predictions(search: Shown, predicted: Predicted) -> Figure:
-    return figures.predictions(predicted.train, predicted.validation, search.target, search.winner.name, predicted.test)
-
-
-def _residuals(search: Shown, predicted: Predicted) -> Figure:
-    return figures.residuals(predicted.validation, search.target, search.winner.name, predicted.test)
-
-
-def _path_of_the_lasso(search: Shown) -> Drawings:
+def _path_of_the_lasso(search: Finished) -> Drawings:
     """Return the lasso's weights against its strength, if it was searched at more than one."""
     trials = _of_family(search, "lasso")
     if len({trial.parameters["alpha"] for trial in trials}) < 2:
@@ -223,7 +180,7 @@ def _path_of_the_lasso(search: Shown) -> Drawings:
     }
 
 
-def _of_all_trials(search: Shown) -> Drawings:
+def _of_all_trials(search: Finished) -> Drawings:
     trials = search.trials
     searched = [trial for trial in trials if trial.family != "none"]
     return {
@@ -244,7 +201,7 @@ def _of_all_trials(search: Shown) -> Drawings:
     }
 
 
-def _of_one_strength(search: Shown, family: Family) -> Drawings:
+def _of_one_strength(search: Finished, family: Family) -> Drawings:
     trials = _of_family(search, family)
     unregularised = baseline(search.trials)
     curve = figures.Curve(
@@ -266,7 +223,7 @@ def _folds(trials: Sequence[Trial]) -> NDArray[np.float64] | None:
     return np.stack([_column(trials, f"fold_{fold}_r2_validation") for fold in range(1, count + 1)])
 
 
-def _of_two_strengths(search: Shown, family: Family) -> Drawings:
+def _of_two_strengths(search: Finished, family: Family) -> Drawings:
     trials = _of_family(search, family)
     choices = _choices(trials, search)
     strengths = {name: _strength(trials, name) for name in PARAMETERS[family]}
@@ -283,11 +240,11 @@ def _of_two_strengths(search: Shown, family: Family) -> Drawings:
     }
 
 
-def _of_family(search: Shown, family: Family) -> list[Trial]:
+def _of_family(search: Finished, family: Family) -> list[Trial]:
     return [trial for trial in search.trials if trial.family == family]
 
 
-def _choices(trials: Sequence[Trial], search: Shown) -> figures.Choices | None:
+def _choices(trials: Sequence[Trial], search: Finished) -> figures.Choices | None:
     """Return the positions of the trials that stand out, or ``None`` if none may be chosen."""
     at = standing_out(trials, search.config.tolerance, search.winner)
     return figures.Choices(*at) if at else None

@@ -116,7 +116,7 @@ def as_json(result: SearchResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "trials": len(result.finished),
         "new_trials": result.new_trials,
-        "best": {key: _plain(value) for key, value in result.best.items() if value == value},
+        "best": result.best.dropna().to_dict(),
         "promotion": promotion_json(result.promotion) if result.promotion else None,
         "notes": list(result.notes),
         **({"null": result.null.as_json()} if result.null else {}),
@@ -304,10 +304,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "★" if value else ""
     return f"{value:.4f}" if isinstance(value, float) else str(value or "")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _rendered(*parts: RenderableType) -> str:

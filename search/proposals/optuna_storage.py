@@ -111,10 +111,7 @@ def _mend(path: Path) -> None:
     first = lines[0].lstrip(b"\0") if lines else b""  # a power cut can leave zeros
     if mended == lines or (first and not first.startswith(_BEGINNING)):
         return
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(b"".join(mended))
-    durable.sync(unfinished)
-    unfinished.replace(path)
+    durable.write(path.parent, {path.name: b"".join(mended)})
 
 
 def _mended(line: bytes) -> bytes:
@@ -156,7 +153,8 @@ class _Journal(JournalFileBackend):
 
 def _ends_a_line(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.seek(0, os.SEEK_END) == 0 or (file.seek(-1, os.SEEK_END), file.read())[1] == b"\n"
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read() in (b"", b"\n")
 
 
 class _JournalLock(JournalFileSymlinkLock):

@@ -75,8 +75,7 @@ def solve(key: str, shipment: Shipment, work: Any) -> Any:
 def _sha256(development: Development) -> str:
     """Return the SHA-256 of the values of all rows."""
     digest = hashlib.sha256()
-    folds = [rows for fold in development.folds for rows in (fold.train, fold.validation)]
-    for rows in dict.fromkeys([*folds, development.model]):
+    for rows in development.sets:
         digest.update(f"{rows.X.dtype.str}{rows.X.shape}".encode())
         for columns in column_blocks(rows.X):
             digest.update(np.ascontiguousarray(rows.X[:, columns].T).data)

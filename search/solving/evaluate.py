@@ -364,10 +364,10 @@ class Evaluator:
 
     def _evaluate_together(self, penalties: Sequence[Penalty]) -> list[Solved | Failure]:
         of_folds = [
-            _solve(path, [on_rows_of(path, penalty, self._model, self._task) for penalty in penalties])
+            list(path.solve([on_rows_of(path, penalty, self._model, self._task) for penalty in penalties]))
             for path in self._paths
         ]
-        models = of_folds[0] if self._is_holdout else _solve(self._model, penalties)
+        models = of_folds[0] if self._is_holdout else list(self._model.solve(penalties))
         predicted = [predict_all(fold.validation, fits) for fold, fits in zip(self._folds, of_folds, strict=True)]
         each = zip(zip(*of_folds, strict=True), models, zip(*predicted, strict=True), strict=True)
         return [self._evaluated(*one) for one in each]
@@ -425,7 +425,3 @@ class _Scores:
     r2_validation_se: float
     folds: tuple[tuple[float, float], ...]
     losses: tuple[float, ...]
-
-
-def _solve(path: RegularizationPath, penalties: Sequence[Penalty]) -> list[Fit]:
-    return list(path.solve(penalties))

@@ -6,6 +6,7 @@ import pytest
 import zarr
 
 from regsearch.data import Roles, contents, load, load_targets, shape
+from regsearch.data.array_parts import read_parts
 from regsearch.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -75,6 +76,30 @@ def test_targets_are_arrays_or_columns_of_arrays(save, tmp_path):
         **dict.fromkeys(("behaviour", "speed"), "target"),
         **{"light": "covariate", "weight": "weights", "session": "groups"},
     }
+
+
+class Counted:
+    """Named arrays that note which of them are read."""
+
+    def __init__(self):
+        self.read = []
+
+    def names(self):
+        return list(ARRAYS)
+
+    def shape_of(self, name):
+        return ARRAYS[name].shape
+
+    def numbers(self, name):
+        self.read.append(name)
+        return ARRAYS[name]
+
+
+def test_an_array_is_read_once_however_many_of_its_columns_are_named():
+    arrays = Counted()
+    parts = read_parts(arrays, Roles(("behaviour:0", "behaviour:1"), covariates=("light",)))
+    np.testing.assert_array_equal(np.column_stack([*parts.targets.values()]), ARRAYS["behaviour"])
+    assert arrays.read == ["behaviour", "light"]
 
 
 @each_format

@@ -254,7 +254,7 @@ def test_a_scheduler_without_workers_is_one_line(killed, tmp_path_factory):
 
 
 def test_without_dask_the_extra_is_named(killed):
-    hidden = "import sys; sys.modules['distributed'] = None; from regsearch.search.cli import main; main()"
+    hidden = "import sys; sys.modules['distributed'] = None; from regsearch.search.process import main; main()"
     command = [sys.executable, "-c", hidden, "run", "killed.toml"]
     asked = subprocess.run([*command, "--cluster", "local:2"], capture_output=True, text=True, check=False)
     assert (asked.returncode, asked.stdout) == (2, "")

@@ -161,4 +161,4 @@ def test_a_recalled_result_has_the_notes_of_the_first_one_those_on_its_data_amon
 def test_a_search_that_is_continued_is_not_announced(small_config, result, capsys, uses):
     capsys.readouterr()
     run_search(small_config.updated(**uses), promote=False)
-    assert "another search" not in capsys.readouterr().err
+    assert "starts a new search" not in capsys.readouterr().err

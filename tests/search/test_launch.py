@@ -22,6 +22,7 @@ from regsearch.search.output.progress import Bar, Progress
 from regsearch.search.penalty import PARAMETERS, Penalty
 from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
+from regsearch.search.solvers.path import RegularizationPath
 from regsearch.tracking import registry
 from regsearch.tracking.runs import METRICS, SearchRun
 from regsearch.tracking.sqlite_file import home
@@ -184,16 +185,14 @@ def test_a_search_that_is_being_run_is_not_run_twice(small_config, result):
 
 @pytest.mark.slow
 def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_next_run(small_config, monkeypatch):
-    from regsearch.search.solving import evaluate
-
-    solve = evaluate._solve
+    solve = RegularizationPath.solve
 
     def fail_once(path, penalties):
         if Penalty(0.01, 0.0) in penalties:
             raise FloatingPointError("the disk is made of cheese")
         return solve(path, penalties)
 
-    monkeypatch.setattr(evaluate, "_solve", fail_once)
+    monkeypatch.setattr(RegularizationPath, "solve", fail_once)
     with pytest.raises(TrialError, match="lasso trial 1: FloatingPointError: the disk is made of cheese"):
         run_search(small_config, progress=False)
     store = open_store()
@@ -204,7 +203,7 @@ def test_a_trial_that_raises_fails_with_its_traceback_and_is_finished_by_the_nex
     assert failed.info.status == "FAILED"
     assert b"made of cheese" in run.read(failed.info.run_id, "traceback.txt")
 
-    monkeypatch.setattr(evaluate, "_solve", solve)
+    monkeypatch.setattr(RegularizationPath, "solve", solve)
     result = run_search(small_config, progress=False)
     assert len(result.trials) == 20
     assert run.trial_runs()["lasso", 1].info.run_id == failed.info.run_id
@@ -295,7 +294,7 @@ def test_a_lack_of_memory_says_what_to_do(small_config, monkeypatch):
     def hungry(*_):
         raise MemoryError
 
-    monkeypatch.setattr("regsearch.search.solving.evaluate._solve", hungry)
+    monkeypatch.setattr(RegularizationPath, "solve", hungry)
     with pytest.raises(TrialError, match="MemoryError; there is too little memory: close other programs"):
         run_search(small_config, progress=False)
     monkeypatch.setattr("regsearch.search.solving.evaluate.Evaluator", hungry)

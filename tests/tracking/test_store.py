@@ -230,7 +230,7 @@ def test_a_postgresql_that_cannot_be_used_is_one_line(wrong, says, which, worksp
 
 @pytest.mark.slow
 def test_without_a_driver_the_extra_is_named(workspace):
-    hidden = "import sys; sys.modules['psycopg'] = None; from regsearch.search.cli import main; main()"
+    hidden = "import sys; sys.modules['psycopg'] = None; from regsearch.search.process import main; main()"
     command = [sys.executable, "-c", hidden, "models", "--tracking-uri", "postgresql://me:secret@127.0.0.1:9/mlflow"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (asked.returncode, asked.stdout) == (2, "")
