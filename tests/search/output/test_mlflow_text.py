@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, promote, run_search
+from regsearch.search import result
 from regsearch.search.choice import Choice
 from regsearch.search.output import mlflow_text
 from regsearch.search.penalty import Penalty
-from regsearch.search.result import Search, Tested
 from regsearch.search.trial import Trial
 from regsearch.tracking.pages import Parallel
 from regsearch.tracking.runs import SearchRun
@@ -68,7 +68,7 @@ def search_of(config, development, run_id="w"):
     run = SearchRun(store, "1", "r", {"search_id": "abc"})
     metrics = {"r2_train": 0.51, "r2_validation": 0.42, "n_nonzero": 3.0, "sparsity": 0.9}
     trial = Trial("lasso", 0, {"alpha": 1.0}, Penalty(1.0, 0.0), metrics, run_id)
-    return Search(run, config, Choice((trial,), trial, config), development)
+    return result.Search(run, config, Choice((trial,), trial, config), development)
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
@@ -80,7 +80,7 @@ def test_a_preset_is_run_again_by_its_name(preset, sealed, workspace):
 
 def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_rows_were_opened(sealed, small_config):
     development, _ = sealed
-    card = mlflow_text.version_card(search_of(small_config, development), Tested(0.3, -0.1, 0.5, openings=2))
+    card = mlflow_text.version_card(search_of(small_config, development), result.Tested(0.3, -0.1, 0.5, openings=2))
     for text in ("R² train 0.5100", "R² validation 0.4200", "R² test 0.3000 (95 % interval -0.1000 to 0.5000)"):
         assert text in card
     assert "opened 2 times" in card
