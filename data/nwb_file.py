@@ -5,7 +5,7 @@ https://nwb-schema.readthedocs.io, the types TimeSeries and DynamicTable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 
 _INDEX = "_index"
 _BIN = "count the spikes per time bin first (pynapple: spikes.count), and search these counts"
-
-
-@dataclass(frozen=True)
-class _Times:
-    """When the values of a series were measured, in seconds: the first, the last, and the mean step between."""
-
-    first: float
-    last: float
-    step: float
 
 
 class NwbArrays(Hdf5Arrays):
@@ -69,35 +60,33 @@ class NwbArrays(Hdf5Arrays):
         expected = self._times(features)
         for name in names:
             times = self._times(name)
-            if not expected or not times:
+            if expected is None or times is None:
                 continue
-            rows = [self.shape_of(array)[0] for array in (name, features)]
-            if (
-                rows[0] != rows[1]
-                or max(abs(times.first - expected.first), abs(times.last - expected.last)) > expected.step / 2
-            ):
+            off = np.inf if len(times) != len(expected) else np.abs(times - expected)
+            near = off <= np.median(np.diff(expected)) / 2  # a time that is NaN is not
+            if not np.all(near):
                 found = (
-                    f"{rows[0]} from {times.first:.6g} to {times.last:.6g} s in {short(name)} beside "
-                    f"{rows[1]} from {expected.first:.6g} to {expected.last:.6g} s"
+                    f"{len(times)} from {times[0]:.6g} to {times[-1]:.6g} s in {short(name)} beside "
+                    f"{len(expected)} from {expected[0]:.6g} to {expected[-1]:.6g} s"
                 )
+                if len(times) == len(expected):
+                    row = int(np.argmin(near))
+                    found += f", the first that differ at row {row}: {times[row]:.6g} beside {expected[row]:.6g} s"
                 do = "interpolate one of them at the times of the other, such as by numpy.interp, and save both"
                 raise refusal(f"values at the times of {short(features)}", found, do)
 
-    def _times(self, name: str) -> _Times | None:
-        """Return the times of a series, or ``None`` if the array is none, or has no times."""
+    def _times(self, name: str) -> NDArray[np.float64] | None:
+        """Return when the values of a series were measured, in seconds, or ``None`` if it is none, or has no times."""
         series, _, last = name.rpartition("/")
-        if last != "data":
-            return None
         n_rows = self.shape_of(name)[0]
-        if f"{series}/timestamps" in self.headers and self.shape_of(f"{series}/timestamps") == (n_rows,) and n_rows > 1:
-            times = self.numbers(f"{series}/timestamps")
-            return _Times(times[0], times[-1], float(times[-1] - times[0]) / (n_rows - 1))
+        if last != "data" or n_rows < 2:
+            return None
+        known, stamps = self.with_links(), f"{series}/timestamps"  # series often share their times by a link
+        if stamps in known.headers and known.shape_of(stamps) == (n_rows,):
+            return known.numbers(stamps)
         start = self.file[series].get("starting_time")
         rate = float(start.attrs.get("rate", 0)) if start is not None and start.shape == () else 0.0
-        if rate <= 0:
-            return None
-        first = float(start[()])
-        return _Times(first, first + (n_rows - 1) / rate, 1 / rate)
+        return float(start[()]) + np.arange(n_rows) / rate if rate > 0 else None
 
     def _packing(self, name: str) -> Packing | None:
         """Return how the stored values stand for numbers in the unit of the series."""

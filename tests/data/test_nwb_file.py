@@ -38,6 +38,10 @@ def path(tmp_path_factory):
         ("slow", SPEED[::3], {"rate": 10.0}),
     ):
         behavior.add(pynwb.TimeSeries(name=name, data=values, unit="m", **more))
+    stuck = np.where((times > 0.4) & (times < 0.6), 0.6, times)
+    unknown = np.where(times == 0, np.nan, times)
+    for name, moments in (("stuck", stuck), ("unknown", unknown), ("linked", behavior["late"])):
+        behavior.add(pynwb.TimeSeries(name=name, data=SPEED, unit="m", timestamps=moments))
     for name in ("contrast", "reaction", "stimulus"):
         file.add_trial_column(name, "a column")
     for trial in range(10):
@@ -105,8 +109,12 @@ def test_a_table_of_trials_is_its_columns(path):
         (
             FEATURES,
             "processing/behavior/late/data",
-            "30 from 0.5 to 1.46667 s in 'processing/behavior/late/data' beside 30 from 0 to 0.966667 s; interp",
+            "30 from 0.5 to 1.46667 s in 'processing/behavior/late/data' beside 30 from 0 to 0.966667 s, the "
+            "first that differ at row 0: 0.5 beside 0 s; interp",
         ),
+        (FEATURES, "processing/behavior/stuck/data", "at row 13: 0.6 beside 0.433333 s; interp"),
+        (FEATURES, "processing/behavior/unknown/data", "at row 0: nan beside 0 s; interp"),
+        (FEATURES, "processing/behavior/linked/data", "at row 0: 0.5 beside 0 s; interp"),
         (
             "intervals/trials",
             "reaction",

@@ -124,7 +124,9 @@ def residuals(validation: Trace, target: str, title: str, test: Trace | None = N
 
 
 def _line(rows: NDArray[np.int64], values: Floats) -> tuple[Floats, Floats]:
-    """Return the points of a line over rows, broken where rows are left out and that can be seen."""
+    """Return the points of a line over rows in order, broken where rows are left out and that can be seen."""
+    order = np.argsort(rows, kind="stable")  # folds of interleaved groups come one after the other
+    rows, values = rows[order], values[order]
     stretch, longest = -(-len(rows) // _STRETCHES), 1
     if stretch > 2:
         longest = 2 * stretch

@@ -18,6 +18,13 @@ def test_lines_are_broken_where_rows_are_left_out():
         np.testing.assert_array_equal(line.get_ydata(), [0, 1, np.nan, 2, 3])
 
 
+def test_a_line_over_folds_of_interleaved_rows_never_goes_back():
+    trace = figures.Trace(np.array([0, 2, 5, 1, 6]), np.arange(5.0), np.arange(5.0))
+    for line in figures.predictions(trace, trace, "run", "lasso").axes[1].lines:
+        np.testing.assert_array_equal(line.get_xdata(), [0, 1, 2, np.nan, 5, 6])
+        np.testing.assert_array_equal(line.get_ydata(), [0, 3, 1, np.nan, 2, 4])
+
+
 def test_a_long_line_keeps_its_extremes_and_its_gaps_in_few_points():
     rows = np.r_[0:60_000, 90_000:120_000]
     true = np.random.default_rng(0).standard_normal(len(rows))
