@@ -34,6 +34,8 @@ KINDS = ("png", "svg", "pdf")
 
 _PARTS = ("train", "validation", "test")
 
+_COLUMNS = ("row", "part", "true", "predicted", "weight")
+
 
 class Predicted(NamedTuple):
     """The target as it was and as the winner predicts it, at the rows of each part; see `search.output.parent_run`.
@@ -53,24 +55,27 @@ class Predicted(NamedTuple):
     def of(cls, search: Search, test: Rows | None = None) -> Predicted:
         """Return the predictions of a search, with those of the opened test rows if these are given."""
         weights, folds = search.weights, [fold.validation for fold in search.development.folds]
+        counted = [fold.weights for fold in folds if fold.weights is not None]
         validation = figures.Trace(
             np.concatenate([fold.index for fold in folds]),
             np.concatenate([fold.y for fold in folds]),
             np.concatenate(weights.predicted),
+            np.concatenate(counted) if counted else None,
         )
         return cls(
             _trace(search.development.model, weights), validation, _trace(test, weights) if test is not None else None
         )
 
     def table(self, target: str) -> pd.DataFrame:
-        """Return one row per row of a part: its number, the part, the target, and the prediction."""
+        """Return one row per row of a part: its number, the part, the target, the prediction, and its weight if any."""
         import pandas as pd
 
+        columns = dict(zip(_COLUMNS, ("row", "part", target, "predicted", "weight"), strict=True))
         parts = [
-            pd.DataFrame(dict(zip(("row", "part", target, "predicted"), (rows, part, true, predicted), strict=True)))
-            for part, (rows, true, predicted) in self._parts().items()
+            pd.DataFrame(dict(zip(_COLUMNS, (one.rows, part, one.true, one.predicted, one.weights), strict=True)))
+            for part, one in self._parts().items()
         ]
-        return pd.concat(parts)
+        return pd.concat(parts).dropna(axis="columns", how="all").rename(columns=columns)
 
     @classmethod
     def from_csv(cls, content: bytes) -> Predicted:
@@ -78,12 +83,14 @@ class Predicted(NamedTuple):
         import pandas as pd
 
         # as text first, because pandas may read a number that differs in its last bit
-        table = pd.read_csv(BytesIO(content), dtype=str, header=0, names=["row", "part", "true", "predicted"])
+        table = pd.read_csv(BytesIO(content), dtype=str, header=None, skiprows=1)
+        table.columns = pd.Index(_COLUMNS[: table.shape[1]])
 
         def trace(part: str) -> figures.Trace:
             rows = table[table["part"] == part]
             true, predicted = (np.array([*map(float, rows[name])]) for name in ("true", "predicted"))
-            return figures.Trace(rows["row"].to_numpy().astype(int), true, predicted)
+            weights = np.array([*map(float, rows["weight"])]) if "weight" in rows else None
+            return figures.Trace(rows["row"].to_numpy().astype(int), true, predicted, weights)
 
         return cls(trace("train"), trace("validation"), trace("test") if "test" in set(table["part"]) else None)
 
@@ -157,6 +164,7 @@ def _of_the_winner(search: Finished) -> Drawings:
 def _of_predictions(search: Finished, predicted: Predicted) -> Drawings:
     target, title = search.target, search.winner.name
     train, validation, test = predicted
+    validation = validation._replace(r2=search.winner.r2_validation)  # that of folds is not simply that of their rows
     return {
         "predictions": lambda: figures.predictions(train, validation, target, title, test),
         "residuals": lambda: figures.residuals(validation, target, title, test),
@@ -259,4 +267,4 @@ def _strength(trials: Sequence[Trial], name: str) -> NDArray[np.float64]:
 
 
 def _trace(rows: Rows, weights: Weights) -> figures.Trace:
-    return figures.Trace(rows.index, rows.y, predict(rows, weights))
+    return figures.Trace(rows.index, rows.y, predict(rows, weights), rows.weights)

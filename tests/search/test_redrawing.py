@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from regsearch import SearchConfig, run_search
+from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.errors import SearchNotFoundError
 from regsearch.search.output.search_figures import Predicted
 from regsearch.search.redrawing import redraw
@@ -92,6 +92,24 @@ def test_the_predictions_of_each_part_are_kept_to_the_last_bit(result, recording
     residual = kept.test.true - kept.test.predicted
     r2 = 1 - residual @ residual / np.square(kept.test.true - kept.test.true.mean()).sum()
     assert r2 == pytest.approx(result.promotion.r2_test, abs=1e-12)
+
+
+@pytest.mark.usefixtures("with_figures")
+def test_figures_show_the_scores_of_a_weighted_search_in_folds(recording, workspace):
+    rng = np.random.default_rng(0)
+    weighted = from_arrays(recording.X, recording.y, weights=rng.integers(1, 4, len(recording.y)))
+    config = SearchConfig.load("own-data").updated(families=["lasso"], folds=4)
+    result = run_search(config, data=weighted, progress=False)
+    run = SearchRun.find(open_store(), result.search_id)
+    kept = Predicted.from_csv(run.read(run.run_id, "predictions.csv"))
+    np.testing.assert_array_equal(kept.test.weights, weighted.annotations.weights[kept.test.rows])
+    again = Predicted.from_csv(kept.table("predicted").to_csv(index=False).encode())  # a target of that name
+    np.testing.assert_array_equal(again.validation.true, kept.validation.true)
+    written = run.read(run.run_id, "figures/predictions.svg").decode()
+    for score in (result.best["r2_validation"], result.promotion.r2_test):
+        assert f"R² = {score:.3f}" in written
+    files = redraw(result.search_id, workspace / "drawn")
+    assert (workspace / "drawn" / "predictions.png") in files
 
 
 def test_sealed_rows_are_in_no_table(searched):

@@ -39,11 +39,17 @@ class Trace(NamedTuple):
         Rows of the recording; the line is broken where some are left out.
     true, predicted : ndarray of float, shape (n_rows,)
         Target units.
+    weights : ndarray of float, shape (n_rows,), or None
+        ``None`` if all rows count the same.
+    r2 : float or None
+        R² as the search scored it (default: that of these rows).
     """
 
     rows: NDArray[np.int64]
     true: Floats
     predicted: Floats
+    weights: Floats | None = None
+    r2: float | None = None
 
 
 @house_style
@@ -138,5 +144,7 @@ def _line(rows: NDArray[np.int64], values: Floats) -> tuple[Floats, Floats]:
 
 
 def _r2(trace: Trace) -> float:
-    residual = trace.true - trace.predicted
-    return float(1 - residual @ residual / np.square(trace.true - trace.true.mean()).sum())
+    if trace.r2 is not None:
+        return trace.r2
+    left, deviations = trace.true - trace.predicted, trace.true - np.average(trace.true, weights=trace.weights)
+    return float(1 - np.average(left**2, weights=trace.weights) / np.average(deviations**2, weights=trace.weights))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from regsearch.tracking import figures
 
@@ -10,6 +11,19 @@ def test_predictions_are_titled_with_their_score():
     trace = figures.Trace(rows, true, true + 1)
     title = figures.predictions(trace, trace, "run", "lasso").axes[1].get_title(loc="left")
     assert title == f"lasso, validation: R² = {1 - 10 / 82.5:.3f}"
+
+
+def test_a_score_counts_rows_by_their_weights_and_that_of_the_search_is_shown_where_it_is_given():
+    rng = np.random.default_rng(0)
+    true, predicted, weights = rng.standard_normal(50), rng.standard_normal(50), rng.uniform(0, 3, 50)
+    trace = figures.Trace(np.arange(50), true, predicted, weights)
+    titles = [axes.get_title(loc="left") for axes in figures.predictions(trace, trace._replace(r2=0.5), "y", "x").axes]
+    assert titles == [
+        f"x, train: R² = {r2_score(true, predicted, sample_weight=weights):.3f}",
+        "x, validation: R² = 0.500",
+    ]
+    _, labels = figures.residuals(trace._replace(r2=0.5), "y", "x").axes[0].get_legend_handles_labels()
+    assert labels[0] == "validation rows, R² = 0.500"
 
 
 def test_lines_are_broken_where_rows_are_left_out():
