@@ -346,11 +346,13 @@ class _Scan:
             row, column = self.first_bad
             places = np.flatnonzero(self.bad).tolist()
             found = [names[place] if names else str(place) for place in places]
-            where = f" (in {len(found)} of {len(self.bad)} columns: {some(found)})" if len(self.bad) > 1 else ""
+            is_one = len(self.bad) == 1
+            where = "" if is_one and not names else f", column {names[column] if names else column}"
+            where += "" if is_one else f" (in {len(found)} of {len(self.bad)} columns: {some(found)})"
             do = "drop or fill them first"
             if names and len(found) < len(self.bad):
                 do = f"fill them, or leave {them(found)} out by {excluding(found)}"
             raise DataError(
                 f"{what} has {self.bad.sum()} value(s) that are missing, NaN or infinite, the first at row {row} "
-                f"(from 0), column {names[column] if names else column}{where}; every value must be finite{also}: {do}"
+                f"(from 0){where}; every value must be finite{also}: {do}"
             )

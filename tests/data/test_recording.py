@@ -58,7 +58,7 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_located():
     X[650, 2] = np.inf
     with pytest.raises(DataError, match=r"X has 2 value\(s\) .* the first at row 600 \(from 0\), column 1 "):
         Recording.checked(X, np.arange(700.0), source="here")
-    with pytest.raises(DataError, match=r"y has 1 value\(s\) .* row 2"):
+    with pytest.raises(DataError, match=r"y has 1 value\(s\) .* row 2 \(from 0\); every"):
         Recording.checked(np.zeros((3, 1)), np.array([1.0, 2.0, np.nan]), source="here")
 
 
