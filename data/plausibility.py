@@ -97,6 +97,13 @@ def require_unmasked(values: Any, what: str) -> None:
         )
 
 
+def require_no_times(values: Any, what: str) -> None:
+    """Raise `DataError` if values are dates or durations, of which NumPy makes numbers without a word."""
+    found = np.asarray(values[:1] if hasattr(values, "columns") else values).dtype
+    if found.kind in "mM":
+        raise DataError(f"{what}: expected real numbers, found values of type {found}; convert them first")
+
+
 def require_dense(values: Any, what: str) -> None:
     """Raise `DataError` if values come as a sparse matrix."""
     if hasattr(values, "toarray"):

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
-from regsearch.data.plausibility import require_unmasked
+from regsearch.data.plausibility import require_no_times, require_unmasked
 from regsearch.data.refusal import short
 from regsearch.errors import DataError
 
@@ -176,6 +176,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         others = [*([self.groups] if self.groups is not None else []), *self._covariates]
         require_unmasked(X, "X")
         if not others:
+            require_no_times(X, "X")
             return X
         found = list(getattr(X, "columns", ()))
         missing = [name for name in others if name not in found]
@@ -185,4 +186,5 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         features = [name for name in found if name not in others]
         if not features:
             raise DataError("expected features beside groups and covariates, found none; give their columns, too")
+        require_no_times(X[features], "X")
         return X[features]

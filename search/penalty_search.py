@@ -22,7 +22,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
 from regsearch.data.blocks import Columnwise
-from regsearch.data.plausibility import Ranges, real_numbers, require_dense, require_unmasked, require_weighable
+from regsearch.data.plausibility import (
+    Ranges,
+    real_numbers,
+    require_dense,
+    require_no_times,
+    require_unmasked,
+    require_weighable,
+)
 from regsearch.data.refusal import short
 from regsearch.data.split import row_numbers
 from regsearch.errors import ConfigError, DataError
@@ -182,6 +189,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         require_unmasked(X, "X")
         require_unmasked(y, "y")
         require_dense(y, "y")
+        require_no_times(X, "X")
+        require_no_times(y, "y")
         values, given = validate_data(
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
@@ -213,6 +222,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         """Return the predictions of the chosen model, shape (n_rows,) or (n_rows, n_targets), in target units."""
         check_is_fitted(self)
         require_unmasked(X, "X")
+        require_no_times(X, "X")
         X = validate_data(self, X, reset=False, dtype=list(_TYPES))
         predicted: NDArray[np.float64] = X @ self.coef_.T + self.intercept_
         return predicted

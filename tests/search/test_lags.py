@@ -119,6 +119,15 @@ def test_a_value_that_is_not_finite_is_refused_in_every_column():
             step.transform(sound.assign(**{name: [1.0, np.nan]}))
 
 
+def test_times_are_no_features_but_may_name_the_groups():
+    table = pd.DataFrame({"time": pd.to_datetime(["2020-01-01", "2020-01-01", "2020-01-02"]), "unit": [1.0, 2.0, 3.0]})
+    for times in (table[["time"]], table[["time"]].to_numpy(), polars.from_pandas(table[["time"]])):
+        for call in (Lags((0, 1)).fit, Lags((0, 1)).transform):
+            with pytest.raises(DataError, match="X: expected real numbers, found values of type datetime64"):
+                call(times)
+    assert Lags((1,), groups="time").fit_transform(table)["unit @ lag 1"].tolist() == [1, 1, 3]
+
+
 def test_a_masked_value_is_never_read_as_a_number():
     X = np.ma.masked_equal(np.arange(6.0).reshape(3, 2), 3)
     for call in (Lags((0, 1)).fit, Lags((0, 1)).transform):

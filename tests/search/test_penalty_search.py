@@ -7,6 +7,8 @@ import joblib
 import mlflow
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow as pa
 import pytest
 import sklearn
 from hypothesis import given, settings
@@ -476,6 +478,20 @@ def test_data_that_cannot_be_searched_are_refused_in_one_line():
         only(lasso=[0.1]).fit(X, csr_array(y[:, None]))
     with pytest.raises(NoWinnerError, match="no trial reached the duality gap"):
         only(lasso=[1e-4]).set_params(tolerance=1e-300).fit(X, y)
+
+
+@pytest.mark.parametrize("times", [pd.date_range("2020", periods=60), pd.timedelta_range("1s", periods=60)])
+@pytest.mark.parametrize("kind", [np.asarray, pd.Series, polars.Series, pa.array])
+def test_times_are_no_numbers(times, kind):
+    X, y = table()
+    fitted = only(lasso=[0.1]).fit(X[:, :1], y)
+    with pytest.raises(DataError, match=r"y: expected real numbers, found values of type (datetime|timedelta)64"):
+        only(lasso=[0.1]).fit(X, kind(times))
+    frame = pd.DataFrame({"time": times})
+    for features in (frame, frame.to_numpy(), polars.from_pandas(frame), pa.Table.from_pandas(frame)):
+        for call in (lambda X: only(lasso=[0.1]).fit(X, y), fitted.predict):
+            with pytest.raises(DataError, match=r"X: expected real numbers, found values of type (date|timed)"):
+                call(features)
 
 
 @pytest.mark.parametrize(
