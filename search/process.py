@@ -65,7 +65,7 @@ def _open_streams() -> None:
             opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this stream's, or files would get it
             setattr(sys, name, open(opened, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
@@ -223,8 +224,17 @@ def promotion_text(promotion: Promotion) -> str:
         f"R² train {promotion.r2_train:.4f}, validation {promotion.r2_validation:.4f}{test}\n"
         f'load it:  mlflow.set_tracking_uri("{promotion.tracking_uri}")\n'
         f'          mlflow.pyfunc.load_model("{promotion.uri}")\n'
-        f"look:     regsearch ui\n"
+        f"look:     {_ui_of(promotion.tracking_uri)}\n"
     )
+
+
+def _ui_of(store: str) -> str:
+    """Return the command that shows a store, without its address if the command finds it by itself."""
+    from regsearch.tracking.addresses import shown
+    from regsearch.tracking.store import tracking_uri  # MLflow
+
+    is_found = store == shown(tracking_uri())
+    return shlex.join(["regsearch", "ui", *([] if is_found else ["--tracking-uri", store])])
 
 
 def models_text(models: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:

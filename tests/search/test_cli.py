@@ -427,6 +427,16 @@ def test_columns_are_listed_before_one_of_them_is_refused(workspace, invoke):
     assert "trials.csv: expected numbers in every column, found text in 1 of 3 columns: 'side'" in said
 
 
+def test_a_promotion_says_how_to_look_at_the_store_that_it_is_in(result, invoke, monkeypatch):
+    assert "\nlook:     regsearch ui\n" in invoke("promote", result.search_id)[1]
+    uri = result.promotion.tracking_uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    printed = invoke("promote", result.search_id, "--tracking-uri", uri)[1]
+    assert f"\nlook:     regsearch ui --tracking-uri {shlex.quote(uri)}\n" in printed
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert "\nlook:     regsearch ui\n" in invoke("promote", result.search_id)[1]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_terminal_that_lacks_a_character_is_given_a_replacement(encoding, config):
     done = subprocess.run(
@@ -434,6 +444,15 @@ def test_a_terminal_that_lacks_a_character_is_given_a_replacement(encoding, conf
     )
     assert done.returncode == 0, done.stderr
     assert b"? " in done.stdout or b"?\n" in done.stdout
+    assert b"sha256" in done.stdout
+
+
+def test_a_locale_that_lacks_a_character_is_given_a_replacement(config):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    unset = ("PYTHONIOENCODING", "LC_CTYPE", "LANG")
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    done = subprocess.run([*REGSEARCH, "data", "small.npz"], env={**kept, **locale}, capture_output=True)
+    assert done.returncode == 0, done.stderr
     assert b"sha256" in done.stdout
 
 
