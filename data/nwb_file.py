@@ -57,9 +57,10 @@ class NwbArrays(Hdf5Arrays):
         names : list of str
             Arrays that must belong to the same moments.
         """
-        expected = self._times(features)
+        known = self.with_links()  # series often share their times by a link
+        expected = known._times(features)
         for name in names:
-            times = self._times(name)
+            times = known._times(name)
             if expected is None or times is None:
                 continue
             off = np.inf if len(times) != len(expected) else np.abs(times - expected)
@@ -81,9 +82,9 @@ class NwbArrays(Hdf5Arrays):
         n_rows = self.shape_of(name)[0]
         if last != "data" or n_rows < 2:
             return None
-        known, stamps = self.with_links(), f"{series}/timestamps"  # series often share their times by a link
-        if stamps in known.headers and known.shape_of(stamps) == (n_rows,):
-            return known.numbers(stamps)
+        stamps = f"{series}/timestamps"
+        if stamps in self.headers and self.shape_of(stamps) == (n_rows,):
+            return self.numbers(stamps)
         start = self.file[series].get("starting_time")
         rate = float(start.attrs.get("rate", 0)) if start is not None and start.shape == () else 0.0
         return float(start[()]) + np.arange(n_rows) / rate if rate > 0 else None

@@ -101,7 +101,7 @@ def require_no_times(values: Any, what: str) -> None:
     """Raise `DataError` if values are dates or durations, of which NumPy makes numbers without a word."""
     found = np.asarray(values[:1] if hasattr(values, "columns") else values).dtype
     if found.kind in "mM":
-        raise DataError(f"{what}: expected real numbers, found values of type {found}; convert them first")
+        raise _no_real_numbers(what, found)
 
 
 def require_dense(values: Any, what: str) -> None:
@@ -128,8 +128,12 @@ def real_numbers(values: Any, what: str) -> NDArray[Any]:
         do = "drop or convert what is none"
         raise DataError(f"{what}: expected a number in every place, found others or nothing; {do}") from None
     if found.dtype.kind not in "biuf":
-        raise DataError(f"{what}: expected real numbers, found values of type {found.dtype}; convert them first")
+        raise _no_real_numbers(what, found.dtype)
     return found
+
+
+def _no_real_numbers(what: str, found: np.dtype[Any]) -> DataError:
+    return DataError(f"{what}: expected real numbers, found values of type {found}; convert them first")
 
 
 def require_weighable(weights: NDArray[np.float64], what: str) -> None:

@@ -70,12 +70,11 @@ class Predicted(NamedTuple):
         """Return one row per row of a part: its number, the part, the target, the prediction, and its weight if any."""
         import pandas as pd
 
-        columns = dict(zip(_COLUMNS, ("row", "part", target, "predicted", "weight"), strict=True))
         parts = [
             pd.DataFrame(dict(zip(_COLUMNS, (one.rows, part, one.true, one.predicted, one.weights), strict=True)))
             for part, one in self._parts().items()
         ]
-        return pd.concat(parts).dropna(axis="columns", how="all").rename(columns=columns)
+        return pd.concat(parts).dropna(axis="columns", how="all").rename(columns={"true": target})
 
     @classmethod
     def from_csv(cls, content: bytes) -> Predicted:

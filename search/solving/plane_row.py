@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from regsearch.search.penalty import Penalty
 
-FARTHEST = 3.0
+_FARTHEST = 3.0
 """Distance from a row where nothing is known to be near it."""
 
 
@@ -40,4 +40,4 @@ class PlaneRow:
 
 def nearest(row: PlaneRow | None, solved: Iterable[PlaneRow | None]) -> float:
     """Return the distance of a row from the nearest of those that were solved."""
-    return min((row.distance(other) for other in solved if other), default=FARTHEST) if row else FARTHEST
+    return min((row.distance(other) for other in solved if other), default=_FARTHEST) if row else _FARTHEST
