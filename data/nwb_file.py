@@ -5,6 +5,7 @@ https://nwb-schema.readthedocs.io, the types TimeSeries and DynamicTable.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import h5py
 
 _INDEX = "_index"
+_PAUSE = 1.5
+"""How many median steps between two moments are a pause: at least one moment is missing."""
+
 _BIN = "count the spikes per time bin first (pynapple: spikes.count), and search these counts"
 
 
@@ -75,6 +79,25 @@ class NwbArrays(Hdf5Arrays):
                     found += f", the first that differ at row {row}: {times[row]:.6g} beside {expected[row]:.6g} s"
                 do = "interpolate one of them at the times of the other, such as by numpy.interp, and save both"
                 raise refusal(f"values at the times of {short(features)}", found, do)
+
+    def notes(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return which arrays were scaled, and where the first of them, the features, pauses."""
+        return super().notes(names) + self._pauses(names[0])
+
+    def _pauses(self, name: str) -> tuple[str, ...]:
+        times = self.with_links()._times(name)
+        if times is None:
+            return ()
+        steps = np.diff(times)
+        pauses = np.flatnonzero(steps > _PAUSE * np.median(steps))
+        if not len(pauses):
+            return ()
+        row = pauses[0]
+        return (
+            f"array '{line(name)}' has {len(pauses)} pause(s), the first from {times[row]:.6g} to {times[row + 1]:.6g} "
+            f"s (rows {row} and {row + 1}); lags and folds take the rows around a pause for neighbours, unless "
+            "--groups keeps them apart",
+        )
 
     def _times(self, name: str) -> NDArray[np.float64] | None:
         """Return when the values of a series were measured, in seconds, or ``None`` if it is none, or has no times."""

@@ -9,10 +9,9 @@ from tempfile import TemporaryFile
 from regsearch.errors import ConfigError
 from regsearch.search.choice import choose, config_of
 from regsearch.search.output.group_scores import GROUPS, draw
-from regsearch.search.output.parent_run import PREDICTIONS
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files
-from regsearch.search.result import Finished
+from regsearch.search.result import PREDICTIONS, Finished
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store

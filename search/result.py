@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from regsearch.search.penalty import Penalty, penalty_of
@@ -28,6 +30,9 @@ TEST_SCORES = ("r2_test", "r2_test_low", "r2_test_high")
 SCORES = ("r2_train", "r2_validation", *TEST_SCORES)
 """Tags of a champion's version that hold its scores."""
 
+PREDICTIONS = "predictions.csv"
+"""Artifact of a search's run with its winner's predictions; its third column is the target, by its name."""
+
 
 @dataclass(frozen=True, eq=False)
 class Finished:
@@ -47,10 +52,12 @@ class Finished:
     config: SearchConfig
     choice: Choice
 
-    @property
+    @cached_property
     def target(self) -> str:
-        """Name of the target."""
-        return self.config.data.targets[0]
+        """Name of the target: that of the recording, which a configuration need not name."""
+        if not self.run.store.holds(self.run.run_id, PREDICTIONS):
+            return self.config.data.targets[0]
+        return next(csv.reader(StringIO(self.run.read(self.run.run_id, PREDICTIONS).decode())))[2]
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -99,7 +106,7 @@ class Search(Finished):
 
     development: Development
 
-    @property
+    @cached_property
     def target(self) -> str:
         """Name of the target."""
         return self.development.target

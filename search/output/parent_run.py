@@ -15,10 +15,7 @@ from regsearch.search.notes import edges
 from regsearch.search.output import mlflow_text, nested_record, null_record
 from regsearch.search.output.group_scores import GROUPS, draw, group_scores
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files, predictions_files
-from regsearch.search.result import TEST_SCORES, Search, Tested, table
-
-PREDICTIONS = "predictions.csv"
-"""Name of the artifact with the winner's predictions, from which their figure can be drawn without the data."""
+from regsearch.search.result import PREDICTIONS, TEST_SCORES, Search, Tested, table
 
 _SCORES = ("r2_train", "r2_validation", "sparsity", "n_nonzero", "duality_gap")
 _PREDICTED, _TESTED = ", with the predictions", ", with the test rows"

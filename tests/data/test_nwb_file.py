@@ -42,6 +42,9 @@ def path(tmp_path_factory):
     unknown = np.where(times == 0, np.nan, times)
     for name, moments in (("stuck", stuck), ("unknown", unknown), ("linked", behavior["late"])):
         behavior.add(pynwb.TimeSeries(name=name, data=SPEED, unit="m", timestamps=moments))
+    moments = times + 5 * (times > 0.3) + 2.5 * (times > 0.7)
+    behavior.add(pynwb.TimeSeries(name="paused", data=F, unit="a", timestamps=moments))
+    behavior.add(pynwb.TimeSeries(name="beside", data=SPEED, unit="m", timestamps=behavior["paused"]))
     for name in ("contrast", "reaction", "stimulus"):
         file.add_trial_column(name, "a column")
     for trial in range(10):
@@ -60,6 +63,13 @@ def refusal(path, roles):
         data.load(path, roles)
     assert str(caught.value).isprintable()
     return str(caught.value)
+
+
+def test_a_pause_of_the_features_is_told_because_no_lag_stops_at_it(path):
+    roles = Roles(("processing/behavior/beside/data",), features="processing/behavior/paused/data")
+    (note,) = data.load(path, roles).notes
+    assert "'processing/behavior/paused/data' has 2 pause(s), the first from 0.3 to 5.33333 s (rows 9 and 10); " in note
+    assert not any("pause" in note for note in data.load(path, Roles((TARGET,), features=FEATURES)).notes)
 
 
 def test_features_and_target_are_the_data_of_series_in_their_units(path):

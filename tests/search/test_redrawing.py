@@ -10,8 +10,10 @@ from PIL import Image
 
 from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.errors import SearchNotFoundError
+from regsearch.search.choice import choose, config_of
 from regsearch.search.output.search_figures import Predicted
 from regsearch.search.redrawing import redraw
+from regsearch.search.result import Finished
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -110,6 +112,15 @@ def test_figures_show_the_scores_of_a_weighted_search_in_folds(recording, worksp
         assert f"R² = {score:.3f}" in written
     files = redraw(result.search_id, workspace / "drawn")
     assert (workspace / "drawn" / "predictions.png") in files
+
+
+def test_figures_name_the_target_as_the_recording_did_even_if_the_configuration_does_not(result, workspace):
+    run = SearchRun.find(open_store(), result.search_id)
+    kept = Predicted.from_csv(run.read(run.run_id, "predictions.csv"))
+    run.write({"predictions.csv": kept.table('speed, "fast"').to_csv(index=False).encode()})
+    config = config_of(run)
+    assert config.data.targets == ("y",)
+    assert Finished(run, config, choose(run, config)).target == 'speed, "fast"'
 
 
 def test_sealed_rows_are_in_no_table(searched):
