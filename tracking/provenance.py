@@ -8,7 +8,9 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,13 +95,27 @@ def environment(diff: str = "") -> dict[str, bytes]:
         "blas": sorted(blas),
         **{name.removeprefix("mlflow.source."): value for name, value in {**origin(), **checkout()}.items()},
     }
-    installed = [one.metadata for one in distributions()]
-    packages = {f"{one['Name']}=={one['Version']}\n" for one in installed}
     files = {
         "environment.json": f"{json.dumps(facts, indent=2)}\n".encode(),
-        "requirements.txt": "".join(sorted(packages, key=str.lower)).encode(),
+        "requirements.txt": _packages(tuple(map(_changed, sys.path))),
     }
     return {**files, "uncommitted.diff": diff.encode()} if diff else files
+
+
+def _changed(folder: str) -> int:
+    """Return when a package was last installed into a folder or removed from it, in ns; 0 if it is no folder."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@cache
+def _packages(changed: tuple[int, ...]) -> bytes:  # noqa: ARG001  # to read their metadata again once these change
+    """Return the installed packages as a file of requirements."""
+    installed = [one.metadata for one in distributions()]
+    packages = {f"{one['Name']}=={one['Version']}\n" for one in installed}
+    return "".join(sorted(packages, key=str.lower)).encode()
 
 
 def keeps_changes(*, own_machine: bool) -> bool:

@@ -169,6 +169,14 @@ def test_the_environment_names_python_machine_algebra_and_packages():
     assert lines == sorted(lines, key=str.lower)
 
 
+def test_a_package_that_is_installed_meanwhile_is_among_the_packages(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert b"just-made" not in environment()["requirements.txt"]
+    (tmp_path / "just_made-1.2.dist-info").mkdir()
+    (tmp_path / "just_made-1.2.dist-info" / "METADATA").write_text("Name: just-made\nVersion: 1.2\n")
+    assert b"\njust-made==1.2\n" in environment()["requirements.txt"]
+
+
 def test_a_search_keeps_the_environment_of_its_first_start_and_of_each_that_differs(repository):
     store, notes = open_store(), []
 
