@@ -21,7 +21,7 @@ from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, ranges
 from regsearch.search.expectations import one_of
-from regsearch.search.families import Families, Section
+from regsearch.search.families import OF_RANGES, Families, Section, kind_of_strength
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.problems import first_problem, nearest
@@ -347,7 +347,7 @@ class SearchConfig(Section):
         family : {"ridge", "lasso", "elasticnet"}
         **keys
             Keys of ``[families.FAMILY]`` as in TOML, such as ``alpha={"low": 0.001, "high": 1}`` or ``trials=50``;
-            ``None`` removes a key.
+            ``None`` removes a key.  An exact grid in place of ranges drops their `trials` and `patience`.
 
         Raises
         ------
@@ -356,6 +356,8 @@ class SearchConfig(Section):
         """
         values = self._values()
         changed = {**values["families"].get(family, {}), **keys}
+        if not any(kind_of_strength(value) == "as range" for value in changed.values()):
+            changed |= dict.fromkeys(OF_RANGES - keys.keys())
         values["families"][family] = {key: value for key, value in changed.items() if value is not None}
         return self.from_values(values, family)
 

@@ -74,7 +74,8 @@ Grid = Annotated[
 ]
 
 
-def _kind_of_strength(value: object) -> str | None:
+def kind_of_strength(value: object) -> str | None:
+    """Return which kind of strengths a value gives: ``"as range"``, ``"as points"``, ``"as listed"``, or none."""
     if isinstance(value, Points) or (isinstance(value, dict) and "points" in value):
         return "as points"
     if isinstance(value, dict | Range):
@@ -84,7 +85,7 @@ def _kind_of_strength(value: object) -> str | None:
 
 Strengths = Annotated[
     Annotated[Range, Tag("as range")] | Annotated[Points, Tag("as points")] | Annotated[Grid, Tag("as listed")],
-    one_of("a table with low and high, or a list of numbers", _kind_of_strength),
+    one_of("a table with low and high, or a list of numbers", kind_of_strength),
     Field(
         description="a range {low, high} to search, or an exact grid: an array, or {low, high, points}. "
         '`of = "max"` makes it relative to the data'
@@ -103,6 +104,10 @@ Patience = Annotated[
 ]
 
 
+OF_RANGES = frozenset({"trials", "patience"})
+"""Keys that only a family of ranges has."""
+
+
 class _SearchedFamily(Section):
     trials: Trials = None
     patience: Patience = None
@@ -110,7 +115,7 @@ class _SearchedFamily(Section):
     @property
     def strengths(self) -> dict[str, Range | Points | tuple[float, ...]]:
         """The range or the grid of each hyperparameter."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in ("trials", "patience")}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in OF_RANGES}
 
     @property
     def is_relative(self) -> bool:

@@ -287,7 +287,7 @@ def test_numbers_of_numpy_and_single_texts_are_taken_as_those_of_python():
     )
     assert of_numpy == own.updated(seed=3, lags=[0, 1, 2], trials=9, alpha=(1, 10), families=["ridge"])
     assert own.updated(lags=range(3)).data.lags == (0, 1, 2)
-    assert own.with_family("lasso", alpha=np.logspace(-3, 0, 4), trials=None).families.lasso.n_trials == 4
+    assert own.with_family("lasso", alpha=np.logspace(-3, 0, 4)).families.lasso.n_trials == 4
     assert own.updated(split={"validation": {"folds": np.int64(4)}}).data.split.validation.folds == 4
     assert own.updated(select="at-most:7").select.at_most == 7
 
@@ -316,6 +316,19 @@ def test_one_family_is_changed_or_added_without_rebuilding_the_others():
     assert changed.with_family("lasso", trials=12).families.lasso.n_trials == 12
     with pytest.raises(ConfigError, match="a range needs `trials`"):
         changed.with_family("lasso", trials=None)
+
+
+def test_a_grid_in_place_of_ranges_drops_the_keys_that_only_ranges_have():
+    default = SearchConfig.from_preset("default").with_family("lasso", patience=5)
+    for grid in ([0.01, 0.1], {"low": 0.001, "points": 7, "of": "max"}):
+        lasso = default.with_family("lasso", alpha=grid).families.lasso
+        assert (lasso.trials, lasso.patience) == (None, None)
+    assert default.with_family("lasso", alpha={"low": 0.1, "high": 1}).families.lasso.patience == 5
+    span = {"low": 0.1, "high": 1}
+    mixes = default.with_family("elasticnet", l1_alpha=span, l2_alpha=span, trials=4)
+    assert mixes.with_family("elasticnet", l1_alpha=[0.1, 1], l2_alpha=[1]).families.elasticnet.n_trials == 2
+    with pytest.raises(ConfigError, match="an exact grid takes no trials"):
+        default.with_family("lasso", alpha=[0.01, 0.1], trials=9)
 
 
 def test_a_limit_of_weights_is_written_as_it_is_read_and_does_not_decide_the_trials():
