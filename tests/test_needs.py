@@ -14,7 +14,7 @@ COLLECT = """
 import sys
 sys.modules.update(dict.fromkeys(["dask", "distributed", "playwright", "psycopg"]))  # importing one raises
 import pytest
-sys.exit(pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", *sys.argv[1:]]))
+sys.exit(pytest.main(["--collect-only", "-qq", "--assert=plain", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 
 

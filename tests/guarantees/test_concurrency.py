@@ -24,7 +24,7 @@ def test_several_searches_at_once_on_a_store_that_does_not_exist_yet(launch, kil
         shutil.rmtree(killed / "mlruns")
     else:
         request.getfixturevalue("postgresql").renew("optuna")
-    searches = 5 if place.is_embedded else 3
+    searches = 3
     started = [
         launch("run", "killed.toml", "--seed", str(seed), environment=another_machine(killed, f"machine {seed}"))
         for seed in range(searches)

@@ -52,13 +52,13 @@ def test_a_new_database_is_whole_or_not_there_whenever_its_process_is_killed(tmp
         process.join()
         seconds = time.monotonic() - begun
     ended = []
-    for moment in range(15):
+    for moment in range(9):
         folder = tmp_path / str(moment)
         signals = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-        ended.append(killed(signals[moment % 3], seconds * moment / 14, folder))
+        ended.append(killed(signals[moment % 3], seconds * moment / 8, folder))
         database = folder / "mlflow.db"
         assert not database.exists() or is_whole(database), moment
-    assert len([code for code in ended if code]) > 5  # so many were stopped before they were done
+    assert len([code for code in ended if code]) > 3  # so many were stopped before they were done
     left = [folder for folder in tmp_path.iterdir() if list(folder.glob(".*")) and not (folder / "mlflow.db").exists()]
     assert left
     make(left[-1] / "mlflow.db")
