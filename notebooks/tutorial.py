@@ -672,11 +672,11 @@ print(
 # The speed changes slowly, and so do the neurons. Two slow signals are often alike by chance
 # ([Harris 2020](https://arxiv.org/abs/2012.06862)), and validation rows do not protect us from that. We therefore
 # shift the speed against the neurons by up to 19 frames either way. A shifted speed has the same course. What still
-# predicts it is the slowness of both. For each shift, `null_distribution` tries four strengths of the lasso, and keeps
+# predicts it is the slowness of both. For each shift, `null_distribution` tries three strengths of the lasso, and keeps
 # the best. On the command line, `regsearch null` does the same with a whole search.
 
 # %%
-few = config.updated(families=["lasso"]).with_family("lasso", alpha=[0.003, 0.01, 0.03, 0.1])
+few = config.updated(families=["lasso"]).with_family("lasso", alpha=[0.01, 0.03, 0.1])
 lassos = run_search(few, tracking_uri=TRACKING_URI, promote=False, progress=False)
 chance = null_distribution(lassos.search_id, n=38, tracking_uri=TRACKING_URI, progress=False)
 figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
