@@ -19,7 +19,8 @@ from regsearch.search.proposals.studies import stagnation
 from regsearch.search.result import Finished, Promotion, SearchResult
 from regsearch.search.trial import Trial, finished_trials
 from regsearch.tracking import registry
-from regsearch.tracking.runs import SearchRun, searches
+from regsearch.tracking.queries import searches
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store
 
 _TAG, _NOTES = "request", "notes"

@@ -14,7 +14,8 @@ from mlflow.exceptions import MlflowException
 
 from regsearch.tracking import registry
 from regsearch.tracking.listing import listed
-from regsearch.tracking.runs import SearchRun, runs_with
+from regsearch.tracking.queries import SEARCH, runs_with
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store
 
 _KEY, _FOR, _AT = "test_key", "test_opened_for", "test_opened_at"
@@ -37,7 +38,7 @@ def opened(store: Store, test_key: str) -> tuple[str, ...]:
         Identity of the test rows: of the data and of the split.
     """
     tag = _tag(test_key)
-    parents = runs_with(store, {_KEY: test_key, "role": "search"}, deleted=True)
+    parents = runs_with(store, {_KEY: test_key, **SEARCH}, deleted=True)
     experiments = listed(store.client.search_experiments, view_type=ViewType.ALL)
     models = listed(store.client.search_registered_models)
     winners = [

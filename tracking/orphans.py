@@ -7,7 +7,8 @@ from mlflow.exceptions import MlflowException
 
 from regsearch.errors import HeldError
 from regsearch.tracking.errors import is_denied
-from regsearch.tracking.runs import LOCKED_IN, open_runs
+from regsearch.tracking.queries import open_runs
+from regsearch.tracking.runs import LOCKED_IN
 from regsearch.tracking.store import Store
 
 

@@ -1,4 +1,4 @@
-"""The runs of a search in MLflow: one parent, and one child for each trial.  Every search for runs by tag is here."""
+"""The runs of a search in MLflow: one parent, and one child for each trial."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import tomllib
 import traceback
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +31,7 @@ from regsearch.tracking.listing import listed
 from regsearch.tracking.locks import INTERRUPTIONS, interruptible
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
+from regsearch.tracking.queries import SEARCH, parents_of, runs_with, searches
 from regsearch.tracking.run_rows import finish_run, insert_run
 from regsearch.tracking.store import Store, local_folder
 
@@ -61,7 +61,6 @@ WEIGHTS = "weights.npz"
 STEMS = "weights.png"
 """Name of the artifact that shows a trial's weights, if figures are drawn."""
 
-_SEARCH = {"role": "search"}
 _WEIGHTS_SHA256 = "weights_sha256"
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
@@ -146,7 +145,7 @@ class SearchRun:
         experiment_id = store.experiment(experiment, record.about, view_tags(record.views))
         tags = {"search_id": record.search_id, "data_sha256": record.data_sha256, **origin()}
         locked_in = "\n".join(store.locks.places)
-        found = _parents(store, [experiment_id], record.search_id)
+        found = parents_of(store, [experiment_id], record.search_id)
         if found:
             run = found[0]
             store.client.set_tag(run.info.run_id, LOCKED_IN, locked_in)
@@ -158,7 +157,7 @@ class SearchRun:
                 tags={
                     **tags,
                     **checkout(),
-                    **_SEARCH,
+                    **SEARCH,
                     LOCKED_IN: locked_in,
                     MLFLOW_RUN_NOTE: cut(record.description, limits.TAG),
                 },
@@ -196,7 +195,7 @@ class SearchRun:
         experiment : str or None
             Name of the experiment to prefer.  A run in another one then counts only if it has its configuration.
         """
-        found = [run for run in (cls.of(store, one) for one in _parents(store, None, search_id)) if run.is_at_home]
+        found = [run for run in (cls.of(store, one) for one in parents_of(store, None, search_id)) if run.is_at_home]
         if experiment is not None:
             found = [run for run in found if run.experiment == experiment] or [run for run in found if run._home]
         return found[0] if found else None
@@ -245,7 +244,7 @@ class SearchRun:
         known = store.client.get_experiment_by_name(experiment)
         if known is None:
             return None
-        tags = {tag: value, **_SEARCH}
+        tags = {tag: value, **SEARCH}
         found = next(runs_with(store, tags, experiments=[known.experiment_id], status="FINISHED"), None)
         return cls.of(store, found) if found else None
 
@@ -534,78 +533,13 @@ def record_of(trial: tuple[str, int], run: Run) -> TrialRecord:
     )
 
 
-def runs_with(
-    store: Store,
-    tags: Mapping[str, str],
-    *,
-    experiments: Sequence[str] | None = None,
-    status: str = "",
-    order_by: Sequence[str] = (),
-    deleted: bool = False,
-) -> Iterator[Run]:
-    """Yield the runs that have all of some tags.
-
-    Parameters
-    ----------
-    store : Store
-    tags : mapping of str to str
-    experiments : sequence of str or None
-        Ids of the experiments to look in; ``None`` for all.
-    status : str
-        The runs' status; empty for any.
-    order_by : sequence of str
-        In MLflow's syntax; without it the latest comes first.
-    deleted : bool
-        Whether to look in MLflow's bin too.
-    """
-    if experiments is None:
-        experiments = store.experiments(deleted=deleted)
-    conditions = [f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items() if _quoted(value)]
-    if not experiments or len(conditions) < len(tags):
-        return
-    if status:
-        conditions.append(f"attributes.status = '{status}'")
-    yield from listed(
-        store.client.search_runs,
-        list(experiments),
-        " AND ".join(conditions),
-        run_view_type=ViewType.ALL if deleted else ViewType.ACTIVE_ONLY,
-        order_by=list(order_by),
-    )
-
-
-def open_runs(store: Store, search_id: str | None = None) -> list[Run]:
-    """Return the open runs of a search, its trials first, or by ``None`` the open parent runs of all searches."""
-    if search_id is None:
-        return [run for run in runs_with(store, _SEARCH, status="RUNNING") if _is_search(run)]
-    found = runs_with(store, {"search_id": search_id}, status="RUNNING")
-    return sorted(found, key=lambda run: run.data.tags.get("role") == "search")
-
-
-def searches(store: Store, name: str | None = None, *, limit: int = 5) -> list[Run]:
-    """Return the parent runs of the latest searches, the latest first.
-
-    Parameters
-    ----------
-    store : Store
-    name : str or None
-        Only those of this experiment.
-    limit : int
-        How many at most.
-    """
-    named = None if name is None else store.client.get_experiment_by_name(name)
-    experiments = [named.experiment_id] if named else None if name is None else []
-    found = runs_with(store, _SEARCH, experiments=experiments, order_by=["attributes.start_time DESC"])
-    return list(islice(filter(_is_search, found), limit))
-
-
 def elsewhere(store: Store, search_id: str) -> str | None:
     """Say where a search lies that is not where its configuration says, and the way back; ``None`` if there is none.
 
     People rename and delete experiments in MLflow's pages.  What was renamed is not used under its new name, because
     whoever may write in another experiment could have made a run there that looks the same.
     """
-    for parent in _parents(store, None, search_id, deleted=True):
+    for parent in parents_of(store, None, search_id, deleted=True):
         run = SearchRun.of(store, parent)
         experiment = store.client.get_experiment(run.experiment_id)
         if run.is_at_home and experiment.lifecycle_stage == "deleted":
@@ -636,19 +570,6 @@ def _suggestion(store: Store, search_id: str) -> str:
     return f"the latest are {', '.join(latest)}"
 
 
-def _parents(store: Store, experiments: Sequence[str] | None, search_id: str, *, deleted: bool = False) -> list[Run]:
-    """Return the parent runs of a search, the oldest first, with or without those in MLflow's bin."""
-    tags = {"search_id": search_id, **_SEARCH}
-    oldest_first = ["attributes.start_time ASC"]
-    found = runs_with(store, tags, experiments=experiments, order_by=oldest_first, deleted=deleted)
-    return list(filter(_is_search, found))
-
-
-def _is_search(run: Run) -> bool:
-    """Return whether a run that is tagged as a search has what every search's run has."""
-    return {"search_id", "data_sha256"} <= run.data.tags.keys() and MLFLOW_PARENT_RUN_ID not in run.data.tags
-
-
 def _trial_key(run: Run) -> tuple[str, int] | None:
     """Return family and number of a trial's run, or ``None`` if its tags do not name them."""
     family, number = run.data.tags.get("family", ""), run.data.tags.get("trial", "")
@@ -671,9 +592,3 @@ def _is_readable(archive: bytes) -> bool:
             return opened.testzip() is None
     except (zipfile.BadZipFile, zlib.error, EOFError):
         return False
-
-
-def _quoted(value: str) -> str:
-    """Return a value as MLflow's search takes it, or nothing if it cannot be searched for."""
-    quote = next((mark for mark in "'\"" if mark not in value), "")
-    return f"{quote}{value}{quote}" if quote else ""

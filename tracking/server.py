@@ -17,8 +17,8 @@ import requests
 from regsearch.errors import StoreError
 from regsearch.tracking import pages
 from regsearch.tracking.orphans import close_orphans
+from regsearch.tracking.queries import searches
 from regsearch.tracking.quiet_mlflow import SETTINGS
-from regsearch.tracking.runs import searches
 from regsearch.tracking.store import Store, existing_store
 
 _HOST = "127.0.0.1"

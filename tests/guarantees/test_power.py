@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from regsearch import SearchConfig, run_search
-from regsearch.tracking.runs import SearchRun, searches
+from regsearch.tracking.queries import searches
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests import needs
 from tests.guarantees.cluster import trials_logged

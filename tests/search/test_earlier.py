@@ -6,7 +6,8 @@ import pytest
 
 from regsearch import NoWinnerError, SearchConfig, from_arrays, from_frame, promote, run_search, run_targets
 from regsearch.search.earlier import predecessor, require_winner
-from regsearch.tracking.runs import SearchRun, searches
+from regsearch.tracking.queries import searches
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, event
 
 from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
-from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere, open_runs, searches
+from regsearch.tracking.queries import open_runs
+from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere
 from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
 
@@ -239,15 +240,6 @@ def test_a_run_that_is_no_trial_of_the_search_is_ignored(tags, run, store):
     store.client.create_run(elsewhere, tags=own | {"role": "trial", "family": "ridge", "trial": "1"})
     assert run.trial_runs() == {}
     assert run.finished() == []
-
-
-@pytest.mark.parametrize("missing", ["search_id", "data_sha256", "role"])
-def test_a_run_that_is_tagged_as_half_a_search_is_ignored(missing, run, store):
-    tags = {"role": "search", "search_id": "abc123", "data_sha256": "f" * 64}
-    store.client.create_run(run.experiment_id, tags={key: value for key, value in tags.items() if key != missing})
-    assert [one.info.run_id for one in searches(store)] == [run.run_id]
-    assert SearchRun.find(store, "abc123").run_id == run.run_id
-    assert [one.info.run_id for one in open_runs(store)] == [run.run_id]
 
 
 def test_a_look_alike_in_another_experiment_is_not_taken_for_the_search(run, store):
