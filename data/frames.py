@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations, Labels, labels_from
-from regsearch.data.plausibility import require_dense
+from regsearch.data.plausibility import gap_notes, require_dense
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import excluding, line, others, refusal, short, some, them
 from regsearch.data.roles import Roles
@@ -196,10 +196,6 @@ def from_arrays(X: ArrayLike | pd.DataFrame, y: ArrayLike | pd.Series[Any], **kn
     return replace(recording, left_out=(target, *recording.covariate_names))
 
 
-_GAP = 1.5
-"""Steps of the median length that are a gap between two times."""
-
-
 class Known(TypedDict, total=False):
     """What is known of each row; see `from_arrays`."""
 
@@ -352,15 +348,7 @@ def _gap_notes(index: pd.Index[Any]) -> tuple[str, ...]:
     """Say where an index of times leaves some out, as between the epochs of a recording."""
     if index.dtype.kind not in "fmM" or len(index) < 3 or not index.is_monotonic_increasing:
         return ()
-    steps = np.diff(index.to_numpy().astype(np.float64))
-    gaps = np.flatnonzero(steps > _GAP * np.median(steps))
-    if not len(gaps):
-        return ()
-    count = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps, the first"
-    return (
-        f"its times have {count} after row {gaps[0]}, and rows beside a gap count as neighbours; name the stretches by "
-        "groups, so that lags and folds keep them apart",
-    )
+    return gap_notes(index.to_numpy().astype(np.float64))
 
 
 def _names(frame: pd.DataFrame) -> tuple[str, ...]:

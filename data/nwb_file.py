@@ -18,6 +18,7 @@ from regsearch.data.columns import Columns, among, column_roles, require_columns
 from regsearch.data.entry import Entry
 from regsearch.data.hdf5_file import Hdf5Arrays, Hdf5Source
 from regsearch.data.packing import Packing
+from regsearch.data.plausibility import gap_notes
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import line, refusal, require_present, short
 from regsearch.data.roles import Roles
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     import h5py
 
 _INDEX = "_index"
-_PAUSE = 1.5
-"""How many median steps between two moments are a pause: at least one moment is missing."""
-
 _BIN = "count the spikes per time bin first (pynapple: spikes.count), and search these counts"
 
 
@@ -81,23 +79,9 @@ class NwbArrays(Hdf5Arrays):
                 raise refusal(f"values at the times of {short(features)}", found, do)
 
     def notes(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return which arrays were scaled, and where the first of them, the features, pauses."""
-        return super().notes(names) + self._pauses(names[0])
-
-    def _pauses(self, name: str) -> tuple[str, ...]:
-        times = self.with_links()._times(name)
-        if times is None:
-            return ()
-        steps = np.diff(times)
-        pauses = np.flatnonzero(steps > _PAUSE * np.median(steps))
-        if not len(pauses):
-            return ()
-        row = pauses[0]
-        return (
-            f"array '{line(name)}' has {len(pauses)} pause(s), the first from {times[row]:.6g} to {times[row + 1]:.6g} "
-            f"s (rows {row} and {row + 1}); lags and folds take the rows around a pause for neighbours, unless "
-            "--groups keeps them apart",
-        )
+        """Return which arrays were scaled, and whether the times of the first of them, the features, have gaps."""
+        times = self.with_links()._times(names[0])
+        return super().notes(names) + (() if times is None else gap_notes(times))
 
     def _times(self, name: str) -> NDArray[np.float64] | None:
         """Return when the values of a series were measured, in seconds, or ``None`` if it is none, or has no times."""

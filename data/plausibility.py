@@ -19,6 +19,10 @@ _FAR = 1e6
 """How many times a fill value must exceed all other values of its column."""
 _SORTED = 0.95
 _FEWEST_ROWS = 20
+_GAP = 1.5
+"""Steps of the median length that are a gap between two times."""
+_TIMES = ("date", "time", "duration", "period")
+"""How the names of types of moments and of spans begin, in NumPy, pandas, polars and Arrow."""
 _LOOKED_AT = 100
 """Largest number of columns that are read once more to make sure of a suspicion."""
 
@@ -98,10 +102,14 @@ def require_unmasked(values: Any, what: str) -> None:
 
 
 def require_no_times(values: Any, what: str) -> None:
-    """Raise `DataError` if values are dates or durations, of which NumPy makes numbers without a word."""
-    found = np.asarray(values[:1] if hasattr(values, "columns") else values).dtype
-    if found.kind in "mM":
-        raise _no_real_numbers(what, found)
+    """Raise `DataError` if values, or a table's column, are dates or durations, of which libraries make numbers."""
+    if not hasattr(values, "columns"):
+        kinds = [np.asarray(values).dtype]
+    else:  # pandas and polars, or Arrow
+        kinds = values.dtypes if hasattr(values, "dtypes") else values.schema.types
+    for kind in sorted({str(kind).lower() for kind in kinds}):
+        if kind.startswith(_TIMES):
+            raise _no_real_numbers(what, kind)
 
 
 def require_dense(values: Any, what: str) -> None:
@@ -128,11 +136,11 @@ def real_numbers(values: Any, what: str) -> NDArray[Any]:
         do = "drop or convert what is none"
         raise DataError(f"{what}: expected a number in every place, found others or nothing; {do}") from None
     if found.dtype.kind not in "biuf":
-        raise _no_real_numbers(what, found.dtype)
+        raise _no_real_numbers(what, str(found.dtype))
     return found
 
 
-def _no_real_numbers(what: str, found: np.dtype[Any]) -> DataError:
+def _no_real_numbers(what: str, found: str) -> DataError:
     return DataError(f"{what}: expected real numbers, found values of type {found}; convert them first")
 
 
@@ -144,6 +152,19 @@ def require_weighable(weights: NDArray[np.float64], what: str) -> None:
             f"{what}: expected weights of 0 or between {_SMALLEST:g} and {_LARGEST:g}, found {wrong[0]:.3g}; "
             "divide them all by their mean"
         )
+
+
+def gap_notes(times: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return a note if times leave some out, as between the epochs of a recording; none if they do not."""
+    steps = np.diff(times)
+    gaps = np.flatnonzero(steps > _GAP * np.median(steps))
+    if not len(gaps):
+        return ()
+    count = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps, the first"
+    return (
+        f"its times have {count} after row {gaps[0]}, and rows beside a gap count as neighbours; name the stretches by "
+        "groups, so that lags and folds keep them apart",
+    )
 
 
 def sorted_note(y: NDArray[np.float64], target: str) -> str | None:

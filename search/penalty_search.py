@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -233,6 +233,12 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         return router.add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
 
     def _splits(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> Iterable[tuple[ArrayLike, ArrayLike]]:
+        for number, split in enumerate(self.cv if isinstance(self.cv, list | tuple) else ()):
+            if not isinstance(split, Sized) or len(split) != 2:
+                expected = "a pair of training and validation rows"
+                raise ConfigError(
+                    f"cv: split {number}: expected {expected}, found {short(split)}; give a list of pairs"
+                )
         splitter = check_cv(self.cv)
         given = {} if groups is None else {"groups": groups}
         if get_config()["enable_metadata_routing"]:

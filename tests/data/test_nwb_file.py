@@ -65,11 +65,11 @@ def refusal(path, roles):
     return str(caught.value)
 
 
-def test_a_pause_of_the_features_is_told_because_no_lag_stops_at_it(path):
+def test_a_gap_in_the_times_of_the_features_is_told_because_no_lag_stops_at_it(path):
     roles = Roles(("processing/behavior/beside/data",), features="processing/behavior/paused/data")
     (note,) = data.load(path, roles).notes
-    assert "'processing/behavior/paused/data' has 2 pause(s), the first from 0.3 to 5.33333 s (rows 9 and 10); " in note
-    assert not any("pause" in note for note in data.load(path, Roles((TARGET,), features=FEATURES)).notes)
+    assert "its times have 2 gaps, the first after row 9, and rows beside a gap count as neighbours; " in note
+    assert not any("gap" in note for note in data.load(path, Roles((TARGET,), features=FEATURES)).notes)
 
 
 def test_features_and_target_are_the_data_of_series_in_their_units(path):

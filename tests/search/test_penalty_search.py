@@ -394,6 +394,8 @@ def test_any_random_state_of_scikit_learn_s_will_do(seed):
         ({"cv": [(range(5), range(50, 70))]}, "cv: split 0: expected rows from 0 to 59, found 50 to 69"),
         ({"cv": [(np.arange(50) < 20, [25, 26])]}, r"cv: split 0: expected a mask of 60 rows, found one of"),
         ({"cv": [([0, 1, 1], [2])]}, "cv: split 0: expected each row once, found row 1 again"),
+        ({"cv": [1, 2]}, "cv: split 0: expected a pair of training and validation rows, found 1; give a list of pairs"),
+        ({"cv": [([0, 1], [2]), ([0, 1], [2], [3])]}, "cv: split 1: expected a pair of training and validation rows"),
         ({"cv": []}, "cv: expected pairs of training and validation rows, found none; give one or more; an iterator"),
         ({"cv": [([0], [2])]}, "cv: split 0: expected at least 2 rows to train on and 1 to validate on, found 1 and 1"),
     ],
@@ -488,9 +490,10 @@ def test_times_are_no_numbers(times, kind):
     with pytest.raises(DataError, match=r"y: expected real numbers, found values of type (datetime|timedelta)64"):
         only(lasso=[0.1]).fit(X, kind(times))
     frame = pd.DataFrame({"time": times})
-    for features in (frame, frame.to_numpy(), polars.from_pandas(frame), pa.Table.from_pandas(frame)):
+    mixed = frame.assign(unit=X[:, 0])  # of which polars makes numbers, too
+    for features in (frame, frame.to_numpy(), mixed, polars.from_pandas(mixed), pa.Table.from_pandas(mixed)):
         for call in (lambda X: only(lasso=[0.1]).fit(X, y), fitted.predict):
-            with pytest.raises(DataError, match=r"X: expected real numbers, found values of type (date|timed)"):
+            with pytest.raises(DataError, match=r"X: .* real numbers, found values of type (date|time|duration)"):
                 call(features)
 
 
