@@ -100,6 +100,12 @@ class Past:
         """Whether every row has its own features alone."""
         return self.lags == (0,)
 
+    @property
+    def ways(self) -> list[str]:
+        """The ways in which lags look, of ``"past"`` and ``"future"``; ``["past"]`` without lags."""
+        first, last = min(self.lags), max(self.lags)
+        return [way for way, looks in (("past", last > 0 or first >= 0), ("future", first < 0)) if looks]
+
     def sources(self, rows: Indices) -> Indices:
         """Return from which row each lag takes the features of some kept rows, shape (n_lags, n_rows)."""
         return self.taken[:, np.searchsorted(self.kept, rows)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from regsearch.search.config import SearchConfig
+from regsearch.search.proposals.studies import stagnation
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Trial, finished_trials
 from regsearch.search.weights import read_losses
@@ -34,6 +36,18 @@ class Choice:
 def config_of(run: SearchRun) -> SearchConfig:
     """Return the configuration that a search's run holds."""
     return SearchConfig.from_toml(run.read(run.run_id, "config.toml").decode())
+
+
+def is_complete(config: SearchConfig, trials: Sequence[Trial]) -> bool:
+    """Return whether these finished trials are all that a configuration wants, the baseline included."""
+    if not any(trial.family == "none" for trial in trials):
+        return False
+    for family, settings in config.families.searched.items():
+        scores = [trial.r2_validation for trial in trials if trial.family == family]
+        is_stopped = settings.patience is not None and stagnation(scores) >= settings.patience
+        if len(scores) < settings.n_trials and not is_stopped:
+            return False
+    return True
 
 
 def choose(run: SearchRun, config: SearchConfig) -> Choice:

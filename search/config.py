@@ -473,6 +473,12 @@ class SearchConfig(Section):
         """Return a copy that reads the same data from another source."""
         return self._with_data(source=source)
 
+    def reading_as(self, earlier: SearchConfig) -> Self:
+        """Return a copy with the source and the columns of an earlier configuration, if its own data are in memory."""
+        if self.data.source != MEMORY:
+            return self
+        return self._with_data(**{key: getattr(earlier.data, key) for key in _WHAT_COLUMNS_ARE})
+
     def _with_data(self, **changed: Any) -> Self:
         """Return a copy with some checked keys of ``[data]`` changed."""
         return self.model_copy(update={"data": self.data.model_copy(update=changed)})

@@ -489,7 +489,7 @@ def _shown(recorded: Recorded, parts: dict[str, Index | str], used: Index) -> di
     unused = np.setdiff1d(recorded.rows, used)
     seeing = 0 if recorded.past.is_present else np.isin(recorded.past.sources(unused), used).any(axis=0).sum()
     lost = {
-        "without a past": past,
+        f"without a {' or a '.join(recorded.past.ways)}": past,
         "of weight 0": recorded.n_rows - len(recorded.rows) - past,
         "that see rows of another part through lags": int(seeing),
     }

@@ -12,12 +12,11 @@ from mlflow.exceptions import MlflowException
 from regsearch import data
 from regsearch.data import Recording
 from regsearch.errors import ConfigError, NoWinnerError
-from regsearch.search.choice import choose, config_of
+from regsearch.search.choice import choose, config_of, is_complete
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.null_record import concluded
-from regsearch.search.proposals.studies import stagnation
 from regsearch.search.result import Finished, Promotion, SearchResult
-from regsearch.search.trial import Trial, finished_trials
+from regsearch.search.trial import finished_trials
 from regsearch.tracking import registry
 from regsearch.tracking.queries import searches
 from regsearch.tracking.runs import SearchRun
@@ -56,6 +55,8 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         return None
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
         return None
+    if not is_complete(config, finished_trials(run)):
+        return None
     chosen = choose(run, config)
     best = chosen.winner
     promotion = None
@@ -90,21 +91,11 @@ def require_winner(store: Store, config: SearchConfig, search_id: str) -> None:
     try:
         choose(run, config)
     except NoWinnerError as refusal:
-        if not _is_complete(config, finished_trials(run)):
+        if not is_complete(config, finished_trials(run)):
             return
         raise NoWinnerError(
             f"target {config.data.target}: {refusal}; the finished search {search_id} stays as it was"
         ) from refusal
-
-
-def _is_complete(config: SearchConfig, trials: Sequence[Trial]) -> bool:
-    """Return whether these finished trials are all that a configuration wants."""
-    for family, settings in config.families.searched.items():
-        scores = [trial.r2_validation for trial in trials if trial.family == family]
-        is_stopped = settings.patience is not None and stagnation(scores) >= settings.patience
-        if len(scores) < settings.n_trials and not is_stopped:
-            return False
-    return True
 
 
 @dataclass(frozen=True)

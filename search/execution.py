@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import PromotionRefusedError
-from regsearch.search.choice import choose
+from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig
 from regsearch.search.earlier import forget, predecessor, recall, remember, require_winner
 from regsearch.search.notes import invitation, notes
@@ -195,7 +195,8 @@ class Begun:
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
-            run.write({"config.toml": config.to_toml().encode()})
+            read_by = config.reading_as(config_of(run)) if store.holds(run.run_id, "config.toml") else config
+            run.write({"config.toml": read_by.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)
             recorder = _Recorder(run, held, shown, config, maxima, development)

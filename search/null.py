@@ -67,6 +67,11 @@ _TOGETHER = 4
 _AHEAD = 64
 """Number of such units that are submitted before the first is done."""
 
+_SAME_IN_GROUPS = (
+    "rows are permuted within their groups, in which this target hardly varies: use kind = session (--kind session), "
+    "which exchanges whole groups"
+)
+
 _WRITE_SECONDS = 2.0
 """Least time between two writes of the scores so far."""
 
@@ -77,7 +82,7 @@ def null_distribution(
     n: int | None = None,
     kind: Kind | None = None,
     step: int | None = None,
-    impostors: Sequence[str] = (),
+    impostors: str | Sequence[str] = (),
     level: float | None = None,
     test: bool = False,
     data: Recording | str | os.PathLike[str] | None = None,
@@ -103,8 +108,8 @@ def null_distribution(
         if there are any, permutations of independent rows, and shifts).
     step : int or None
         Rows between one shift and the next (default: 1).
-    impostors : sequence of str
-        Sources of other recordings, each with a target of the same name.
+    impostors : str or sequence of str
+        Source of another recording, or sources of several, each with a target of the same name.
     level : float or None
         Largest p that counts as significant; an `n` too small to reach it is refused (default: 0.05).
     test : bool
@@ -233,9 +238,11 @@ def _settings(
     n: int | None,
     kind: Kind | None,
     step: int | None,
-    impostors: Sequence[str],
+    impostors: str | Sequence[str],
     level: float | None,
 ) -> NullConfig:
+    if isinstance(impostors, str | os.PathLike):
+        impostors = (impostors,)
     given = {"n": n, "kind": kind, "step": step, "impostors": tuple(impostors) or None, "level": level}
     values = (config.null or NullConfig()).model_dump() | {key: one for key, one in given.items() if one is not None}
     if kind not in (None, "impostor") and not impostors:
@@ -284,9 +291,13 @@ def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> 
         case "shift":
             return shifted(y, segments(room.rows, room.labels), n, settings.step)
         case "permutation":
-            return permuted(y, room.labels, n, config.seed)
+            targets = permuted(y, room.labels, n, config.seed)
+            targets.require_others(settings.level, _SAME_IN_GROUPS)
+            return targets
         case "session":
-            return exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
+            targets = exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
+            targets.require_others(settings.level, "the groups hardly differ in their target: use another kind")
+            return targets
         case "impostor":
             targets = impostors(y, room.rows, read_impostors(config, settings.impostors[:n], room.rows))
             targets.require_different(f"{config.data.source}, which was searched")

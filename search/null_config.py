@@ -106,7 +106,7 @@ class NullConfig(Section):
             smallest = smallest_p(kind, n)
             raise ValueError(
                 f"null: n = {n} null targets of kind {kind} give p = {smallest:.3g} at best, above the level "
-                f"{self.level:g}; use n = {least} or more, or a level of {smallest:.3g}"
+                f"{self.level:g}; use n = {least} or more, or a level of {math.ceil(smallest * 1000) / 1000:g}"
             )
 
 

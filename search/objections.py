@@ -10,7 +10,7 @@ from regsearch.errors import PromotionRefusedError
 from regsearch.search.notes import promoting
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
-from regsearch.tracking import openings
+from regsearch.tracking import openings, registry
 
 _EFFECTS = {"--force": "promotes it all the same", "--again": "opens them and counts it"}
 
@@ -62,8 +62,14 @@ def _against_chance(search: Search) -> list[str]:
     ]
 
 
+def _is_of(champion: ModelVersion, search: Search) -> bool:
+    """Return whether a champion is of the winner's trial, whose run may have been deleted and solved again since."""
+    search_id, family, number = (champion.tags.get(tag, "") for tag in ("search_id", "family", "trial"))
+    return number.isdecimal() and openings.winner(search_id, family, int(number)) == known_as(search)
+
+
 def _against_champion(search: Search, champion: ModelVersion | None) -> list[str]:
-    if champion is None or champion.run_id == search.winner.run_id:
+    if champion is None or _is_of(champion, search):
         return []
     model = f"{champion.name}: champion version {champion.version}"
     target = search.development.target
@@ -72,7 +78,9 @@ def _against_champion(search: Search, champion: ModelVersion | None) -> list[str
     rows = {"data_sha256": search.development.data_sha256, "test_key": test_key(search.development)}
     if any(champion.tags.get(tag) != value for tag, value in rows.items()):
         return [f"{model} is of other data or another split, so the scores do not compare"]
-    theirs, ours = float(champion.tags["r2_validation"]), search.winner.r2_validation
+    theirs, ours = registry.score(champion, "r2_validation"), search.winner.r2_validation
+    if theirs is None:
+        return [f"{model} has lost the tag of its validation R², so the scores do not compare"]
     if ours > theirs:
         return []
     than = "equals" if ours == theirs else "is better than"

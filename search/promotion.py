@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from regsearch.data import Development, Recording, Rows, SealedTest, is_path
 from regsearch.data.blocks import row_blocks
 from regsearch.errors import DataError, PromotionRefusedError, RegistryError
-from regsearch.search.choice import choose, config_of
+from regsearch.search.choice import choose, config_of, is_complete
 from regsearch.search.config import SearchConfig, path_text
 from regsearch.search.notes import promoting
 from regsearch.search.objections import known_as, require_no_objection
@@ -28,6 +28,7 @@ from regsearch.search.result import TEST_SCORES, Promotion, Search, Tested
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
 from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.trial import finished_trials
 from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry
 from regsearch.tracking.errors import require_truth
@@ -96,12 +97,18 @@ def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConf
     SearchNotFoundError
         If there is no such search.
     PromotionRefusedError
-        If it has not finished.
+        If it has not finished, or a trial is no longer there.
     """
     run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
         raise PromotionRefusedError(f"search {search_id} has not finished; the same `regsearch run` resumes it")
-    return run, config_of(run)
+    config, trials = config_of(run), finished_trials(run)
+    if not is_complete(config, trials):
+        raise PromotionRefusedError(
+            f"search {search_id} has lost trials since it finished, found {len(trials)} of {config.n_trials}; the same "
+            "`regsearch run` solves them again"
+        )
+    return run, config
 
 
 def read_search(

@@ -243,7 +243,7 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
         {
             "version": str(one.version),
             "champion": current is not None and one.version == current.version,
-            **{score: number for score in _SCORES if (number := _number(one.tags.get(score, ""))) is not None},
+            **{name: number for name in _SCORES if (number := score(one, name)) is not None},
             "trial": one.tags.get("trial_name", ""),
             **{tag: one.tags.get(tag) for tag in ("search_id", _PROMOTED_AT, _REPLACED, _ROLLED_BACK_AT)},
         }
@@ -304,9 +304,10 @@ def _interrupted(store: Store, name: str) -> tuple[int, str]:
     return (int(number) if number.isdecimal() else 0), back_to
 
 
-def _number(text: str) -> float | None:
+def score(version: ModelVersion, name: str) -> float | None:
+    """Return a score that a version's tags hold, or ``None`` if they hold none."""
     try:
-        return float(text)
+        return float(version.tags.get(name, ""))
     except ValueError:
         return None
 

@@ -147,15 +147,14 @@ def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
     n, step = settings.n_of(kind), settings.step
     runs = segments(room.rows, room.labels)
     reach = reach_of(runs)
-    room_each_side, tightest = min(
-        (int(np.sort(reach[np.searchsorted(room.rows, rows)])[-2]), name)
+    room_each_side, tightest, longest = min(
+        (int(np.sort(reach[at])[-2]), name, int(np.bincount(runs)[runs[at]].max()))
         for name, several in room.parts.items()
-        for rows in several
+        for at in (np.searchsorted(room.rows, rows) for rows in several)
     )
     most = 2 * (room_each_side // step)
     if n <= most:
         return
-    longest = int(np.bincount(runs).max())
     reasons = [f"{room.left_out} left out"] if room.left_out else []
     if room.has_mixed_groups:
         reasons.append("rows of one group lie among those of others")

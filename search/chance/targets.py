@@ -73,6 +73,23 @@ class Targets:
                 f"{self.names[constant[0]]}; use fewer or other null targets, or another split"
             )
 
+    def require_others(self, level: float, do: str) -> None:
+        """Raise `DataError` if so many null targets have the real one's values that no p could be at most `level`.
+
+        Parameters
+        ----------
+        level : float
+        do : str
+            What to do, for people.
+        """
+        n = len(self.names) - 1
+        same = int(np.sum(np.all(self.values[:, 1:] == self.values[:, :1], axis=0)))
+        if same and (smallest := (1 + same) / (1 + n)) > level:
+            raise DataError(
+                f"null: expected null targets that differ from the real one, found {same} of {n} with the same values, "
+                f"so that p is {smallest:.3g} at best; {do}"
+            )
+
     def require_different(self, real: str) -> None:
         """Raise `DataError` if two targets have the same values, so that one recording would count as several.
 

@@ -191,6 +191,8 @@ def targets_text(results: Sequence[SearchResult]) -> str:
             f"{nested.r2_test:.4f} ± {nested.r2_test_se:.4f}" if nested else tested,
             Text(f"{champion.model} version {champion.version}" if champion else "not promoted"),
         )
+        if result.null:
+            notes.append(Text(f"{target}: better than chance? {result.null}"))
         notes += [Text(f"note: {target}: {note}") for note in result.notes]
     new = sum(result.new_trials for result in results)
     return _rendered(Text(f"{len(results)} targets, {new} new trials"), table, *notes)

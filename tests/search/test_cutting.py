@@ -371,8 +371,10 @@ def test_a_fold_column_with_one_value_is_refused():
 
 def test_the_plan_counts_the_rows_that_see_another_part_through_lags():
     shown = cut({"validation": {"fraction": 0.2}, "test": {"fraction": 0.2}}, lags=(0, -3)).shown
-    assert shown["left_out"] == "8 rows: 3 without a past, 5 that see rows of another part through lags"
+    assert shown["left_out"] == "8 rows: 3 without a future, 5 that see rows of another part through lags"
     assert cut({"validation": {"fraction": 0.2}}, lags=(0, 3)).shown["left_out"] == "3 rows: 3 without a past"
+    both = cut({"validation": {"fraction": 0.2}}, lags=(-2, 2)).shown["left_out"]
+    assert both.startswith("8 rows: 4 without a past or a future, 4 that see")
     shuffled = cut({"validation": {"fraction": 0.2}, "test": {"fraction": 0.2}}, lags=(0, 3), rows="independent")
     used = sum(map(len, (*rows(shuffled)[0], rows_of(shuffled.test))))
     assert shuffled.shown["left_out"].startswith(f"{N_ROWS - used} rows: 3 without a past")

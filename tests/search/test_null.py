@@ -296,6 +296,28 @@ def test_a_search_whose_configuration_asks_for_it_ends_with_it(small_config):
         SearchConfig.from_toml(plain.to_toml() + '\n[null]\nkind = "impostor"\n')
 
 
+@pytest.mark.slow
+def test_each_of_several_targets_is_told_its_p(recording, workspace, invoke):
+    X = recording.X[:, :8]
+    np.savez(workspace / "two.npz", X=X, y=X[:, 0], z=X[:, 1], name="two")
+    (workspace / "two.toml").write_text(
+        'name = "two"\n[null]\nn = 38\n[data]\nsource = "two.npz"\ntarget = ["y", "z"]\n'
+        "[families.lasso]\nalpha = [0.1]\n"
+    )
+    code, out, _ = invoke("run", "two.toml", "--quiet")
+    assert code == 0
+    assert re.findall(r"(\w): better than chance\? p = 0\.05", out) == ["y", "z"]
+
+
+@pytest.mark.slow
+def test_a_search_of_a_file_that_was_resumed_from_memory_still_reads_the_file(result, small_config, recording):
+    resumed = run_search(small_config, data=from_arrays(recording.X, recording.y), progress=False)
+    assert (resumed.search_id, resumed.new_trials) == (result.search_id, 0)
+    assert null_distribution(result.search_id, n=38, progress=False).n == 38
+    with pytest.raises(DataError, match="nowhere: expected"):
+        null_distribution(result.search_id, impostors="nowhere", level=1, progress=False)
+
+
 FEW = {"at_most": 1}
 
 

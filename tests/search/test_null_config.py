@@ -43,3 +43,11 @@ def test_independent_rows_are_permuted_and_rows_in_time_shifted():
 @pytest.mark.parametrize("level", [0.05, 0.01, 1 / 3, 1.0, 1e-9])
 def test_the_fewest_null_targets_are_found_at_once_for_every_level(level):
     assert fewest("session", level) == max(1, round(1 / level) - 1)
+
+
+@pytest.mark.parametrize("n", [2, 10, 16, 22, 36])
+def test_the_level_that_a_refusal_names_is_one_that_n_reaches(n):
+    with pytest.raises(ConfigError) as refused:
+        configured(f"n = {n}")
+    level = re.search(r"or a level of ([\d.]+)$", str(refused.value))[1]
+    assert configured(f"n = {n}\nlevel = {level}").null.n == n

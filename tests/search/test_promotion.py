@@ -220,6 +220,46 @@ def test_a_winner_whose_weights_are_gone_is_promoted_once_its_trial_was_solved_a
 
 
 @pytest.mark.slow
+def test_a_finished_search_that_lost_its_winner_promotes_no_other_until_that_is_solved_again(small_config, searched):
+    client, n_trials = open_store().client, small_config.n_trials
+    client.delete_run(searched.winner.run_id)
+    lost = f"has lost trials since it finished, found {n_trials - 1} of {n_trials}; the same `regsearch run` solves"
+    for call in (promote, null_distribution):
+        with pytest.raises((PromotionRefusedError, ConfigError), match=lost):
+            call(searched.search_id)
+    again = run_search(small_config, progress=False)
+    assert (again.new_trials, again.winner.name) == (1, searched.winner.name)
+    assert again.promotion.trial == searched.winner.name
+
+
+@pytest.mark.slow
+def test_a_request_that_lost_a_trial_is_not_recalled_as_finished(small_config, result):
+    loser = next(trial for trial in result.finished if trial.run_id not in (result.winner.run_id,))
+    open_store().client.delete_run(loser.run_id)
+    again = run_search(small_config, progress=False)
+    assert (again.new_trials, len(again.finished)) == (1, len(result.finished))
+
+
+@pytest.mark.slow
+def test_a_champion_whose_run_was_deleted_and_solved_again_stays_champion(small_config, result):
+    store = open_store()
+    store.client.delete_run(result.winner.run_id)
+    again = run_search(small_config, progress=False)
+    assert again.promotion.r2_test == pytest.approx(result.promotion.r2_test)
+    assert registry.champion(store, "small").run_id == again.winner.run_id
+    assert registry.champion(store, "small").tags["test_evaluations"] == "1"
+
+
+@pytest.mark.slow
+def test_a_champion_that_lost_its_score_is_not_replaced_unless_forced(small_config, result):
+    store = open_store()
+    store.client.delete_model_version_tag("small", result.promotion.version, "r2_validation")
+    other = run_search(small_config.updated(families=["ridge"]), progress=False)
+    assert any("champion version 1 has lost the tag of its validation R²" in note for note in other.notes)
+    assert promote(other.search_id, again=True, force=True).replaced == result.promotion.version
+
+
+@pytest.mark.slow
 def test_a_champion_without_test_rows_is_not_replaced_by_one_of_other_data_without_saying_so(workspace):
     config = SearchConfig.from_toml("""
         name = "untested"

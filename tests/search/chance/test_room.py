@@ -49,6 +49,13 @@ def test_rows_that_never_suffice_for_the_level_are_told_with_why_they_are_so_few
         require_room(CONFIG, NullConfig(n=38, step=9), room_of(200))
 
 
+def test_the_longest_run_that_is_named_is_one_of_the_rows_that_do_not_suffice():
+    room = room_of(120)
+    short = Room(**{**vars(room), "rows": np.arange(150), "parts": {**room.parts, "test": [np.arange(120, 150)]}})
+    with pytest.raises(DataError, match=r"at least 2 test rows .* found runs of at most 30 neighbouring rows; "):
+        require_room(CONFIG, NullConfig(n=38), short)
+
+
 def test_groups_whose_rows_lie_among_those_of_others_are_named_as_the_cause_of_short_runs():
     said = r"runs of at most 1 neighbouring rows \(rows of one group lie among those of others, and a run of neighbours"
     with pytest.raises(DataError, match=said):

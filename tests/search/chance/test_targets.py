@@ -87,3 +87,18 @@ def test_targets_that_would_have_no_score_are_named():
         targets.require_scores(np.array([1, 2, 3]), "validation")
     with pytest.raises(DataError, match=r"for shifted by \+1 rows"):
         targets.require_scores(np.array([0, 1]), "validation")
+
+
+def test_null_targets_that_are_the_real_one_again_are_refused_where_they_leave_no_small_p():
+    groups = np.repeat(np.arange(6), 3)
+    for y, others in ((groups % 2.0, False), (np.arange(18.0), True)):  # one value for each group, and one for each row
+        permutations = permuted(y, groups, 19, 0)
+        if others:
+            permutations.require_others(0.05, "do that")
+        else:
+            with pytest.raises(DataError, match="found 19 of 19 with the same values, so that p is 1 at best; do that"):
+                permutations.require_others(0.05, "do that")
+    halves = exchanged(np.repeat([0.0, 0, 0, 1], 2), np.repeat(np.arange(4), 2), 23, 0)
+    with pytest.raises(DataError, match=r"found 5 of 23 with the same values, so that p is 0.25 at best"):
+        halves.require_others(0.05, "do that")
+    halves.require_others(0.25, "do that")
