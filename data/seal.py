@@ -170,8 +170,8 @@ def require_usable(recording: Recording, split: Split) -> None:
     Raises
     ------
     DataError
-        If the split does not fit the recording, the target is constant in one of its parts, or there are as many
-        covariates as rows to fit on.
+        If the split does not fit the recording, the target is constant in one of its parts other than a fold to
+        validate on among several, or there are as many covariates as rows to fit on.
     """
     split.check(len(recording.y))
     _require_fit(recording, split, *_parts_of(split))
@@ -185,8 +185,9 @@ def _parts_of(split: Split) -> tuple[Parts, Parts]:
 
 
 def _require_fit(recording: Recording, split: Split, parts: Parts, test: Parts) -> None:
+    one_of_several = {fold.validation for fold in split.folds} if len(split.folds) > 1 else set()
     for blocks, rows in (*parts.items(), *test.items()):
-        if np.ptp(recording.y[rows]) == 0:
+        if blocks not in one_of_several and np.ptp(recording.y[rows]) == 0:
             words = in_words(blocks)
             raise DataError(
                 f"{recording.source}: {recording.target} is constant in rows "

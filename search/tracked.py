@@ -84,9 +84,8 @@ def _fault_of(y: NDArray[np.float64], train: Indices, validation: Indices) -> st
     """Return why no search with runs takes a split, or nothing if one does."""
     if len(validation) < 2:
         return "one validation row"
-    for name, rows in (("training", train), ("validation", validation)):
-        if np.ptp(y[rows]) == 0:
-            return f"{name} rows of one value"
+    if np.ptp(y[train]) == 0:
+        return "training rows of one value"
     both = np.intersect1d(train, validation).size
     return f"{both} row(s) in both" if both else ""
 
@@ -120,7 +119,7 @@ def search(
     for number, (train, validation) in enumerate(splits):
         if fault := _fault_of(rows.y, train, validation):
             raise ConfigError(
-                "tracking: expected splits of two validation rows or more, of a target that varies in both parts, with "
+                "tracking: expected splits of two validation rows or more, training rows of more than one value, and "
                 f"no row in both, found {fault} in split {number}; change cv, or leave tracking out"
             )
     folds: dict[str, Any] = {"column": "cv"}  # far shorter than every fold row by row

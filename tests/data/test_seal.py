@@ -49,6 +49,15 @@ def test_a_target_that_is_constant_in_a_block_is_refused():
     recording = Recording.checked(np.random.default_rng(0).standard_normal((30, 2)), y, source="here")
     with pytest.raises(DataError, match=r"y is constant in rows \[10, 20\)"):
         seal(recording, Split.holdout([(0, 10)], (10, 20), (20, 30)))
+    with pytest.raises(DataError, match=r"y is constant in rows \[10, 20\)"):
+        seal(recording, Split.blocked([(0, 10), (20, 30)], folds=2, embargo=0, test=(10, 20)))
+
+
+def test_one_fold_of_several_may_have_one_value_as_each_subject_of_one_label_has():
+    y = np.concatenate([np.repeat([0.0, 1, 0, 1], 5), np.arange(5.0)])
+    recording = Recording.checked(np.random.default_rng(0).standard_normal((25, 2)), y, source="here")
+    development, _ = seal(recording, Split.blocked([(0, 20)], folds=4, embargo=0, test=(20, 25)))
+    assert [np.ptp(fold.validation.y) for fold in development.folds] == [0, 0, 0, 0]
 
 
 @given(

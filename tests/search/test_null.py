@@ -318,6 +318,21 @@ def test_a_search_of_a_file_that_was_resumed_from_memory_still_reads_the_file(re
         null_distribution(result.search_id, impostors="nowhere", level=1, progress=False)
 
 
+@pytest.mark.slow
+def test_subjects_of_one_label_each_are_left_out_in_turn_and_exchange_their_labels(workspace):
+    rng, subject = np.random.default_rng(0), np.repeat(np.arange(16), 3)
+    label = (subject % 2).astype(float)
+    X = rng.standard_normal((48, 6))
+    X[:, 0] += 2 * label
+    search = 'name = "label"\ndata = { source = "memory", groups = "s", split = { test = "none", validation = '
+    config = SearchConfig.from_toml(search + '{ groups = "each" } } }\n[families.lasso]\nalpha = [0.01, 0.1]\n')
+    recording = from_arrays(X, label, groups=subject)
+    result = run_search(config, data=recording, promote=False, progress=False)
+    assert 0.3 < result.best["r2_validation"] < 1
+    found = null_distribution(result.search_id, data=recording, kind="session", n=19, progress=False)
+    assert found.p == 1 / 20
+
+
 FEW = {"at_most": 1}
 
 
