@@ -38,6 +38,7 @@ from regsearch.tracking.quiet_mlflow import quiet, quiet_client
 _ANSWER_SECONDS = 10
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
+_PRIMARY_METRIC = "r2_validation"
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
 
 
@@ -142,7 +143,7 @@ class Store:
             if found is None:
                 tags = {
                     _EXPERIMENT_KIND: "custom_model_development",
-                    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "r2_validation",
+                    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: _PRIMARY_METRIC,
                     MLFLOW_RUN_NOTE: description,
                     **(views or {}),
                 }
@@ -201,7 +202,8 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
     Raises
     ------
     StoreError
-        If a server does not answer, a folder cannot be written, or the database is of another version of MLflow.
+        If a server does not answer, a folder cannot be written, the database is of another version of MLflow, or an
+        embedded one was copied or moved.
     """
     uri, storage = tracking_uri(uri), storage_url(storage)
     shared = tuple(dict.fromkeys(url for url in (uri, storage) if url and postgresql.is_postgresql(url)))
@@ -228,6 +230,8 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
         if database:
             sqlite_file.prepare(database, artifact_root)
         client = _initialised(uri)
+        if database:
+            _require_its_folder(client, folder)
     return Store(uri, client, artifact_root, locks)
 
 
@@ -338,6 +342,31 @@ def _initialised(uri: str) -> MlflowClient:
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
         raise StoreError(f"{shown(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}") from error
     return client
+
+
+def _require_its_folder(client: MlflowClient, folder: Path) -> None:
+    """Refuse a database that was made in another folder, where MLflow would go on writing the artifacts.
+
+    Regsearch's experiments keep theirs in ``artifacts`` beside the database.  Where other people's do is left to them.
+    """
+    made_here = f"tags.`{MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME}` = '{_PRIMARY_METRIC}'"
+    for experiment in listed(client.search_experiments, view_type=ViewType.ALL, filter_string=made_here):
+        place = local_folder(experiment.artifact_location)
+        if place is None or place.name != "artifacts":
+            continue
+        if not (_is_same(place.parent, folder) or _is_same(place, folder / "artifacts")):
+            raise StoreError(
+                f"{folder}: was copied or moved from {place.parent}, where MLflow would go on reading and writing its "
+                'artifacts; run the code that docs/resuming.md shows under "Move", or use it where it was'
+            )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to the same folder, also by links and mounts."""
+    try:
+        return one == other or one.samefile(other)
+    except OSError:
+        return False
 
 
 def _require_two_databases(uri: str, storage: str | None) -> None:

@@ -1,6 +1,7 @@
 import base64
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -68,6 +69,47 @@ def test_a_database_of_a_newer_mlflow_is_refused_and_left_alone(workspace):
     connection = sqlite3.connect(database)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("from_the_future",)]
     connection.close()
+
+
+@pytest.fixture
+def made_there(tmp_path, empty_database):
+    """Return a folder ``there`` with a store, in which regsearch made an experiment."""
+    shutil.copytree(empty_database, tmp_path / "there")
+    open_store(f"sqlite:///{tmp_path}/there/mlflow.db").experiment("mine")
+    return tmp_path / "there"
+
+
+@pytest.mark.parametrize("take", [shutil.copytree, shutil.move])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_store_that_was_copied_or_moved_is_refused_and_told_from_where(take, is_deleted, made_there, tmp_path):
+    if is_deleted:
+        store = open_store(f"sqlite:///{made_there}/mlflow.db")
+        store.client.delete_experiment(store.experiment("mine"))
+    take(made_there, tmp_path / "here")
+    says = f"{tmp_path}/here: was copied or moved from {made_there}, .*docs/resuming.md"
+    with pytest.raises(StoreError, match=says) as caught:
+        open_store(f"sqlite:///{tmp_path}/here/mlflow.db")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_is_used_through_links_wherever_its_artifacts_are(made_there, tmp_path):
+    (tmp_path / "link").symlink_to(made_there)
+    open_store(f"sqlite:///{tmp_path}/link/mlflow.db").experiment("by the link")
+    open_store(f"sqlite:///{made_there}/mlflow.db")
+    shutil.move(made_there, tmp_path / "here")
+    made_there.symlink_to(tmp_path / "here")
+    (tmp_path / "large").mkdir()
+    (tmp_path / "here" / "artifacts").symlink_to(tmp_path / "large")
+    store = open_store(f"sqlite:///{tmp_path}/here/mlflow.db")
+    assert store.experiment("by the link") != store.experiment("mine")
+
+
+@pytest.mark.parametrize("folder", ["artifacts", "artifacts/7", "else"])
+def test_an_experiment_whose_artifacts_a_person_put_elsewhere_is_used(folder, workspace):
+    store = open_store()
+    own = store.client.create_experiment("mine", artifact_location=(workspace / "own" / folder).as_uri())
+    assert open_store().experiment("mine", "what it is", {"view.a": "1"}) == own
+    assert open_store().experiment("mine") == own
 
 
 def test_a_folder_that_cannot_be_made_is_named():
