@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from regsearch.tracking import registry
@@ -41,11 +42,17 @@ def opened(store: Store, test_key: str) -> tuple[str, ...]:
     parents = runs_with(store, {_KEY: test_key, **SEARCH}, deleted=True)
     experiments = listed(store.client.search_experiments, view_type=ViewType.ALL)
     models = listed(store.client.search_registered_models)
-    winners = [
-        *(_named(store, run_id) for parent in parents for run_id in _listed(parent.data.tags.get(_FOR, ""))),
-        *(known for one in (*experiments, *models) for known in _listed(one.tags.get(tag, ""))),
-    ]
-    return tuple(dict.fromkeys(winners))
+    noted = [known for one in (*experiments, *models) for known in _listed(one.tags.get(tag, ""))]
+    winners = [one for parent in parents for one in _winners_of(store, parent, noted)]
+    return tuple(dict.fromkeys([*winners, *noted]))
+
+
+def _winners_of(store: Store, parent: Run, noted: Sequence[str]) -> list[str]:
+    """Return the winners that a search's run remembers, except those whose runs are gone and which others name."""
+    named = [_named(store, run_id) for run_id in _listed(parent.data.tags.get(_FOR, ""))]
+    gone = [one for one in named if "/" not in one]
+    of_search = {one for one in noted if one.startswith(f"{parent.data.tags.get('search_id')}/")}
+    return [one for one in named if one not in gone[: len(of_search.difference(named))]]
 
 
 def note_opening(search: SearchRun, model: str, test_key: str, run_id: str) -> None:

@@ -38,8 +38,14 @@ def address(database: Path) -> str:
     return f"sqlite:///{str(database).replace('%', '%25').replace('?', '%3F')}"
 
 
-def database_of(uri: str) -> Path | None:
+def database_of(uri: str, kind: str = "tracking URI") -> Path | None:
     """Return the file that a URI names, or ``None`` if the URI is not one of SQLite.
+
+    Parameters
+    ----------
+    uri : str
+    kind : str
+        What messages call it.
 
     Raises
     ------
@@ -51,14 +57,12 @@ def database_of(uri: str) -> Path | None:
     try:
         url = make_url(uri)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(f"tracking URI {uri!r} cannot be read; expected sqlite:///mlruns/mlflow.db") from error
+        raise StoreError(f"{kind} {uri!r} cannot be read; expected sqlite:///FOLDER/NAME.db") from error
     if not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
-        raise StoreError(
-            f"tracking URI {uri!r} names no file, so nothing would be kept; give sqlite:///mlruns/mlflow.db"
-        )
+        raise StoreError(f"{kind} {uri!r} names no file, so nothing would be kept; give sqlite:///FOLDER/NAME.db")
     if url.host or url.username or url.query.get("uri"):
         raise StoreError(
-            f"tracking URI {uri!r} is not supported; expected sqlite:///RELATIVE/mlflow.db or sqlite:////ABSOLUTE/…"
+            f"{kind} {uri!r} is not supported; expected sqlite:///RELATIVE/NAME.db or sqlite:////ABSOLUTE/…"
         )
     return Path(url.database).absolute()
 

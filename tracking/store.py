@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from alembic.util.exc import CommandError
@@ -24,7 +25,7 @@ from mlflow.utils.rest_utils import http_request
 from mlflow.utils.uri import is_local_uri
 from platformdirs import user_state_path
 from sqlalchemy import create_engine, inspect, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from regsearch.errors import StoreError
@@ -206,6 +207,7 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
         embedded one was copied or moved.
     """
     uri, storage = tracking_uri(uri), storage_url(storage)
+    _require_two_databases(uri, storage)
     shared = tuple(dict.fromkeys(url for url in (uri, storage) if url and postgresql.is_postgresql(url)))
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
@@ -217,7 +219,6 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
             f"tracking URI {shown(uri)!r} is not supported; give http(s)://…, sqlite:///… or another database"
         )
     database = sqlite_file.database_of(uri)
-    _require_two_databases(uri, storage)
     if database and database.is_dir():
         raise StoreError(
             f"{database}: expected a database file, found a folder; give {sqlite_file.address(database / 'mlflow.db')}"
@@ -328,14 +329,19 @@ _PACKAGES = {"MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary"}
 """Packages of drivers that are imported under another name."""
 
 
+def missing_driver(error: ImportError) -> str:
+    """Say which package would bring the module that a database's URL needs."""
+    module = getattr(first_cause(error), "name", None) or "its driver"
+    return f"needs a driver that is not installed; pip install {_PACKAGES.get(module, module)}"
+
+
 def _initialised(uri: str) -> MlflowClient:
     try:
         with quiet("mlflow", "alembic"), sqlite_file.without_stray_folders(uri):
             client = quiet_client(uri)
             client.search_experiments(max_results=1)
     except ImportError as error:
-        package = _PACKAGES.get(error.name or "", error.name)
-        raise StoreError(f"{shown(uri)}: needs a driver that is not installed; pip install {package}") from error
+        raise StoreError(f"{shown(uri)}: {missing_driver(error)}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
         if has_table(uri, "studies"):
             raise StoreError(f"{shown(uri)}: {APART}") from error
@@ -370,16 +376,30 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _require_two_databases(uri: str, storage: str | None) -> None:
-    """Refuse one database for both libraries: each keeps the version of its tables in a table of the same name."""
-    if storage and "://" in storage and _place(uri) == _place(storage):
+    """Refuse addresses that cannot be read, and one database for both libraries.
+
+    Each library keeps the version of its tables in a table of the same name.
+    """
+    given = {"tracking URI": uri, "storage": storage}
+    places = [_place(address, kind) for kind, address in given.items() if _is_database(address)]
+    if len({*places}) < len(places):
         raise StoreError(f"{shown(uri)}: {APART}")
 
 
-def _place(address: str) -> tuple[object, ...]:
-    """Return what tells one database from another."""
-    if database := sqlite_file.database_of(address):
+def _is_database(address: str | None) -> TypeGuard[str]:
+    return address is not None and "://" in address and not address.startswith(("http://", "https://"))
+
+
+def _place(address: str, kind: str) -> tuple[object, ...]:
+    """Return what tells one database from another; `kind` is what messages call the address."""
+    if database := sqlite_file.database_of(address, kind):
         return (database.resolve(),)
-    url = make_url(address)
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(
+            f"{kind} {shown(address)!r} cannot be read; expected an address such as postgresql://USER@HOST:5432/NAME"
+        ) from error
     return url.get_backend_name(), url.host, url.port or _PORTS.get(url.get_backend_name()), url.database
 
 

@@ -20,8 +20,8 @@ from regsearch.tracking import durable, postgresql
 from regsearch.tracking.addresses import shown
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Locks
-from regsearch.tracking.sqlite_file import LOCKED_SECONDS
-from regsearch.tracking.store import APART, has_table
+from regsearch.tracking.sqlite_file import LOCKED_SECONDS, database_of
+from regsearch.tracking.store import APART, has_table, missing_driver
 
 _BEGINNING = b'{"op_code"'
 _LONGEST_LINE = 2**16
@@ -33,15 +33,21 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     Raises
     ------
     ConfigError
-        If there is no such database, the folder cannot be made, or the journal is damaged.
+        If there is no such database, its driver is not installed, the folder cannot be made, or the journal is damaged.
+    StoreError
+        If a URL of SQLite names no file.
     """
+    if url is not None:
+        database_of(url, "storage")
     try:
         if url is not None and "://" in url:
             return RDBStorage(url, engine_kwargs=_engine(url))
         path = Path(url) if url is not None else home / "optuna.journal"
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_journal(path)
-    except (SQLAlchemyError, CommandError, ImportError, OSError, RuntimeError) as error:
+    except ImportError as error:
+        raise ConfigError(f"--storage {shown(str(url))}: {missing_driver(error)}") from error
+    except (SQLAlchemyError, CommandError, OSError, RuntimeError) as error:
         if url is not None and "://" in url and has_table(url, "experiments"):
             raise ConfigError(f"--storage {shown(url)}: {APART}") from error
         raise ConfigError(
@@ -71,12 +77,13 @@ def storage_at(url: str | None, home: Path, locks: Locks) -> Iterator[BaseStorag
 
 def _open_journal(path: Path) -> BaseStorage:
     """Open a journal, mending lines that their writers did not live to end: what they held is proposed again."""
+    if path.exists():
+        _require_journal(path)  # before a lock is left beside what is another file
     lock = _JournalLock(path)
     lock.acquire()
     try:
         if path.exists():
             _mend(path)
-            _require_journal(path)
     finally:
         lock.release()
     try:
@@ -95,7 +102,7 @@ def _no_journal(path: Path, why: str) -> ConfigError:
 def _require_journal(path: Path) -> None:
     """Refuse a file whose first line is not an entry; Optuna would append to it."""
     with path.open("rb") as file:
-        first = file.readline(_LONGEST_LINE)
+        first = file.readline(_LONGEST_LINE).lstrip(b"\0")  # which a power cut can leave
     if first and not first.startswith(_BEGINNING):
         raise _no_journal(path, "it does not begin with an entry")
 

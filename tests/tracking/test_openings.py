@@ -33,6 +33,11 @@ def delete_the_run_for_good(store, search):
     store.client._tracking_client.store._hard_delete_run(search.run_id)
 
 
+def delete_the_winner_for_good(store, search):
+    for run in search.trial_runs().values():
+        store.client._tracking_client.store._hard_delete_run(run.info.run_id)
+
+
 def delete_the_experiment(store, search):
     store.client.delete_experiment(search.experiment_id)
 
@@ -54,6 +59,7 @@ def edit_the_run(store, search):
     [
         delete_the_run,
         delete_the_run_for_good,
+        delete_the_winner_for_good,
         delete_the_experiment,
         rename_the_experiment,
         delete_the_model,
@@ -73,6 +79,19 @@ def test_a_winner_whose_run_is_made_again_is_the_same_winner(store, opened):
     remade = opened.log_trial(trial(2), {"weights.npz": b"abc"})
     openings.note_opening(opened, "small", KEY, remade)
     assert openings.opened(store, KEY) == ("abc123/ridge/2",)
+
+
+def test_of_several_winners_each_counts_once_when_some_are_gone(store, opened):
+    openings.note_opening(opened, "small", KEY, opened.log_trial(trial(3), {}))
+    openings.note_opening(opened, "small", KEY, "abc123/ridge/2/null/shift")
+    before = openings.opened(store, KEY)
+    assert len(before) == 3
+    gone = opened.trial_runs()["ridge", 2].info.run_id
+    store.client._tracking_client.store._hard_delete_run(gone)
+    assert sorted(openings.opened(store, KEY)) == sorted(before)
+    store.client.delete_registered_model("small")
+    store.client.set_experiment_tag(opened.experiment_id, openings._tag(KEY), "")
+    assert sorted(openings.opened(store, KEY)) == sorted([*before[1:], gone])
 
 
 def test_what_is_found_by_pages_is_found_whole(store, opened, monkeypatch):

@@ -237,6 +237,18 @@ def test_a_database_that_cannot_be_is_refused(uri, says, workspace):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("tracking", [None, "http://127.0.0.1:9", "itself"])
+@pytest.mark.parametrize(
+    ("url", "says"), [("sqlite://", "names no file"), ("mysql://me:secret@host:port/db", "cannot be read; expected")]
+)
+def test_an_address_that_is_none_is_refused_by_the_name_of_what_it_was_given_for(url, says, tracking, workspace):
+    addresses = (url, None) if tracking == "itself" else (tracking, url)
+    kind = "tracking URI" if tracking == "itself" else "storage"
+    with pytest.raises(StoreError, match=f"^{kind} .*{says}") as caught:
+        open_store(*addresses)
+    assert "secret" not in str(caught.value)
+
+
 def test_an_experiment_is_given_the_views_that_it_lacks_and_keeps_its_others(workspace):
     store = open_store()
     experiment_id = store.experiment("e", "what it is", {"view.a": "1"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from regsearch.errors import ConfigError
+from regsearch.errors import ConfigError, StoreError
 from regsearch.search.proposals.optuna_storage import open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -109,3 +109,29 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(content, tmp_pat
     with pytest.raises(ConfigError, match=r"is no journal of Optuna's, or damaged"):
         open_storage(str(path), tmp_path)
     assert path.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_is_no_journal_and_nothing_is_left_beside_it(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    with pytest.raises(ConfigError, match=r"mlruns: cannot be opened"):
+        open_storage(str(tmp_path / "mlruns"), tmp_path)
+    assert [*tmp_path.rglob("*")] == [tmp_path / "mlruns"]
+
+
+def test_a_journal_that_a_power_cut_began_with_zeros_is_mended(journal):
+    lines = journal.read_bytes()
+    journal.write_bytes(b"\0" * 50 + lines)
+    assert values(journal, "one") == [0, 1, 2]
+    assert journal.read_bytes().startswith(lines)
+
+
+def test_a_database_whose_driver_is_not_installed_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match=r"^--storage mysql://h/x: needs a driver .*; pip install mysqlclient$"):
+        open_storage("mysql://me:secret@h/x", tmp_path)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_database_without_a_file_is_refused_as_the_storage(url, tmp_path):
+    with pytest.raises(StoreError, match=f"^storage '{url}' names no file, so nothing would be kept; give sqlite:///"):
+        open_storage(url, tmp_path)
