@@ -182,12 +182,13 @@ class Begun:
                 f"again in {config.in_experiment!r}"
             )
             config = config.model_copy(update={"experiment": known.experiment})
-        if known is None and (lies := elsewhere(store, search_id)):
-            shown.say(f"this starts search {search_id} anew: {lies}")
+        lies = elsewhere(store, search_id) if known is None else None
         is_new = known is None or not known.has_begun
         measure = shared.measure if shared else partial(maxima_of, development)
         measured = measure() if config.families.is_relative and is_new else None
         run = SearchRun.start(store, config.in_experiment, search_record(config, search_id, development, measured))
+        if lies:
+            shown.say(f"this starts search {search_id} anew: {lies}")
         if not is_new:
             forget(run)
         maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
