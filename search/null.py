@@ -226,9 +226,9 @@ def null_targets(
     if fit is not None:
         targets = targets.beside(fit)
     kept = rows[targets.places]
-    if len(parts["validation"]) > 1:  # their score is of all together, by the means of their training rows
-        del parts["validation"]
     for part, several in parts.items():
+        if part == "validation" and len(several) > 1:
+            continue  # their score is of all together, by the means of their training rows
         for index in several:
             targets.require_scores(np.flatnonzero(np.isin(kept, index)), part)
     return targets, kept

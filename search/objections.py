@@ -64,6 +64,8 @@ def _against_chance(search: Search) -> list[str]:
 
 def _is_of(champion: ModelVersion, search: Search) -> bool:
     """Return whether a champion is of the winner's trial, whose run may have been deleted and solved again since."""
+    if champion.run_id == search.winner.run_id:
+        return True
     search_id, family, number = (champion.tags.get(tag, "") for tag in ("search_id", "family", "trial"))
     return number.isdecimal() and openings.winner(search_id, family, int(number)) == known_as(search)
 
