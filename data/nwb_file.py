@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,10 +60,9 @@ class NwbArrays(Hdf5Arrays):
         names : list of str
             Arrays that must belong to the same moments.
         """
-        known = self.with_links()  # series often share their times by a link
-        expected = known._times(features)
+        expected = self._times(features)
         for name in names:
-            times = known._times(name)
+            times = self._times(name)
             if expected is None or times is None:
                 continue
             off = np.inf if len(times) != len(expected) else np.abs(times - expected)
@@ -80,7 +80,7 @@ class NwbArrays(Hdf5Arrays):
 
     def notes(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return which arrays were scaled, and whether the times of the first of them, the features, have gaps."""
-        times = self.with_links()._times(names[0])
+        times = self._times(names[0])
         return super().notes(names) + (() if times is None else gap_notes(times))
 
     def _times(self, name: str) -> NDArray[np.float64] | None:
@@ -89,12 +89,16 @@ class NwbArrays(Hdf5Arrays):
         n_rows = self.shape_of(name)[0]
         if last != "data" or n_rows < 2:
             return None
-        stamps = f"{series}/timestamps"
-        if stamps in self.headers and self.shape_of(stamps) == (n_rows,):
-            return self.numbers(stamps)
+        known, stamps = self._linked, f"{series}/timestamps"  # series often share their times by a link
+        if stamps in known.headers and known.shape_of(stamps) == (n_rows,):
+            return known.numbers(stamps)
         start = self.file[series].get("starting_time")
         rate = float(start.attrs.get("rate", 0)) if start is not None and start.shape == () else 0.0
         return float(start[()]) + np.arange(n_rows) / rate if rate > 0 else None
+
+    @cached_property
+    def _linked(self) -> NwbArrays:
+        return self.with_links()
 
     def _packing(self, name: str) -> Packing | None:
         """Return how the stored values stand for numbers in the unit of the series."""

@@ -50,14 +50,21 @@ def is_complete(config: SearchConfig, trials: Sequence[Trial]) -> bool:
     return True
 
 
-def choose(run: SearchRun, config: SearchConfig) -> Choice:
+def choose(run: SearchRun, config: SearchConfig, trials: Sequence[Trial] | None = None) -> Choice:
     """Return the choice by a configuration's rule among the trials that a search has logged.
+
+    Parameters
+    ----------
+    run : SearchRun
+    config : SearchConfig
+    trials : sequence of Trial or None
+        Its finished trials (default: they are read).
 
     Raises
     ------
     NoWinnerError
         If no trial can win.
     """
-    trials = finished_trials(run)
+    trials = finished_trials(run) if trials is None else trials
     best = winner(trials, config.tolerance, config.select, partial(read_losses, run))
-    return Choice(trials, best, absolute(config, Maxima.of_params(run.run.data.params)))
+    return Choice(tuple(trials), best, absolute(config, Maxima.of_params(run.run.data.params)))

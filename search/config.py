@@ -474,9 +474,7 @@ class SearchConfig(Section):
         return self._with_data(source=source)
 
     def reading_as(self, earlier: SearchConfig) -> Self:
-        """Return a copy with the source and the columns of an earlier configuration, if its own data are in memory."""
-        if self.data.source != MEMORY:
-            return self
+        """Return a copy that reads the source and the columns of an earlier configuration of the same search."""
         return self._with_data(**{key: getattr(earlier.data, key) for key in _WHAT_COLUMNS_ARE})
 
     def _with_data(self, **changed: Any) -> Self:

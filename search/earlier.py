@@ -55,9 +55,10 @@ def recall(store: Store, config: SearchConfig, request: str, *, promote: bool) -
         return None
     if not all(run.is_intact(trial) for trial in run.trial_runs().values()):
         return None
-    if not is_complete(config, finished_trials(run)):
+    trials = finished_trials(run)
+    if not is_complete(config, trials):
         return None
-    chosen = choose(run, config)
+    chosen = choose(run, config, trials)
     best = chosen.winner
     promotion = None
     if promote:
@@ -88,10 +89,11 @@ def require_winner(store: Store, config: SearchConfig, search_id: str) -> None:
         return
     if config_of(run).select == config.select:
         return
+    trials = finished_trials(run)
     try:
-        choose(run, config)
+        choose(run, config, trials)
     except NoWinnerError as refusal:
-        if not is_complete(config, finished_trials(run)):
+        if not is_complete(config, trials):
             return
         raise NoWinnerError(
             f"target {config.data.target}: {refusal}; the finished search {search_id} stays as it was"

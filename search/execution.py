@@ -12,7 +12,7 @@ from importlib import import_module
 from mlflow.entities import Run
 from optuna.storages import BaseStorage
 
-from regsearch.data import Development, Recording, SealedTest
+from regsearch.data import MEMORY, Development, Recording, SealedTest
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig
@@ -196,7 +196,8 @@ class Begun:
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
         with run.running(held.confirm):
-            read_by = config.reading_as(config_of(run)) if store.holds(run.run_id, "config.toml") else config
+            is_known = config.data.source == MEMORY and store.holds(run.run_id, "config.toml")
+            read_by = config.reading_as(config_of(run)) if is_known else config
             run.write({"config.toml": read_by.to_toml().encode()})
             if kept := run.keep_environment():
                 shown.say(kept)

@@ -11,7 +11,7 @@ from regsearch.search.choice import choose, config_of
 from regsearch.search.output.group_scores import GROUPS, draw
 from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.output.search_figures import Predicted, drawn, figure_files
-from regsearch.search.result import PREDICTIONS, Finished
+from regsearch.search.result import Finished
 from regsearch.tracking import figures
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
@@ -56,9 +56,8 @@ def redraw(
     run = SearchRun.get(store, search_id)
     _require_writable(folder)
     config = config_of(run)
-    kept = store.holds(run.run_id, PREDICTIONS)
-    predicted = Predicted.from_csv(run.read(run.run_id, PREDICTIONS)) if kept else None
     search = Finished(run, config, choose(run, config))
+    predicted = Predicted.from_csv(search.predictions) if search.predictions else None
     groups = run.read(run.run_id, GROUPS) if store.holds(run.run_id, GROUPS) else None
     progress_of(progress).say("drawing the figures …")
     with figures.column(width):

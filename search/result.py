@@ -53,11 +53,17 @@ class Finished:
     choice: Choice
 
     @cached_property
+    def predictions(self) -> bytes:
+        """The table of the winner's predictions, as CSV; empty if its run has none."""
+        is_kept = self.run.store.holds(self.run.run_id, PREDICTIONS)
+        return self.run.read(self.run.run_id, PREDICTIONS) if is_kept else b""
+
+    @cached_property
     def target(self) -> str:
         """Name of the target: that of the recording, which a configuration need not name."""
-        if not self.run.store.holds(self.run.run_id, PREDICTIONS):
+        if not self.predictions:
             return self.config.data.targets[0]
-        return next(csv.reader(StringIO(self.run.read(self.run.run_id, PREDICTIONS).decode())))[2]
+        return next(csv.reader(StringIO(self.predictions.decode())))[2]
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

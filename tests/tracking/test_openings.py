@@ -2,15 +2,10 @@ import pytest
 
 from regsearch.tracking import listing, openings
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
-from tests.tracking.test_runs import SEARCH, trial
+from tests.tracking.conftest import SEARCH
+from tests.tracking.test_runs import trial
 
 KEY = "f" * 64 + ":120-160"
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
 
 
 @pytest.fixture

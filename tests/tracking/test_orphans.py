@@ -10,13 +10,9 @@ from regsearch.tracking.orphans import close_orphans
 from regsearch.tracking.runs import LOCKED_IN, SearchRun
 from regsearch.tracking.store import open_store
 from tests.needs import missing
+from tests.tracking.conftest import SEARCH
 from tests.tracking.test_locks import holder
-from tests.tracking.test_runs import SEARCH, trial
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
+from tests.tracking.test_runs import trial
 
 
 def left_open(store):

@@ -9,7 +9,7 @@ from regsearch.errors import ConfigError
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store, open_store
-from tests.tracking.test_runs import SEARCH
+from tests.tracking.conftest import SEARCH
 
 
 def git(*arguments):

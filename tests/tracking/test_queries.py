@@ -4,18 +4,8 @@ import pytest
 
 from regsearch.tracking.queries import open_runs, parents_of, runs_with, searches
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
-from tests.tracking.test_runs import SEARCH, trial
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
-
-
-@pytest.fixture
-def run(store):
-    return SearchRun.start(store, "small", SEARCH)
+from tests.tracking.conftest import SEARCH
+from tests.tracking.test_runs import trial
 
 
 def ids(runs):

@@ -15,17 +15,12 @@ from regsearch.tracking import registry
 from regsearch.tracking.estimator import fitted
 from regsearch.tracking.model import load, save
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
-from tests.tracking.test_runs import SEARCH, trial
+from tests.tracking.conftest import SEARCH
+from tests.tracking.test_runs import trial
 
 COEF = np.array([1.0, 0.0, -2.5])
 X = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
 
 
 def saving(model):

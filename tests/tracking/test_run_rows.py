@@ -7,18 +7,13 @@ from mlflow.exceptions import MlflowException
 
 from regsearch.tracking.run_rows import finish_run, insert_run
 from regsearch.tracking.runs import SearchRun
-from regsearch.tracking.store import open_store
-from tests.tracking.test_runs import SEARCH, trial
+from tests.tracking.conftest import SEARCH
+from tests.tracking.test_runs import trial
 
 TAGS = {"role": "trial", "mlflow.user": "ada", "mlflow.note.content": "a 'trial' of ä"}
 PARAMS = {"family": "lasso", "alpha": "0.1"}
 METRICS = {"r2_validation": 0.5, "nan": math.nan, "above": math.inf, "below": -math.inf, "tiny": 5e-324}
 TIMES = {"start_time", "end_time", "timestamp"}
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
 
 
 def rows_of(run_id):

@@ -14,10 +14,8 @@ from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
 from regsearch.tracking.queries import open_runs
 from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere
-from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
-
-SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})
+from tests.tracking.conftest import SEARCH
 
 
 def trial(number=0, family="ridge", **params):
@@ -25,16 +23,6 @@ def trial(number=0, family="ridge", **params):
     return TrialRecord(
         family, number, params or {"alpha": 0.1}, metrics, f"{family} {number}", "a trial", certified=number != 3
     )
-
-
-@pytest.fixture
-def store(workspace):
-    return open_store()
-
-
-@pytest.fixture
-def run(store):
-    return SearchRun.start(store, "small", SEARCH)
 
 
 def test_a_search_is_one_parent_with_its_data_as_input(store, run):

@@ -4,7 +4,8 @@ from regsearch.search.output.live_run import BEST_SO_FAR, TRIALS_DONE, LiveRun
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 from tests.conftest import everywhere
-from tests.tracking.test_runs import SEARCH, trial
+from tests.tracking.conftest import SEARCH
+from tests.tracking.test_runs import trial
 
 
 def scored(number, r2):
