@@ -72,7 +72,7 @@ def connect(address: str) -> Iterator[Engine]:
             yield partial(_engine, client, address)
         except KilledWorker as error:
             raise EngineLostError(
-                f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
+                f"several workers of {address} died of the same trials, perhaps because memory ran out: give them more"
             ) from error
         except (CancelledError, CommClosedError) as error:
             is_connected = client.status == "running" and not isinstance(error, CommClosedError)
