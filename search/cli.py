@@ -108,9 +108,7 @@ Covariates = Annotated[
     list[str] | None,
     typer.Option("--covariate", metavar="NAME", help="Column to fit without a penalty. May be repeated."),
 ]
-Groups = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column with the session, subject or run of each row.")
-]
+Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column with the session or subject of each row.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column with the weight of each row.")]
 Workers = Annotated[
     int | None,

@@ -313,9 +313,9 @@ class DataConfig(Section):
     ] = None
     exclude: Annotated[_Names, Field(description="names or patterns of columns to leave out")] = ()
     covariates: Annotated[_Names, Field(description="names of columns to fit without a penalty")] = ()
-    groups: Annotated[
-        str | None, Field(min_length=1, description="column with the session, subject or run of each row")
-    ] = None
+    groups: Annotated[str | None, Field(min_length=1, description="column with the session or subject of each row")] = (
+        None
+    )
     weights: Annotated[str | None, Field(min_length=1, description="column with the weight of each row")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],

@@ -234,7 +234,10 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     ("options", "said"),
     [
         (["--n", "10"], r"n = 10 null targets of kind shift give p = 0.167 at best, above the level 0.05; use n = 38"),
-        (["--n", "200"], r"100 neighbouring rows .* found runs of at most 120 neighbouring rows; use n = 76 or less"),
+        (
+            ["--n", "200"],
+            r"100 neighbouring rows .* found stretches of at most 120 neighbouring rows; use n = 76 or less",
+        ),
         (["--n", "39"], r"must be even, found 39; use 40"),
         (["--kind", "session"], r"found no groups"),
         (["--kind", "impostor"], r"needs impostors"),
