@@ -120,7 +120,10 @@ class GroupsConfig(Section):
         | Annotated[int, Tag("as number"), Field(ge=2, strict=True)]
         | Annotated[Literal["each"], Tag("in turn")],
         one_of('a list of names of groups, a number of parts or "each"', _kind_of_groups),
-        Field(description='names of groups; or the number of folds to deal groups to; or "each": every group in turn'),
+        Field(
+            description="names of groups; for validation and test also the number of folds to deal groups to, or "
+            '"each": every group in turn'
+        ),
     ]
 
     @property

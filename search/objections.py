@@ -12,7 +12,7 @@ from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.tracking import openings, registry
 
-_EFFECTS = {"--force": "promotes it anyway", "--again": "opens them and counts it"}
+_EFFECTS = {"--force": "promotes it anyway", "--again": "opens the test rows again, which is counted"}
 
 
 def require_no_objection(

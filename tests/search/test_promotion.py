@@ -147,7 +147,8 @@ def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, resul
     (refusal,) = [note for note in refused.notes if "stays" in note]
     assert "is better than this search's" in refusal
     assert refusal.endswith(
-        f"`regsearch promote {refused.search_id} --force --again` promotes it anyway and opens them and counts it"
+        f"`regsearch promote {refused.search_id} --force --again` promotes it anyway and opens the test rows again, "
+        "which is counted"
     )
     assert str(registry.champion(open_store(), "small").version) == result.promotion.version
     promoted = promote(refused.search_id, again=True, force=True)
