@@ -208,7 +208,7 @@ def version_card(search: Search, tested: Tested | None, *, is_drawn: bool = True
         _list(
             [
                 f"R² train {winner.r2_train:.4f}; training rows: {rows['train']}",
-                f"R² validation {winner.r2_validation:.4f}, which chose it; validation rows: {rows['validation']}",
+                f"R² validation {winner.r2_validation:.4f}, by which it won; validation rows: {rows['validation']}",
                 *([f"R² {tested}, {_bootstrap(development)}; test rows: {rows['test']}"] if tested else []),
             ]
         ),
