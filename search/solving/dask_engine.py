@@ -126,7 +126,7 @@ def _require_workers(client: Client, address: str) -> None:
         client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
     except TimeoutError as error:
         raise ConfigError(
-            f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
+            f"--cluster {address}: no worker joined within {_ANSWER_SECONDS} s; start some with "
             f"`dask worker {address} --nthreads 1`"
         ) from error
     _require_our_version(client, address, list(client.nthreads()))
