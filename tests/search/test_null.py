@@ -76,7 +76,7 @@ def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, 
     if longest == 20:  # six sessions are used whole; by shifts, at most 18 rows of each would be left to be shifted by
         assert json.loads(out)["p"] == pytest.approx(1 / 20)
         code, _, err = invoke("null", search.search_id, "--n", "38", "--quiet")
-        assert (code, "runs of at most 20 neighbouring" in err) == (2, True)
+        assert (code, "stretches of at most 20 neighbouring" in err) == (2, True)
     else:
         assert code == 2
         assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
