@@ -24,7 +24,7 @@ class Annotations:
     Parameters
     ----------
     groups : ndarray of str, shape (n_rows,), or None
-        Session, subject or run that each row belongs to.
+        Session or subject that each row belongs to.
     weights : ndarray of float64, shape (n_rows,), or None
         How much each row counts, at least 0.  Rows of weight 0 are left out.
     covariates : ndarray of float64, shape (n_rows, n_covariates), or None

@@ -64,7 +64,7 @@ def require_numbers(schema: pa.Schema, table: pa.Table | None = None, roles: Rol
         found = f"{' and '.join(kinds)} in {len(bad)} of {len(schema)} columns: {some(names)}{first}"
         named = [name for name in names if roles and name in roles.numbers]
         if table is not None and all(_has_numbers_below(table.column(name)) for name in names):
-            do = "the first row is none of numbers: if it holds units, delete that line"
+            do = "the first row holds no numbers: if it holds units, delete that line"
         elif named:
             another = ", or name another column by --target" if roles and named[0] in roles.targets else ""
             do = f"write {some(named)} as numbers, such as 0 and 1 for two classes or seconds for times{another}"

@@ -145,7 +145,7 @@ def dialect_of(file: BinaryIO, target: str, others: Sequence[str] = ()) -> Diale
     if encoding == "cp1252":
         notes.append("it is not UTF-8 and was read as Windows-1252")
     if _are_numbers(sample.header) and not _count(sample.header):
-        notes.append("its first line was read as the names of the columns, but holds numbers alone")
+        notes.append("its first line was read as the names of the columns, but holds only numbers")
     if names_rows > len(saved_again):
         notes.append("its first column has no name and was left out: row names of R, or an index of pandas")
     notes += [f"its column {name!r}, an index of pandas that counts the rows, was left out" for name in saved_again]

@@ -26,7 +26,7 @@ class Roles:
     covariates : tuple of str
         Columns that are fitted and never penalised.
     groups, weights, folds : str or None
-        Names of each row's session, subject or run; of its weight; and of the fold that it validates.
+        Names of each row's session or subject; of its weight; and of the fold that it validates.
     """
 
     targets: tuple[str, ...] = ("y",)

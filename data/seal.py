@@ -37,7 +37,7 @@ class Rows:
     index : ndarray of int, shape (n_rows,)
         Places of the rows in the recording.
     groups : ndarray of str, shape (n_rows,), or None
-        Session, subject or run of each row.
+        Session or subject of each row.
     weights : ndarray of float64, shape (n_rows,), or None
         Positive.
     covariates : ndarray of float64, shape (n_rows, n_covariates), or None

@@ -79,7 +79,7 @@ Config = Annotated[
     str,
     typer.Argument(
         callback=_given,
-        metavar="[CONFIG]",
+        metavar="CONFIG",
         help="A TOML file, or a preset: default, tutorial or own-data.",
         autocompletion=_presets,
     ),
@@ -88,7 +88,7 @@ ConfigOrData = Annotated[
     str,
     typer.Argument(
         callback=_given,
-        metavar="[CONFIG]",
+        metavar="CONFIG",
         help="A TOML file, a preset (default, tutorial or own-data), or a recording.",
         autocompletion=_presets,
     ),
@@ -108,16 +108,14 @@ Covariates = Annotated[
     list[str] | None,
     typer.Option("--covariate", metavar="NAME", help="Column to fit without a penalty. May be repeated."),
 ]
-Groups = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column with the session, subject or run of each row.")
-]
+Groups = Annotated[str | None, typer.Option(metavar="NAME", help="Column with the session or subject of each row.")]
 Weights = Annotated[str | None, typer.Option(metavar="NAME", help="Column with the weight of each row.")]
 Workers = Annotated[
     int | None,
     typer.Option(
         metavar="N",
         min=1,
-        help="Number of processes that solve. The trials are the same with any number; scores agree to rounding error.",
+        help="Number of processes that solve. With any number, the results are the same to rounding error.",
     ),
 ]
 Cluster = Annotated[
@@ -128,6 +126,7 @@ Cluster = Annotated[
         help="Dask cluster that solves: tcp://scheduler:8786, or local:N for N processes on this machine.",
     ),
 ]
+SearchId = Annotated[str, typer.Argument(metavar="SEARCH_ID", help="Id of the search, as `regsearch run` prints it.")]
 SearchedData = Annotated[
     str | None,
     typer.Option(
@@ -213,7 +212,7 @@ def run(
             "non-zero weights.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the proposals.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random draws.")] = None,
     tracking_uri: TrackingUri = None,
     storage: Storage = None,
     workers: Workers = None,
@@ -310,7 +309,7 @@ def _ends(text: str) -> tuple[float, float]:
 
 @app.command()
 def promote(
-    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    search_id: SearchId,
     again: Annotated[
         bool, typer.Option("--again", help="Open test rows again that were opened for another winner.")
     ] = False,
@@ -345,7 +344,7 @@ def promote(
 
 @app.command()
 def null(
-    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    search_id: SearchId,
     n: Annotated[
         int | None,
         typer.Option("--n", metavar="N", min=1, help="Number of null targets (default: 100, or all impostors)."),
@@ -447,7 +446,7 @@ def models(
 
 @app.command()
 def figures(
-    search_id: Annotated[str, typer.Argument(help="Id of the search, as `regsearch run` prints it.")],
+    search_id: SearchId,
     width: Annotated[
         float,
         typer.Option(
@@ -509,7 +508,7 @@ def data_command(
         str,
         typer.Argument(
             callback=_given,
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="twin, stringer, or the path of a .npz, .mat, .h5, .nwb, .csv, .parquet, .npy or Zarr.",
         ),
     ] = "twin",

@@ -94,7 +94,15 @@ class SearchConfig(Section):
             min_length=1, max_length=_LONGEST_NAME, pattern=_NAME, description="name of the experiment (default: name)"
         ),
     ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True, description="seed of the proposals")] = 0
+    seed: Annotated[
+        int,
+        Field(
+            ge=0,
+            lt=2**32,
+            strict=True,
+            description="seed of all random draws: proposals, the order of independent rows, null targets",
+        ),
+    ] = 0
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp", "cmaes", "nsgaii"],
         Field(description="sampler that proposes strengths within ranges"),

@@ -120,7 +120,10 @@ class GroupsConfig(Section):
         | Annotated[int, Tag("as number"), Field(ge=2, strict=True)]
         | Annotated[Literal["each"], Tag("in turn")],
         one_of('a list of names of groups, a number of parts or "each"', _kind_of_groups),
-        Field(description='names of groups; or the number of folds to deal groups to; or "each": every group in turn'),
+        Field(
+            description="names of groups; for validation and test also the number of folds to deal groups to, or "
+            '"each": every group in turn'
+        ),
     ]
 
     @property
@@ -313,9 +316,9 @@ class DataConfig(Section):
     ] = None
     exclude: Annotated[_Names, Field(description="names or patterns of columns to leave out")] = ()
     covariates: Annotated[_Names, Field(description="names of columns to fit without a penalty")] = ()
-    groups: Annotated[
-        str | None, Field(min_length=1, description="column with the session, subject or run of each row")
-    ] = None
+    groups: Annotated[str | None, Field(min_length=1, description="column with the session or subject of each row")] = (
+        None
+    )
     weights: Annotated[str | None, Field(min_length=1, description="column with the weight of each row")] = None
     lags: Annotated[
         tuple[Annotated[int, Field(strict=True, gt=-MOST_LAG, lt=MOST_LAG)], ...],

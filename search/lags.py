@@ -31,7 +31,7 @@ class Lags(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     lags : sequence of int
         Delays in rows; a negative delay looks ahead.
     groups : str or None
-        Column of a table with the session, subject or run of each row. No lag crosses groups.
+        Column of a table with the session or subject of each row. No lag crosses groups.
     covariates : str or sequence of str
         Columns of a table that come last, without lags, as the champion takes them.
 

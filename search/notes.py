@@ -39,7 +39,7 @@ def notes(trials: Sequence[Trial], winner: Trial, config: SearchConfig, developm
     """
     has_covariates = development.model.covariates is not None
     return [
-        *([] if winner.family != "none" else ["the unregularised baseline won: no penalty that was tried does better"]),
+        *([] if winner.family != "none" else ["the unregularised baseline won: no tested penalty predicts better"]),
         *_edges_of_each_family(trials, winner, config),
         *_all_zero(trials),
         *_useless(winner),
@@ -76,7 +76,7 @@ def early_stops(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
     """Return which families of a finished search stopped early because their score no longer improved."""
     made = {family: _count(trials, family) for family in config.families.searched}
     return [
-        f"{family} stopped after {made[family]} of {settings.n_trials} trials: no better for {settings.patience}"
+        f"{family} stopped after {made[family]} of {settings.n_trials} trials: no improvement in {settings.patience}"
         for family, settings in config.families.searched.items()
         if settings.patience is not None and made[family] < settings.n_trials
     ]
@@ -169,8 +169,8 @@ def _explained_features(development: Development) -> list[str]:
     names = development.feature_names
     listed = some([names[column] if names else f"feature {column}" for column in explained])
     return [
-        f"{len(explained):,} of {development.n_features:,} features vary only as the covariates do, but for the "
-        f"rounding of {rows.X.dtype} numbers: {listed}; what the covariates leave of them is noise, so leave them out"
+        f"{len(explained):,} of {development.n_features:,} features vary only as the covariates do, except for the "
+        f"rounding of {rows.X.dtype} numbers: {listed}; what remains without the covariates is noise: leave them out"
     ]
 
 
@@ -185,7 +185,7 @@ def _deviations(rows: Rows) -> NDArray[np.float64]:
 
 def _surplus(trials: Sequence[Trial], config: SearchConfig) -> list[str]:
     surplus = len(trials) - config.n_trials
-    return [f"{surplus} trial(s) more than wanted were there already, and count"] if surplus > 0 else []
+    return [f"the search had {surplus} trial(s) more than you asked for; they count too"] if surplus > 0 else []
 
 
 def _count(trials: Sequence[Trial], family: Family) -> int:

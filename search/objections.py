@@ -12,7 +12,7 @@ from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.tracking import openings, registry
 
-_EFFECTS = {"--force": "promotes it all the same", "--again": "opens them and counts it"}
+_EFFECTS = {"--force": "promotes it anyway", "--again": "opens the test rows again, which is counted"}
 
 
 def require_no_objection(
@@ -57,8 +57,8 @@ def _against_chance(search: Search) -> list[str]:
     if (winner.n_nonzero or covariates is not None) and winner.r2_validation > 0:
         return []
     return [
-        f"{winner.name} predicts no better than a mean does (R² validation {winner.r2_validation:.4f}, "
-        f"{winner.n_nonzero} weights): no linear relation was found, and a test would spend the test rows for nothing"
+        f"{winner.name} predicts no better than a mean (R² validation {winner.r2_validation:.4f}, "
+        f"{winner.n_nonzero} weights): no linear relation was found, and a test would use up the test rows for nothing"
     ]
 
 
@@ -79,10 +79,10 @@ def _against_champion(search: Search, champion: ModelVersion | None) -> list[str
         return [f"{model} predicts {champion.tags['target']!r}, not {target!r}; give this search a --name of its own"]
     rows = {"data_sha256": search.development.data_sha256, "test_key": test_key(search.development)}
     if any(champion.tags.get(tag) != value for tag, value in rows.items()):
-        return [f"{model} is of other data or another split, so the scores do not compare"]
+        return [f"{model} was searched on other data or another split, so their scores cannot be compared"]
     theirs, ours = registry.score(champion, "r2_validation"), search.winner.r2_validation
     if theirs is None:
-        return [f"{model} has lost the tag of its validation R², so the scores do not compare"]
+        return [f"{model} has lost the tag of its validation R², so their scores cannot be compared"]
     if ours > theirs:
         return []
     than = "equals" if ours == theirs else "is better than"

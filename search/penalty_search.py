@@ -453,7 +453,7 @@ def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> li
     if weightless and not kept:
         raise DataError("cv: expected a split with validation rows of a weight above 0, found none; give other splits")
     if weightless:
-        left_out = f"all validation rows of split {', '.join(weightless)} weigh 0: left out, as if they were not there"
+        left_out = f"all validation rows of split {', '.join(weightless)} weigh 0: left out"
         warnings.warn(f"cv: {left_out}", stacklevel=4)
     return kept
 

@@ -60,7 +60,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
         "source": config.data.source,
         "recording": {"rows": n_rows, "features": n_features},
         "values_checked": is_read,
-        "rows": _rows(splits) if splits else ranges_in_words(config) or "known once the recording is read",
+        "rows": _rows(splits) if splits else ranges_in_words(config) or "not known before the recording is read",
         "targets": list(config.data.targets),
         "seed": config.seed,
         "trials": config.n_trials,

@@ -134,7 +134,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
     from regsearch.tracking.errors import reason
 
     if isinstance(error, MlflowException | SQLAlchemyError | OSError):
-        return f"{reason(error)}; nothing logged is lost, try again once that is mended", 1
+        return f"{reason(error)}; nothing logged is lost: repair this, and try again", 1
     raise error
 
 

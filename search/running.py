@@ -95,5 +95,5 @@ def resumable() -> Iterator[None]:
         raise SearchStoppedError(f"{MORE_MEMORY}; what was logged is kept, and the same command resumes") from error
     except (MlflowException, SQLAlchemyError, StorageInternalError, OSError) as error:
         raise SearchStoppedError(
-            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once that is mended"
+            f"stopped by {reason(error)}; what was logged is kept, and the same command resumes once this is repaired"
         ) from error

@@ -92,7 +92,7 @@ def prepare(database: Path, artifact_root: str) -> None:
         _write_ahead(database)
     except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         raise StoreError(
-            f"{database}: cannot be used as a database ({reason(error)}); mend that, or choose another folder"
+            f"{database}: cannot be used as a database ({reason(error)}); repair it, or choose another folder"
         ) from error
 
 

@@ -91,7 +91,7 @@ class NullDistribution:
         }
 
     def __str__(self) -> str:
-        approximate = f" (about {self.p_approximate:.3g})" if self.kind == "shift" else ""
+        approximate = f" ({self.p_approximate:.3g} if shifts were independent)" if self.kind == "shift" else ""
         return (
             f"p = {self.p:.3g}{approximate}, by {in_words(self.kind, self.n)}; the smallest possible is "
             f"{self.smallest_p:.3g}. On the same fixed grid the real target scores R² {self.rows} {self.score:.4f}, "

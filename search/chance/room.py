@@ -158,15 +158,16 @@ def _require_shifts(settings: NullConfig, kind: Kind, room: Room) -> None:
     reasons = [f"{room.left_out} left out"] if room.left_out else []
     if room.has_mixed_groups:
         reasons.append("rows of one group lie among those of others")
-    lost = f" ({', '.join(reasons)}, and a run of neighbours ends there)" if reasons else ""
+    lost = f" ({', '.join(reasons)}, and a stretch of neighbours ends there)" if reasons else ""
     least = fewest(kind, settings.level)
     if most >= least:
         do = f"use n = {most} or less"
     else:
         fits = f"n = {most} fits, whose p is {smallest_p(kind, most):.3g} at best" if most else "no number fits"
         smaller = "a smaller step or " if 2 * room_each_side >= least else ""
-        do = f"{fits}, and the level {settings.level:g} needs n = {least}; use {smaller}another kind, or longer runs"
+        needed = f"the level {settings.level:g} needs n = {least}"
+        do = f"{fits}, and {needed}; use {smaller}another kind, or longer stretches"
     raise DataError(
         f"null: expected at least 2 {tightest} rows with {n // 2 * step} neighbouring rows of their group on either "
-        f"side for n = {n} shifts, found runs of at most {longest} neighbouring rows{lost}; {do}"
+        f"side for n = {n} shifts, found stretches of at most {longest} neighbouring rows{lost}; {do}"
     )

@@ -19,8 +19,8 @@ from regsearch.tracking.pages import Chart, Parallel, View
 from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
 
 _OBJECTIVE = (
-    "Columns are {scaled} over the training rows; the objective is "
-    "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². A ridge alpha is l2·n, a lasso alpha is l1."
+    "Over the training rows, the columns are {scaled}. The weights w minimise "
+    "‖y − Xw‖² / 2n + l1·‖w‖₁ + (l2/2)·‖w‖². The alpha of ridge is l2·n, the alpha of the lasso is l1."
 )
 _SCALED: dict[Scale, str] = {
     "unit-norm": "centred and scaled to unit Euclidean norm",
@@ -28,15 +28,16 @@ _SCALED: dict[Scale, str] = {
     "none": "centred and left in their own units",
 }
 UNITS = (
-    "R² has no unit (1 is perfect, 0 is the mean). Sparsity is the fraction of weights that are exactly zero. Norms "
-    "are of the coefficients, in target units per unit of each feature. The duality gap is relative to the objective "
-    "at zero weights. Seconds are of solving alone."
+    "R² is the share of the target's variance that the predictions explain: 1 is perfect, 0 is as good as always "
+    "predicting the mean. Sparsity is the share of weights that are exactly zero. `l1_norm` and `l2_norm` are norms of "
+    "the weights, in target units per unit of a feature. `duality_gap` is an upper bound of the fit's relative error. "
+    "`fit_seconds` is the time to solve the trial, without drawing and logging."
 )
 EXPERIMENT = (
-    "Every search is a run, and its trials are the runs below it. **Views**, at the top right, lists the trials best "
-    "first, or by family (there, choose the chart view), and the searches, whose descriptions tell who won and "
-    f"why.\n\n{UNITS} `log10_alpha` is there to sort, filter "
-    "and draw by, as MLflow takes parameters for text."
+    "Every search is a run, and its trials are the runs below it. The menu **Views**, at the top right, shows all "
+    "trials, the trials of one family (choose the chart view), or all searches. The description of a search says "
+    f"which trial won.\n\n{UNITS} MLflow stores parameters as text: to sort, filter or draw by `alpha`, use the metric "
+    "`log10_alpha`."
 )
 """The description of an experiment."""
 
@@ -57,13 +58,17 @@ _PROPOSED = {
 }
 _LONGEST_ROWS = 300
 _CHANCE = "**Better than chance?** "
+_DIVISOR: dict[Scale, str] = {"unit-norm": "norm", "standard": "standard deviation"}
 _LIMITS = (
-    "Linear: what the target owes to thresholds or products of features is out of reach.",
-    "Not causal: a weight says what a feature adds to the prediction beside all the others, not what it does.",
-    "Same recording conditions: features in the units and the order of the training rows, without drift; nothing is "
-    "known of other recordings.",
-    "Normalisation: columns were scaled by their norm over the training rows. One that hardly varied there can have a "
-    "large weight, and spoil predictions where it does vary.",
+    "Linear: the model does not see thresholds or products of features.",
+    "Not causal: a weight says what a feature adds to the prediction, given all other features. It does not say what "
+    "the feature causes.",
+    "Same conditions: the model needs features in the units and the order of the training rows. Nothing is known of "
+    "data that were recorded in another way.",
+)
+_SCALE_LIMIT = (
+    "Scaling: each column was divided by its {divisor} over the training rows. A column that hardly varied there can "
+    "have a large weight, and spoil the predictions where it varies more."
 )
 
 
@@ -130,14 +135,14 @@ def story(search: Search, tested: Tested | None = None, version: str = "", *, is
     if tested:
         model = _link(f"version {version} of {config.name}", pages.version(config.name, version)) if version else ""
         test_rows = (
-            f"Opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. With "
-            f"this, they have been opened {_times(tested.openings)}."
+            f"They were opened for this winner, after it was chosen: R² {tested}, {_bootstrap(development)}. "
+            f"{_opened(tested)}"
         )
         outcome += [str(tested), *([model] if model else [])]
     elif not development.split.test:
         test_rows = f"{_never_tested(search)}{f' It is version {version}.' if version else ''}"
     else:
-        test_rows = f"Nothing has read them. To open them, once: `{promoting(search.run.search_id, config)}`."
+        test_rows = f"They are sealed. This opens them, once: `{promoting(search.run.search_id, config)}`."
     return _paragraphs(
         f"{_look(search.run.search_id, search.run.experiment_id, config)}<br>{', '.join(outcome)}.",
         *(f"Note: {remark}." for remark in remarks),
@@ -150,8 +155,12 @@ def story(search: Search, tested: Tested | None = None, version: str = "", *, is
         "### Test rows",
         test_rows,
         "### Figures",
-        *(_figures(search) if is_drawn else [f"None were drawn. `regsearch figures {search.run.search_id}` does."]),
-        "### To run it again",
+        *(
+            _figures(search)
+            if is_drawn
+            else [f"No figures were drawn. `regsearch figures {search.run.search_id}` draws them."]
+        ),
+        "### How to run it again",
         _again(search),
         "### How to read the numbers",
         _objective(development),
@@ -180,10 +189,10 @@ def model_card(search: Search) -> str:
     """Return the description of a registered model, which holds for every version of it."""
     development = search.development
     return _paragraphs(
-        f"{_purpose(development)} Each version is the winner of one search over the penalties of ridge, lasso and "
-        "ElasticNet; its own page has the scores and where it comes from.",
-        "`champion` is the version to use. A challenger replaces it only if it validates better on the same data and "
-        "split, or by force; `regsearch models --rollback` restores the one before.",
+        f"{_purpose(development)} Each version is the winner of one search over penalties. The version's page shows "
+        "its scores and its origin.",
+        "`champion` is the version to use. A new winner replaces it if its validation R² is higher on the same data "
+        "and split; otherwise only with `--force`. `regsearch models --rollback` restores the previous champion.",
         *_use(f"models:/{search.config.name}@champion", search),
     )
 
@@ -193,17 +202,17 @@ def version_card(search: Search, tested: Tested | None, *, is_drawn: bool = True
     development, winner, experiment_id = search.development, search.winner, search.run.experiment_id
     rows = _rows(development)
     return _paragraphs(
-        f"{_run(search, winner)}, the winner of a search. {_purpose(development)} {winner.n_nonzero:,} of its weights "
-        "are not zero.",
+        f"{_run(search, winner)}, the winner of a search. {_purpose(development)} Weights that are not zero: "
+        f"{winner.n_nonzero:,}.",
         "### Scores",
         _list(
             [
-                f"R² train {winner.r2_train:.4f}: rows {rows['train']}",
-                f"R² validation {winner.r2_validation:.4f}: rows {rows['validation']}, by which it was chosen",
-                *([f"R² {tested}: rows {rows['test']}, {_bootstrap(development)}"] if tested else []),
+                f"R² train {winner.r2_train:.4f}; training rows: {rows['train']}",
+                f"R² validation {winner.r2_validation:.4f}, by which it won; validation rows: {rows['validation']}",
+                *([f"R² {tested}, {_bootstrap(development)}; test rows: {rows['test']}"] if tested else []),
             ]
         ),
-        f"With this, the test rows have been opened {_times(tested.openings)}." if tested else _never_tested(search),
+        _opened(tested) if tested else _never_tested(search),
         *_use(f"runs:/{winner.run_id}/model", search),
         "### Where it comes from",
         _list(
@@ -221,8 +230,8 @@ def version_card(search: Search, tested: Tested | None, *, is_drawn: bool = True
 def _never_tested(search: Search) -> str:
     if nested := search.said_of_choice(RESULT):
         return (
-            f"It was fitted on all rows. Searches like it, each without one part of the rows, reach {nested}: "
-            f"{_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, TABLE))}."
+            f"It was fitted on all rows. The same search was repeated without each part of the rows and tested on that "
+            f"part: {nested}, {_link('the parts', pages.artifact(search.run.experiment_id, search.run.run_id, TABLE))}."
         )
     return "It was never tested: no rows were kept for a test."
 
@@ -267,13 +276,18 @@ def _use(uri: str, search: Search) -> list[str]:
     return [
         "### How to load it",
         "\n".join(("```python", *lines, "```")),
-        "It is a plain scikit-learn estimator; regsearch need not be installed.",
+        "This needs MLflow, scikit-learn and skops, but not regsearch.",
         "### Intended use",
-        f"To predict `{development.target}` at further time points of the recording that it was fitted on, and to see "
-        "which features carry it.",
+        f"To predict `{development.target}` in new rows that are recorded like the training rows, and to see which "
+        "features the prediction uses.",
         "### Limits",
-        _list(_LIMITS),
+        _list(_limits(development)),
     ]
+
+
+def _limits(development: Development) -> list[str]:
+    divisor = _DIVISOR.get(development.preparation.scale)
+    return [*_LIMITS, *([_SCALE_LIMIT.format(divisor=divisor)] if divisor else [])]
 
 
 def _trials(config: SearchConfig) -> str:
@@ -347,8 +361,8 @@ def _shown_trials(search: Search) -> list[Trial]:
 
 def _figures(search: Search) -> list[str]:
     return [
-        f"Of the winner: {_figure(search, 'weights')}, below the unregularised ones, and "
-        f"{_figure(search, 'predictions')}. Of each family:",
+        f"The winner's {_figure(search, 'weights')}, below those of the unregularised model, and its "
+        f"{_figure(search, 'predictions')}. The scores of each family:",
         *(_picture(search, family) for family in search.config.families.searched),
     ]
 
@@ -369,7 +383,7 @@ def _again(search: Search) -> str:
         return f"`regsearch run {preset}`"
     is_given = config.data.source == MEMORY  # from Python, where no command reads them
     run = 'run_search(SearchConfig.load("config.toml"), data=…)' if is_given else "regsearch run config.toml"
-    return f"With its {_link('config.toml', pages.content(search.run.run_id, 'config.toml'))}: `{run}`"
+    return f"Download {_link('config.toml', pages.content(search.run.run_id, 'config.toml'))}, and run: `{run}`"
 
 
 def _charts(family: Family) -> tuple[Chart | Parallel, ...]:
@@ -393,8 +407,9 @@ def _logarithms(family: Family) -> list[str]:
     return [f"log10_{name}" for name in PARAMETERS[family]]
 
 
-def _times(openings: int) -> str:
-    return "once" if openings == 1 else f"{openings} times"
+def _opened(tested: Tested) -> str:
+    times = "once" if tested.openings == 1 else f"{tested.openings} times"
+    return f"The test rows have been opened {times}, this time included."
 
 
 def _of(search_id: str) -> str:

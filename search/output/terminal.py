@@ -64,14 +64,14 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         trials = f"{'up to ' if 'patience' in settings else ''}{settings['trials']}"
         table.add_row(family, trials, settings.get("proposed_by", "baseline"), strengths)
     rows, features = plan["recording"]["rows"], plan["recording"]["features"]
-    size = f"{rows:,} rows × {features:,} features" if rows else "size known once it is read"
+    size = f"{rows:,} rows × {features:,} features" if rows else "size not known before it is read"
     split = (
         plan["rows"]
         if isinstance(plan["rows"], str)
         else ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in plan["rows"].items())
     )
     most = "up to " if any("patience" in settings for settings in plan["families"].values()) else ""
-    takes = "a time that is known once the recording is read"
+    takes = "a time that is not known before the recording is read"
     if plan["seconds"] is not None:
         duration, gigabytes = _duration(plan["seconds"]), plan["peak_mb"] / 1000
         takes = f"{most or 'about '}{duration} and {gigabytes:.1f} GB of memory, on two cores"
@@ -80,7 +80,9 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         trials = f"a search on all rows and one for each part that is tested, {trials} each"
     elif plan["searches"] > 1:
         trials = f"{plan['searches']} searches of {trials}, {most}{plan['trials_in_all']} in all"
-    values = "" if plan["values_checked"] else " Its values were not checked: text or missing ones are refused then."
+    values = (
+        "" if plan["values_checked"] else " The values were not checked: the search refuses text and missing values."
+    )
     return _rendered(
         Text(f"{plan['name']}: {trials}, seed {plan['seed']}"),
         table,
@@ -264,7 +266,7 @@ def contents_text(entries: Sequence[Entry]) -> str:
         shape = " × ".join(f"{size:,}" for size in entry.shape) if entry.shape else ""
         table.add_row(Text(entry.name), shape, entry.dtype, entry.role)
     left = len(entries) - len(shown) - len(targets)
-    return _rendered(table, *([Text(f"and {left:,} more")] if left else []))
+    return _rendered(table, *([Text(f"{left:,} more, between the first and the last, are not shown")] if left else []))
 
 
 def describe(recording: Recording) -> dict[str, Any]:

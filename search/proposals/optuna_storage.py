@@ -94,8 +94,8 @@ def _open_journal(path: Path) -> BaseStorage:
 
 def _no_journal(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"{path}: is no journal of Optuna's, or damaged ({why}); restore a copy or move the file away: the same search "
-        "then proposes the same trials again"
+        f"{path}: is not a journal of Optuna, or damaged ({why}); restore a copy or move the file away: the same "
+        "search then proposes the same trials again"
     )
 
 

@@ -72,7 +72,7 @@ def connect(address: str) -> Iterator[Engine]:
             yield partial(_engine, client, address)
         except KilledWorker as error:
             raise EngineLostError(
-                f"several workers of {address} died of the same trials, perhaps for want of memory: give them more"
+                f"several workers of {address} died of the same trials, perhaps because memory ran out: give them more"
             ) from error
         except (CancelledError, CommClosedError) as error:
             is_connected = client.status == "running" and not isinstance(error, CommClosedError)
@@ -126,7 +126,7 @@ def _require_workers(client: Client, address: str) -> None:
         client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
     except TimeoutError as error:
         raise ConfigError(
-            f"--cluster {address}: no worker has come within {_ANSWER_SECONDS} s; start some with "
+            f"--cluster {address}: no worker joined within {_ANSWER_SECONDS} s; start some with "
             f"`dask worker {address} --nthreads 1`"
         ) from error
     _require_our_version(client, address, list(client.nthreads()))

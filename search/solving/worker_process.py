@@ -65,7 +65,7 @@ class WorkerProcess(Generic[W, R]):
             is_solved, result = self._connection.recv()
         except (EOFError, OSError) as error:
             raise EngineLostError(
-                "a solver's process died, perhaps for want of memory: give fewer --workers if that was it"
+                "a solver's process died, perhaps because memory ran out: if so, give fewer --workers"
             ) from error
         if not is_solved:
             raise result

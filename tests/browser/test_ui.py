@@ -187,7 +187,7 @@ def test_the_card_of_a_version_loads_the_model_that_it_describes(served, page, m
     page.goto(served.page(pages.version(promotion.model, promotion.version)))
     for text in (
         f"R² test {promotion.r2_test:.4f} (95 % interval {promotion.r2_test_low:.4f} to {promotion.r2_test_high:.4f})",
-        "With this, the test rows have been opened once.",
+        "The test rows have been opened once, this time included.",
         "Not causal",
         recording.sha256,
     ):

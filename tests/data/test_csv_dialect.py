@@ -172,7 +172,7 @@ def test_a_first_line_of_numbers_is_of_names_where_the_target_is_one_of_them(tmp
     recording = data.load(str(save(tmp_path, "900,902,950\n1,2,3\n4,5,7\n")), "950")
     assert recording.feature_names == ("900", "902")
     assert recording.notes == (
-        "table.csv: its first line was read as the names of the columns, but holds numbers alone",
+        "table.csv: its first line was read as the names of the columns, but holds only numbers",
     )
     assert data.load(str(save(tmp_path, "0,1,2\n1,2,3\n4,5,7\n")), "2").notes == ()  # as pandas numbers columns
 

@@ -307,7 +307,7 @@ def test_a_target_that_is_no_number_is_not_to_be_excluded(tmp_path: Path, suffix
 
 def test_a_line_of_units_is_to_be_deleted(tmp_path: Path) -> None:
     path = save_csv(tmp_path / "r.csv", "a,b,y\nmV,s,cm/s\n1,2,3\n4.5,6,7\n8,9,1\n")
-    assert "the first row is none of numbers: if it holds units, delete that line" in refusal(path)
+    assert "the first row holds no numbers: if it holds units, delete that line" in refusal(path)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

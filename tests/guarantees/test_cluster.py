@@ -241,7 +241,7 @@ def test_a_cluster_that_cannot_be_used_is_one_line(options, says, killed, invoke
 
 def test_a_scheduler_without_workers_is_one_line(killed, tmp_path_factory):
     with started(tmp_path_factory.mktemp("cluster"), workers=0) as cluster:
-        with pytest.raises(ConfigError, match="no worker has come within 10 s; start some with `dask worker tcp"):
+        with pytest.raises(ConfigError, match="no worker joined within 10 s; start some with `dask worker tcp"):
             searched(cluster=cluster.address)
         hidden = (
             "import sys, importlib.metadata as metadata; version = metadata.version;"

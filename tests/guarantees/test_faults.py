@@ -162,7 +162,7 @@ def test_a_journal_that_is_damaged_is_named_and_can_be_moved_away(killed, comple
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:20], b"\x00garbage\n", *lines[20:]]))
     os.utime("recording.npz")
-    with pytest.raises(ConfigError, match=r"optuna\.journal: is no journal of Optuna's, or damaged"):
+    with pytest.raises(ConfigError, match=r"optuna\.journal: is not a journal of Optuna, or damaged"):
         resumed()
     journal.unlink()
     again = resumed()

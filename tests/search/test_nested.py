@@ -99,7 +99,7 @@ def test_the_champion_is_of_all_rows_and_says_how_searches_like_it_do(searched):
     version = store.client.get_model_version_by_alias("nested", "champion")
     assert version.tags["nested"] == str(searched.nested) == searched.promotion.nested
     assert searched.promotion.r2_test is None
-    assert "Searches like it, each without one part of the rows, reach" in version.description
+    assert "The same search was repeated without each part of the rows" in version.description
     run = SearchRun.find(store, searched.search_id)
     table = pd.read_csv(io.BytesIO(run.read(run.run_id, "nested.csv")))
     assert table["r2_test"].tolist() == pytest.approx([part.r2_test for part in searched.nested.parts])

@@ -60,7 +60,7 @@ def test_of_a_search_as_it_should_be_nothing_is_remarked():
 
 def test_a_baseline_that_wins_is_said_to_and_where_to_look_for_better():
     won, end = noted(row("none"), row("ridge", 0.4, alpha=0.01), best=0)
-    assert won == "the unregularised baseline won: no penalty that was tried does better"
+    assert won == "the unregularised baseline won: no tested penalty predicts better"
     assert end == "ridge: alpha = 0.01 is at the weak end of its range; try values below 0.01"
 
 
@@ -95,12 +95,12 @@ def test_features_that_repeat_the_covariates_but_for_rounding_are_named(dtype, f
     known = Annotations(covariates=light, weights=weights)
     one, other = row("none"), row("ridge", 0.6)
     (note,) = noted(one, other, of=development(X.astype(dtype), known=known))
-    assert note.startswith("2 of 8 features vary only as the covariates do, but for the rounding of")
+    assert note.startswith("2 of 8 features vary only as the covariates do, except for the rounding of")
     assert f"{np.dtype(dtype)} numbers: 'feature 1', 'feature 4'; what" in note
     assert noted(one, other, of=development(varying(), known=known)) == []
 
 
 def test_trials_beyond_those_wanted_are_said_to_count():
     assert noted(row("none"), row("ridge", 0.6), row("ridge", 0.55), row("ridge", 0.5)) == [
-        "2 trial(s) more than wanted were there already, and count"
+        "the search had 2 trial(s) more than you asked for; they count too"
     ]

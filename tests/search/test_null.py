@@ -76,7 +76,7 @@ def test_sessions_of_equal_length_exchange_their_targets(longest, small_config, 
     if longest == 20:  # six sessions are used whole; by shifts, at most 18 rows of each would be left to be shifted by
         assert json.loads(out)["p"] == pytest.approx(1 / 20)
         code, _, err = invoke("null", search.search_id, "--n", "38", "--quiet")
-        assert (code, "runs of at most 20 neighbouring" in err) == (2, True)
+        assert (code, "stretches of at most 20 neighbouring" in err) == (2, True)
     else:
         assert code == 2
         assert "between groups of the same length, found day 1 with 20 rows and day 2 with 40" in err
@@ -234,7 +234,10 @@ def test_test_rows_that_are_sealed_stay_sealed(small_config, invoke):
     ("options", "said"),
     [
         (["--n", "10"], r"n = 10 null targets of kind shift give p = 0.167 at best, above the level 0.05; use n = 38"),
-        (["--n", "200"], r"100 neighbouring rows .* found runs of at most 120 neighbouring rows; use n = 76 or less"),
+        (
+            ["--n", "200"],
+            r"100 neighbouring rows .* found stretches of at most 120 neighbouring rows; use n = 76 or less",
+        ),
         (["--n", "39"], r"must be even, found 39; use 40"),
         (["--kind", "session"], r"found no groups"),
         (["--kind", "impostor"], r"needs impostors"),

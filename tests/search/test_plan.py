@@ -63,7 +63,7 @@ def test_a_nested_plan_is_that_of_all_its_searches(small_config, invoke, workspa
     (workspace / "nested.toml").write_text(config.to_toml())
     code, out, _ = invoke("run", "nested.toml", "--dry-run")
     assert (code, out.splitlines()[0]) == (0, "small: 6 searches of 4 trials, 24 in all, seed 3")
-    assert "Its values were not checked: text or missing ones are refused then." in out
+    assert "The values were not checked: the search refuses text and missing values." in out
 
 
 def test_several_targets_are_a_search_each(small_config, recording):

@@ -147,7 +147,8 @@ def test_a_challenger_that_is_not_better_leaves_the_champion(small_config, resul
     (refusal,) = [note for note in refused.notes if "stays" in note]
     assert "is better than this search's" in refusal
     assert refusal.endswith(
-        f"`regsearch promote {refused.search_id} --force --again` promotes it all the same and opens them and counts it"
+        f"`regsearch promote {refused.search_id} --force --again` promotes it anyway and opens the test rows again, "
+        "which is counted"
     )
     assert str(registry.champion(open_store(), "small").version) == result.promotion.version
     promoted = promote(refused.search_id, again=True, force=True)
@@ -165,8 +166,8 @@ def test_a_winner_no_better_than_the_mean_keeps_the_test_rows_sealed_unless_forc
     default = SearchConfig.load("default").on(unrelated()).updated(name="chance", families=["lasso"])
     result = run_search(default, data=unrelated(), progress=False)
     assert result.promotion is None
-    (refusal,) = [note for note in result.notes if "predicts no better than a mean does" in note]
-    assert refusal.endswith(f'`promote("{result.search_id}", data=…, force=True)` promotes it all the same')
+    (refusal,) = [note for note in result.notes if "predicts no better than a mean" in note]
+    assert refusal.endswith(f'`promote("{result.search_id}", data=…, force=True)` promotes it anyway')
     assert registry.names(open_store()) == []
     assert promote(result.search_id, data=unrelated(), force=True).version == "1"
 

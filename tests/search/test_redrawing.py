@@ -77,7 +77,7 @@ def test_a_search_that_draws_nothing_is_the_same_search_and_is_drawn_later(
     assert [path for path in Path("mlruns").rglob("*") if path.suffix in (".png", ".svg", ".pdf")] == []
     run = SearchRun.find(open_store(), undrawn.search_id)
     told = run.run.data.tags["mlflow.note.content"]
-    assert f"None were drawn. `regsearch figures {undrawn.search_id}` does." in told
+    assert f"No figures were drawn. `regsearch figures {undrawn.search_id}` draws them." in told
     assert "figures/" not in told
     assert invoke("figures", undrawn.search_id, "--to", "drawn")[0] == 0
     assert {path.name for path in Path("drawn").iterdir()} == {

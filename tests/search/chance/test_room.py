@@ -38,8 +38,8 @@ def test_the_named_number_of_shifts_fits_and_the_next_does_not(step, gaps):
 def test_rows_that_never_suffice_for_the_level_are_told_with_why_they_are_so_few():
     room = Room(**{**vars(room_of(60, gaps=range(0, 60, 15))), "left_out": "4 rows: 4 of weight 0"})
     said = (
-        r"found runs of at most 14 neighbouring rows \(4 rows: 4 of weight 0 left out, and a run of neighbours ends "
-        r"there\); n = \d+ fits, whose p is .* at best, and the level 0.05 needs n = 38; use another kind"
+        r"found stretches of at most 14 neighbouring rows \(4 rows: 4 of weight 0 left out, and a stretch of "
+        r"neighbours ends there\); n = \d+ fits, .* at best, and the level 0.05 needs n = 38; use another kind"
     )
     with pytest.raises(DataError, match=said):
         require_room(CONFIG, NullConfig(), room)
@@ -52,15 +52,15 @@ def test_rows_that_never_suffice_for_the_level_are_told_with_why_they_are_so_few
 def test_the_longest_run_that_is_named_is_one_of_the_rows_that_do_not_suffice():
     room = room_of(120)
     short = Room(**{**vars(room), "rows": np.arange(150), "parts": {**room.parts, "test": [np.arange(120, 150)]}})
-    with pytest.raises(DataError, match=r"at least 2 test rows .* found runs of at most 30 neighbouring rows; "):
+    with pytest.raises(DataError, match=r"at least 2 test rows .* found stretches of at most 30 neighbouring rows; "):
         require_room(CONFIG, NullConfig(n=38), short)
 
 
 def test_groups_whose_rows_lie_among_those_of_others_are_named_as_the_cause_of_short_runs():
-    said = r"runs of at most 1 neighbouring rows \(rows of one group lie among those of others, and a run of neighbours"
+    said = r"stretches of at most 1 neighbouring rows \(rows of one group lie among those of others, and a stretch"
     with pytest.raises(DataError, match=said):
         require_room(CONFIG, NullConfig(), room_of(200, groups=np.tile(["a", "b"], 100)))
-    with pytest.raises(DataError, match=r"runs of at most 40 neighbouring rows; use n"):
+    with pytest.raises(DataError, match=r"stretches of at most 40 neighbouring rows; use n"):
         require_room(CONFIG, NullConfig(), room_of(120, groups=np.repeat(["a", "b", "c"], 40)))
 
 

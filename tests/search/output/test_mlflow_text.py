@@ -21,12 +21,12 @@ def note(result):
 @pytest.mark.slow
 def test_the_story_says_that_the_test_rows_are_sealed_until_they_are_opened(searched):
     sealed = note(searched)
-    assert f"Nothing has read them. To open them, once: `regsearch promote {searched.search_id}`." in sealed
+    assert f"They are sealed. This opens them, once: `regsearch promote {searched.search_id}`." in sealed
     promotion = promote(searched.search_id)
     opened = note(searched)
     assert f"test {promotion.r2_test:.4f} (95 % interval {promotion.r2_test_low:.4f}" in opened
     assert "version 1 of small" in opened
-    assert "Nothing has read them" not in opened
+    assert "They are sealed" not in opened
 
 
 @pytest.mark.slow
@@ -86,6 +86,23 @@ def test_the_card_of_a_version_says_where_it_comes_from_and_how_often_the_test_r
     assert "opened 2 times" in card
     assert development.data_sha256 in card
     assert "runs:/w/model" in card
+
+
+@pytest.mark.parametrize(("scale", "divisor"), [("unit-norm", "norm"), ("standard", "standard deviation")])
+def test_a_card_warns_of_columns_that_hardly_vary_if_they_are_scaled(scale, divisor, sealed, small_config):
+    development, _ = sealed
+    scaled = replace(development, preparation=replace(development.preparation, scale=scale))
+    assert f"each column was divided by its {divisor} " in mlflow_text.model_card(search_of(small_config, scaled))
+    as_they_are = replace(development, preparation=replace(development.preparation, scale="none"))
+    assert "divided" not in mlflow_text.model_card(search_of(small_config, as_they_are))
+
+
+def test_a_card_promises_nothing_about_time_because_rows_may_be_independent(sealed, small_config):
+    development, _ = sealed
+    independent = replace(development, preparation=replace(development.preparation, independent=True))
+    card = mlflow_text.model_card(search_of(small_config, independent))
+    assert "in new rows that are recorded like the training rows" in card
+    assert "time" not in card
 
 
 def test_a_winner_that_is_not_the_best_of_its_family_is_in_the_table_with_its_star(sealed, small_config):

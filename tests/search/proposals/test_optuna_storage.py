@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_no_torn_line(journal):
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(content, tmp_path):
     path = tmp_path / "other.txt"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"is no journal of Optuna's, or damaged"):
+    with pytest.raises(ConfigError, match=r"is not a journal of Optuna, or damaged"):
         open_storage(str(path), tmp_path)
     assert path.read_bytes() == content
     assert [*tmp_path.iterdir()] == [path]
