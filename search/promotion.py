@@ -27,7 +27,8 @@ from regsearch.search.output.progress import Progress, progress_of
 from regsearch.search.result import TEST_SCORES, Promotion, Search, Tested
 from regsearch.search.rows import read_rows, test_key
 from regsearch.search.solving.bootstrap import resampled_r2
-from regsearch.search.solving.evaluate import predict, r2_score
+from regsearch.search.solving.predictions import predict
+from regsearch.search.solving.scores import r2_score
 from regsearch.search.trial import finished_trials
 from regsearch.search.verification import require_agreement
 from regsearch.tracking import openings, registry

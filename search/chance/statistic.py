@@ -19,7 +19,8 @@ from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
 from regsearch.search.solvers.normalisation import Covariates
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
-from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of, r2_score, validation_error, validation_score
+from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of
+from regsearch.search.solving.scores import r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Candidate, Trial
 from regsearch.search.winner import winner
