@@ -41,7 +41,8 @@ from regsearch.search.strengths import Maxima, absolute, maxima_of
 from regsearch.search.trial import Proposal
 from regsearch.tracking.figures.attempt import are_wanted
 from regsearch.tracking.locks import Held
-from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
+from regsearch.tracking.records import TrialRecord
+from regsearch.tracking.runs import SearchRun, elsewhere, record_of
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import Store, is_there, open_store, storage_url
 

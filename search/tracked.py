@@ -15,7 +15,8 @@ from regsearch.search.launch import run_search
 from regsearch.search.output.progress import Progress
 from regsearch.search.untracked import Tried
 from regsearch.search.weights import read_losses, read_weights
-from regsearch.tracking.runs import SearchRun, TrialRecord
+from regsearch.tracking.records import TrialRecord
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 Indices = NDArray[np.intp]

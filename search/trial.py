@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 from regsearch.search.penalty import PARAMETERS, Family, Penalty
 
 if TYPE_CHECKING:
-    from regsearch.tracking.runs import SearchRun, TrialRecord
+    from regsearch.tracking.records import TrialRecord
+    from regsearch.tracking.runs import SearchRun
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Trial(Candidate):
     Attributes
     ----------
     metrics : mapping of str to float
-        Everything measured; see `tracking.runs.METRICS`.
+        Everything measured; see `tracking.records.METRICS`.
     run_id : str
         Id of the trial's MLflow run.
     """

@@ -16,7 +16,7 @@ from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
 from regsearch.tracking.pages import Chart, Parallel, View
-from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
+from regsearch.tracking.records import STEMS, WEIGHTS, TrialRecord
 
 _OBJECTIVE = (
     "Columns are {scaled} over the training rows; the objective is "

@@ -10,7 +10,7 @@ from regsearch.search.output import mlflow_text
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.strengths import Maxima
 from regsearch.search.trial import Proposal
-from regsearch.tracking.runs import SearchRecord, TrialRecord
+from regsearch.tracking.records import SearchRecord, TrialRecord
 
 
 def search_record(
