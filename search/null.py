@@ -34,6 +34,7 @@ from regsearch.search.chance.statistic import (
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig, plain
 from regsearch.search.expectations import problem_in_words
+from regsearch.search.finished import finished_search, read_search
 from regsearch.search.notes import promoting
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
@@ -46,7 +47,6 @@ from regsearch.search.output.null_record import (
     write_scores,
 )
 from regsearch.search.output.progress import Progress, progress_of
-from regsearch.search.promotion import finished_search, read_search
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
