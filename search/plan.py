@@ -30,13 +30,13 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     ----------
     config : SearchConfig
     tracking_uri, storage : str or None
-        As `regsearch.search.run_search` has them.
+        As `regsearch.run_search` has them.
 
     Raises
     ------
     ConfigError
         If the sampler is not installed, or there are no groups for null targets.
-    data.DataError
+    DataError
         If there is no such recording, the split does not fit it, or its rows do not suffice for the null targets.
     """
     require_sampler(config)
