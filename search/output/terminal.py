@@ -18,7 +18,8 @@ from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
-from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.config import SearchConfig
+from regsearch.search.config_text import PRESETS, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner
@@ -41,7 +42,7 @@ def checked(name_or_path: str) -> tuple[dict[str, Any], str]:
 
     Raises
     ------
-    search.config.ConfigError, data.DataError
+    ConfigError, DataError
         If there is no such configuration, or it cannot be run.
     """
     config = SearchConfig.load(name_or_path)
@@ -320,6 +321,6 @@ def _cell(value: Any) -> str:
 
 def _rendered(*parts: RenderableType) -> str:
     # without markup and emoji: a column's name may hold [/b] or :smile:
-    console = Console(file=StringIO(), width=120, highlight=False, markup=False, emoji=False)
-    console.print(Group(*parts))
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]
+    text = StringIO()
+    Console(file=text, width=120, highlight=False, markup=False, emoji=False).print(Group(*parts))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
