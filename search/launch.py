@@ -11,13 +11,13 @@ import scipy.special  # noqa: F401  # first, because skops seeks its functions o
 
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import DataError, NoWinnerError
+from regsearch.search.chance.null_targets import null_targets
 from regsearch.search.config import SearchConfig
 from regsearch.search.config_text import PRESETS
 from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import request_of
 from regsearch.search.execution import Call, Shared
 from regsearch.search.nested import Nested, Part
-from regsearch.search.null import null_targets
 from regsearch.search.output.nested_record import conclude
 from regsearch.search.output.parent_run import describe
 from regsearch.search.output.progress import Progress, progress_of
