@@ -14,7 +14,6 @@ from regsearch.tracking import pages
 if TYPE_CHECKING:
     from regsearch.search.result import Promotion, SearchResult
 
-_SHOWN_PER_FAMILY = 3
 _LOCAL_UI = "http://127.0.0.1:5000"
 _CELL = "text-align: {}; padding: 0.2em 0.8em; white-space: nowrap"
 
@@ -57,7 +56,7 @@ def _tested(promotion: Promotion) -> str:
 
 
 def _table(result: SearchResult) -> str:
-    shown = best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY)
+    shown = best_and_winner(result.finished, result.winner)
     headings = ("", "trial", "R² train", "R² validation", "non-zero", "sparsity")
     rows = [_row("th", map(escape, headings)), *(_row("td", _cells(result, trial)) for trial in shown)]
     return f"<table>{''.join(rows)}</table>"

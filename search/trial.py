@@ -131,9 +131,9 @@ def best_of_each_family(trials: Iterable[Trial], most: int = 1) -> list[Trial]:
     return [trial for family in ranked.values() for trial in family[:most]]
 
 
-def best_and_winner(trials: Iterable[Trial], winner: Trial, most: int) -> list[Trial]:
-    """Return the best trials of each family, and the winner after its family's if it is not one of them."""
-    shown = best_of_each_family(trials, most)
+def best_and_winner(trials: Iterable[Trial], winner: Trial) -> list[Trial]:
+    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
+    shown = best_of_each_family(trials, 3)
     if winner in shown:
         return shown
     last = max((at for at, trial in enumerate(shown) if trial.family == winner.family), default=len(shown) - 1)

@@ -27,7 +27,6 @@ from regsearch.search.trial import best_and_winner
 if TYPE_CHECKING:
     from regsearch.search.nested import Nested
 
-_SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
 _SCHEMA_HINT = """\
 #:schema ./regsearch.schema.json
@@ -137,7 +136,7 @@ def as_text(result: SearchResult) -> str:
     table.add_column("")
     for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    for trial in best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY):
+    for trial in best_and_winner(result.finished, result.winner):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
