@@ -50,7 +50,7 @@ from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _TOGETHER = 4
 """Number of targets that a worker is given at once: what they share is made once, and a kill loses no more of them."""
@@ -234,7 +234,7 @@ def _note_use(search: Search, kind: Kind) -> None:
         openings.note_opening(search.run, search.config.name, key, f"{known_as(search)}/null/{kind}")
 
 
-def _keys(task: NullTask, rows: NDArray[np.intp], targets: Vector) -> list[str]:
+def _keys(task: NullTask, rows: NDArray[np.intp], targets: Floats) -> list[str]:
     """Return a hash for each target of all that its score depends on; what a kill left is looked up by it."""
     config = task.config.model_dump(mode="json", include={"families", "tolerance", "select"})
     of_all = hashlib.sha256(json.dumps([config, task.task.score, str(task.maxima)]).encode())
@@ -276,7 +276,7 @@ class _Scores:
         """The score of each target."""
         return rounded([self._known[key] for key in self.keys])
 
-    def complete(self, task: NullTask, targets: Vector, engine: Engine, held: Held, shown: Progress) -> None:
+    def complete(self, task: NullTask, targets: Floats, engine: Engine, held: Held, shown: Progress) -> None:
         """Have those scored that are missing, and write the scores now and then, and at the end however it comes."""
         missing = [place for place, key in enumerate(self.keys) if key not in self._known]
         scored = [self._known[key] for key in self.keys if key in self._known]

@@ -8,9 +8,9 @@ from regsearch.data import Development, Rows
 from regsearch.search.chance.room import Room, read_impostors, require_rows
 from regsearch.search.chance.statistic import covariate_fit, groups_of, real_target, rows_of
 from regsearch.search.chance.targets import (
+    Floats,
     Indices,
     Targets,
-    Vector,
     exchanged,
     impostors,
     permuted,
@@ -65,7 +65,7 @@ def null_targets(
     return targets, kept
 
 
-def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> Targets:
+def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Floats) -> Targets:
     kind = settings.kind_for(is_independent=config.data.preparation.independent)
     n = settings.n_of(kind)
     match kind:

@@ -27,7 +27,7 @@ from regsearch.search.solving.scores import (
 )
 from regsearch.search.trial import Proposal
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +238,7 @@ class Evaluator:
         each = zip(zip(*of_each, strict=True), models, zip(*predicted, strict=True), strict=True)
         return [self._evaluated(*one) for one in each]
 
-    def _evaluated(self, fits: Sequence[Fit], model: Fit, predicted: tuple[Vector, ...]) -> Solved:
+    def _evaluated(self, fits: Sequence[Fit], model: Fit, predicted: tuple[Floats, ...]) -> Solved:
         every = fits if self._is_holdout else [*fits, model]
         folds, score, n_nonzero = self._folds, self._task.score, np.count_nonzero(model.coef)
         trained = [r2_score(one.train.y, fit.fitted, one.train.weights) for one, fit in zip(folds, fits, strict=True)]

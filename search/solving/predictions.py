@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from regsearch.data import Rows
 from regsearch.data.blocks import blocks
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**18
 """How many values a prediction reads at once: 2 MB in double precision, so that they stay in the cache."""
@@ -21,7 +21,7 @@ class Model(Protocol):
     """A linear model."""
 
     @property
-    def coef(self) -> Vector:
+    def coef(self) -> Floats:
         """Target units per unit of each feature, shape (n_features,)."""
 
     @property
@@ -29,16 +29,16 @@ class Model(Protocol):
         """Target units."""
 
     @property
-    def covariate_coef(self) -> Vector:
+    def covariate_coef(self) -> Floats:
         """Target units per unit of each covariate, shape (n_covariates,)."""
 
 
-def predict(rows: Rows, model: Model) -> Vector:
+def predict(rows: Rows, model: Model) -> Floats:
     """Return the predictions at some rows in double precision, at the cost of the non-zero coefficients."""
     return predict_all(rows, [model])[0]
 
 
-def predict_all(rows: Rows, models: Sequence[Model]) -> list[Vector]:
+def predict_all(rows: Rows, models: Sequence[Model]) -> list[Floats]:
     """Return the predictions of several models; a column is read once for all of them."""
     is_used = np.zeros(rows.X.shape[1], dtype=bool)
     for model in models:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from regsearch.data import FoldRows
 from regsearch.search.solving.bootstrap import r2_standard_error
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 Score = Literal["pooled", "mean"]
 """How the folds of a trial make one score; see `validation_score`."""
@@ -20,7 +20,7 @@ _BLOCKS = 10
 """Into how many contiguous blocks the losses of a single validation block are cut."""
 
 
-def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+def r2_score(true: Floats, predicted: Floats, weights: Floats | None = None) -> float:
     """Return the coefficient of determination, ``1 - sum v (true - predicted)² / sum v (true - mean(true))²``.
 
     Parameters
@@ -38,7 +38,7 @@ def r2_score(true: Vector, predicted: Vector, weights: Vector | None = None) -> 
     return float(1 - _sum_of_squares(true - predicted, weights) / deviations) if deviations else float("nan")
 
 
-def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) -> float:
+def pearson_r(true: Floats, predicted: Floats, weights: Floats | None = None) -> float:
     """Return Pearson's correlation, and 0 if either does not vary; see `r2_score`."""
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
@@ -47,21 +47,21 @@ def pearson_r(true: Vector, predicted: Vector, weights: Vector | None = None) ->
     return float(np.clip((x @ y if weights is None else x @ (weights * y)) / product, -1.0, 1.0))
 
 
-def squared_deviations(values: Vector, weights: Vector | None) -> float:
+def squared_deviations(values: Floats, weights: Floats | None) -> float:
     """Return the weighted sum of squared deviations from the weighted mean, which R² compares errors with."""
     return _sum_of_squares(_centred(values, weights), weights)
 
 
-def _sum_of_squares(values: Vector, weights: Vector | None) -> float:
+def _sum_of_squares(values: Floats, weights: Floats | None) -> float:
     return float(values @ values if weights is None else np.square(values) @ weights)
 
 
-def _centred(values: Vector, weights: Vector | None) -> Vector:
-    centred: Vector = values - (values.mean() if weights is None else np.average(values, weights=weights))
+def _centred(values: Floats, weights: Floats | None) -> Floats:
+    centred: Floats = values - (values.mean() if weights is None else np.average(values, weights=weights))
     return centred
 
 
-def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score) -> float:
+def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Floats], score: Score) -> float:
     r"""Return R² on the validation rows of all folds.
 
     The pooled score of folds is :math:`1 - \sum_f e_f / \sum_f d_f`, with the squared error :math:`e_f` on the
@@ -86,7 +86,7 @@ def validation_score(folds: Sequence[FoldRows], predicted: Sequence[Vector], sco
 
 
 def validation_error(
-    folds: Sequence[FoldRows], predicted: Sequence[Vector], score: Score, *, independent: bool = False
+    folds: Sequence[FoldRows], predicted: Sequence[Floats], score: Score, *, independent: bool = False
 ) -> tuple[float, tuple[float, ...]]:
     r"""Return the standard error of `validation_score`, and the losses of folds or blocks.
 
@@ -124,13 +124,13 @@ def validation_error(
     return float(error), losses
 
 
-def of_folds(measure: Callable[..., float], folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> list[float]:
+def of_folds(measure: Callable[..., float], folds: Sequence[FoldRows], predicted: Sequence[Floats]) -> list[float]:
     """Return a measure of true against predicted validation rows, such as `r2_score`, fold by fold."""
     rows = [fold.validation for fold in folds]
     return [measure(one.y, values, one.weights) for one, values in zip(rows, predicted, strict=True)]
 
 
-def _sums(folds: Sequence[FoldRows], predicted: Sequence[Vector]) -> tuple[Vector, Vector]:
+def _sums(folds: Sequence[FoldRows], predicted: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return each fold's squared validation error, and the squared deviations from the mean of its training rows."""
     both = [(fold.validation, fold.train.mean) for fold in folds]
     errors = [_sum_of_squares(rows.y - values, rows.weights) for (rows, _), values in zip(both, predicted, strict=True)]
