@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data import MEMORY, Development, FoldRows, Preparation, Rows, Split
+from regsearch.data.array_likes import real_numbers
 from regsearch.data.blocks import Columnwise
-from regsearch.data.plausibility import real_numbers, require_weighable
+from regsearch.data.plausibility import require_weighable
 from regsearch.data.split import row_numbers
 from regsearch.errors import DataError
 

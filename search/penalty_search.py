@@ -19,7 +19,8 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from regsearch.data import Scale
-from regsearch.data.plausibility import Ranges, require_dense, require_no_times, require_unmasked
+from regsearch.data.array_likes import require_dense, require_no_times, require_unmasked
+from regsearch.data.plausibility import Ranges
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
