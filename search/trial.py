@@ -112,6 +112,16 @@ class Trial(Candidate):
         """The worst certificate among the trial's fits, relative to the objective at zero weights."""
         return self.metrics["duality_gap"]
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """What tables show people of the trial, by the headings of their columns."""
+        return {
+            "R² train": f"{self.r2_train:.4f}",
+            "R² validation": f"{self.r2_validation:.4f}",
+            "non-zero": f"{self.n_nonzero:,}",
+            "sparsity": f"{self.sparsity:.1%}",
+        }
+
 
 def finished_trials(run: SearchRun) -> tuple[Trial, ...]:
     """Return the finished trials of a search, in order of family and number."""

@@ -286,16 +286,11 @@ def _look(search_id: str, experiment_id: str, config: SearchConfig) -> str:
 
 
 def _table(search: Search) -> str:
+    headings = ("R² validation", "R² train", "non-zero", "sparsity")
     rows = [
-        ["trial", "R² validation", "R² train", "non-zero", "sparsity"],
+        ["trial", *headings],
         *(
-            [
-                f"{_run(search, trial)}{' ★' if trial == search.winner else ''}",
-                f"{trial.r2_validation:.4f}",
-                f"{trial.r2_train:.4f}",
-                f"{trial.n_nonzero:,}",
-                f"{trial.sparsity:.1%}",
-            ]
+            [f"{_run(search, trial)}{' ★' if trial == search.winner else ''}", *(trial.cells[one] for one in headings)]
             for trial in _shown_trials(search)
         ),
     ]

@@ -134,17 +134,14 @@ def as_text(result: SearchResult) -> str:
     """Return a search's result for people: the best trials of each family, the winner, and what happened to it."""
     table = Table(box=SIMPLE)
     table.add_column("")
-    for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
+    for heading in ("trial", *result.winner.cells, "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
     for trial in best_and_winner(result.finished, result.winner):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
             trial.name,
-            f"{trial.r2_train:.4f}",
-            f"{trial.r2_validation:.4f}",
-            f"{trial.n_nonzero:,}",
-            f"{trial.sparsity:.1%}",
+            *trial.cells.values(),
             f"{trial.metrics['fit_seconds']:.3f}",
             style="bold" if wins else None,
         )
