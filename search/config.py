@@ -19,7 +19,7 @@ from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.config_changes import changes
 from regsearch.search.config_text import PRESETS, preset, read_text, require_shallow
-from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, ranges
+from regsearch.search.data_config import DataConfig
 from regsearch.search.expectations import one_of
 from regsearch.search.families import OF_RANGES, Families, Section, kind_of_strength
 from regsearch.search.names import LONGEST, PATTERN, as_name, joined
@@ -27,6 +27,7 @@ from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.problems import first_problem, nearest
 from regsearch.search.schema import TomlSchema
+from regsearch.search.split_config import FoldsConfig, SplitConfig, ranges
 
 
 class AtMost(Section):

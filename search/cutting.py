@@ -10,7 +10,7 @@ from regsearch.data import Annotations, Split
 from regsearch.data.split import Block, Index, as_blocks, in_words, require_disjoint, require_embargo, rows_of
 from regsearch.errors import DataError
 from regsearch.search.config import SearchConfig
-from regsearch.search.data_config import (
+from regsearch.search.split_config import (
     ColumnConfig,
     FoldsConfig,
     FractionConfig,
