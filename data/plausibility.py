@@ -13,7 +13,7 @@ from regsearch.data.blocks import Matrix
 from regsearch.errors import DataError
 
 _LARGEST, _SMALLEST = 1e100, 1e-100
-_FILL_VALUES = (1e20, 9.969209968386869e36)
+FILL_VALUES = (1e20, 9.969209968386869e36)
 """What NumPy's masked arrays and netCDF write for a missing value by default."""
 _FAR = 1e6
 """How many times a fill value must exceed all other values of its column."""
@@ -85,7 +85,7 @@ class Ranges:
                 yield column
 
     def _at_fill_values(self) -> list[int]:
-        fills = np.array(_FILL_VALUES).astype(self.high.dtype)
+        fills = np.array(FILL_VALUES).astype(self.high.dtype)
         return np.flatnonzero(np.isin(self.high, fills)).tolist()
 
 
@@ -117,7 +117,7 @@ def sorted_note(y: NDArray[np.float64], target: str) -> str | None:
     if len(y) < _FEWEST_ROWS:
         return None
     steps = np.diff(y)
-    rho = _spearman(y)
+    rho = spearman(y)
     if abs(rho) <= _SORTED and not (steps >= 0).all() and not (steps <= 0).all():
         return None
     return (
@@ -126,7 +126,7 @@ def sorted_note(y: NDArray[np.float64], target: str) -> str | None:
     )
 
 
-def _spearman(y: NDArray[np.float64]) -> float:
+def spearman(y: NDArray[np.float64]) -> float:
     """Return the rank correlation of a target with the row number; ties have their mean rank."""
     _, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]

@@ -65,7 +65,7 @@ def connect(address: str) -> Iterator[Engine]:
     EngineLostError
         If the scheduler, or every worker that had the rows, is lost inside the context.
     """
-    with quiet(*_LOUD, level=logging.CRITICAL), _client(address) as client:
+    with quiet(*_LOUD, level=logging.CRITICAL), client_of(address) as client:
         _require_workers(client, address)
         try:
             yield partial(_engine, client, address)
@@ -80,7 +80,14 @@ def connect(address: str) -> Iterator[Engine]:
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Client]:
+def client_of(address: str) -> Iterator[Client]:
+    """Yield a client of the cluster at an address; one of this machine is started, and ends with the context.
+
+    Raises
+    ------
+    ConfigError
+        If no scheduler answers.
+    """
     if address.startswith("local:"):
         with ExitStack() as stack:
             with without_main(), deaf_to_interruptions():

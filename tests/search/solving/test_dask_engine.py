@@ -4,7 +4,7 @@ import pytest
 
 from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty
-from regsearch.search.solving.dask_engine import _client, connect
+from regsearch.search.solving.dask_engine import client_of, connect
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.trial import Proposal
 from tests.guarantees.cluster import started
@@ -12,7 +12,7 @@ from tests.guarantees.cluster import started
 
 @pytest.mark.slow
 def test_the_processes_of_a_local_cluster_leave_interruptions_to_the_driver():
-    with _client("local:2") as client:
+    with client_of("local:2") as client:
         assert client.run(signal.raise_signal, signal.SIGINT) == dict.fromkeys(client.nthreads())
         assert client.run(len, "still here") == dict.fromkeys(client.nthreads(), 10)
 
@@ -43,5 +43,5 @@ def test_what_closing_a_lost_connection_raises_does_not_hide_what_happened(monke
         monkeypatch.setattr(client, "close", close_and_fail)
         raise EngineLostError("the connection was lost")
 
-    with pytest.raises(EngineLostError, match="the connection"), _client("local:1") as client:
+    with pytest.raises(EngineLostError, match="the connection"), client_of("local:1") as client:
         lose(client)
