@@ -21,7 +21,7 @@ import numpy as np
 
 from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.search.output.progress import Progress
-from regsearch.tracking.runs import TrialRecord
+from regsearch.tracking.records import TrialRecord
 
 EVERY = 300
 CONFIG = """

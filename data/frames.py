@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data.annotations import Annotations, Labels, labels_from
-from regsearch.data.plausibility import gap_notes, require_dense
+from regsearch.data.array_likes import require_dense
+from regsearch.data.plausibility import gap_notes
 from regsearch.data.recording import Recording
 from regsearch.data.refusal import excluding, line, others, refusal, short, some, them
 from regsearch.data.roles import Roles

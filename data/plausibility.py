@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from regsearch.data.blocks import Matrix
 from regsearch.errors import DataError
 
 _LARGEST, _SMALLEST = 1e100, 1e-100
-_FILL_VALUES = (1e20, 9.969209968386869e36)
+FILL_VALUES = (1e20, 9.969209968386869e36)
 """What NumPy's masked arrays and netCDF write for a missing value by default."""
 _FAR = 1e6
 """How many times a fill value must exceed all other values of its column."""
@@ -21,8 +21,6 @@ _SORTED = 0.95
 _FEWEST_ROWS = 20
 _GAP = 1.5
 """Steps of the median length that are a gap between two times."""
-_TIMES = ("date", "time", "duration", "period")
-"""How the names of types of moments and of spans begin, in NumPy, pandas, polars and Arrow."""
 _LOOKED_AT = 100
 """Largest number of columns that are read once more to make sure of a suspicion."""
 
@@ -87,61 +85,8 @@ class Ranges:
                 yield column
 
     def _at_fill_values(self) -> list[int]:
-        fills = np.array(_FILL_VALUES).astype(self.high.dtype)
+        fills = np.array(FILL_VALUES).astype(self.high.dtype)
         return np.flatnonzero(np.isin(self.high, fills)).tolist()
-
-
-def require_unmasked(values: Any, what: str) -> None:
-    """Raise `DataError` if a value of an array is masked, which counts as missing."""
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else np.zeros(0, dtype=bool)
-    if mask.any():
-        raise DataError(
-            f"{what}: expected no masked values, found {int(mask.sum())}, the first in row {np.argwhere(mask)[0][0]} "
-            "(from 0); drop or fill them first"
-        )
-
-
-def require_no_times(values: Any, what: str) -> None:
-    """Raise `DataError` if values, or a table's column, are dates or durations, of which libraries make numbers."""
-    if not hasattr(values, "columns"):
-        kinds = [np.asarray(values).dtype]
-    else:  # pandas and polars, or Arrow
-        kinds = values.dtypes if hasattr(values, "dtypes") else values.schema.types
-    for kind in sorted({str(kind).lower() for kind in kinds}):
-        if kind.startswith(_TIMES):
-            raise _no_real_numbers(what, kind)
-
-
-def require_dense(values: Any, what: str) -> None:
-    """Raise `DataError` if values come as a sparse matrix."""
-    if hasattr(values, "toarray"):
-        raise DataError(f"{what}: expected a dense array, found a sparse one; give {what}.toarray()")
-
-
-def real_numbers(values: Any, what: str) -> NDArray[Any]:
-    """Return an array-like as an array of real numbers, in the type that it has.
-
-    Raises
-    ------
-    DataError
-        If it is sparse, a value is masked, or it holds anything but real numbers.
-    """
-    require_dense(values, what)
-    require_unmasked(values, what)
-    try:
-        found = np.asarray(values)
-        if found.dtype.kind in "OUS":
-            found = found.astype(np.float64)
-    except (TypeError, ValueError):
-        do = "drop or convert what is none"
-        raise DataError(f"{what}: expected a number in every place, found others or nothing; {do}") from None
-    if found.dtype.kind not in "biuf":
-        raise _no_real_numbers(what, str(found.dtype))
-    return found
-
-
-def _no_real_numbers(what: str, found: str) -> DataError:
-    return DataError(f"{what}: expected real numbers, found values of type {found}; convert them first")
 
 
 def require_weighable(weights: NDArray[np.float64], what: str) -> None:
@@ -172,7 +117,7 @@ def sorted_note(y: NDArray[np.float64], target: str) -> str | None:
     if len(y) < _FEWEST_ROWS:
         return None
     steps = np.diff(y)
-    rho = _spearman(y)
+    rho = spearman(y)
     if abs(rho) <= _SORTED and not (steps >= 0).all() and not (steps <= 0).all():
         return None
     return (
@@ -181,7 +126,7 @@ def sorted_note(y: NDArray[np.float64], target: str) -> str | None:
     )
 
 
-def _spearman(y: NDArray[np.float64]) -> float:
+def spearman(y: NDArray[np.float64]) -> float:
     """Return the rank correlation of a target with the row number; ties have their mean rank."""
     _, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]

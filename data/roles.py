@@ -144,14 +144,14 @@ def chosen(
         if not any(_matches(name, pattern) for name in names):
             raise refusal(
                 f"columns that match {short(pattern)}",
-                _some(names),
+                f"{len(names)} other(s): {some(names)}",
                 "name columns, or a pattern in quotes, as in 'unit_*'",
             )
     for pattern in exclude:
         if not any(_matches(name, pattern) for name in known or names):
             raise refusal(
                 f"columns to exclude that match {short(pattern)}",
-                _some(known or names),
+                f"{len(known or names)} other(s): {some(known or names)}",
                 "check the name, and quote a pattern, as in 'unit_*'",
             )
     left = [
@@ -177,8 +177,3 @@ def matching(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
 
 def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
-
-
-def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(map(short, names[:3]))
-    return f"{len(names)} other(s): {listed}{', …' if len(names) > 3 else ''}"

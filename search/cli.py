@@ -14,7 +14,7 @@ import typer
 from regsearch.data import Scale
 from regsearch.data.standard_error import say
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.config import PRESETS
+from regsearch.search.config_text import PRESETS
 from regsearch.search.penalty import Family
 
 app = typer.Typer(

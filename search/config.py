@@ -6,10 +6,8 @@ import difflib
 import hashlib
 import json
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, Unpack, get_args
 
@@ -19,15 +17,17 @@ from pydantic import ConfigDict, Field, Tag, ValidationError, model_validator
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.data_config import DataConfig, FoldsConfig, SplitConfig, ranges
+from regsearch.search.config_changes import changes
+from regsearch.search.config_text import PRESETS, preset, read_text, require_shallow
+from regsearch.search.data_config import DataConfig
 from regsearch.search.expectations import one_of
 from regsearch.search.families import OF_RANGES, Families, Section, kind_of_strength
+from regsearch.search.names import LONGEST, PATTERN, as_name, joined
 from regsearch.search.null_config import NullConfig
 from regsearch.search.penalty import Family
 from regsearch.search.problems import first_problem, nearest
 from regsearch.search.schema import TomlSchema
-
-PRESETS = ("default", "tutorial", "own-data")
+from regsearch.search.split_config import FoldsConfig, SplitConfig, ranges
 
 
 class AtMost(Section):
@@ -40,16 +40,8 @@ _NamedRule = Literal["best", "one-se", "one-se-paired"]
 Rule = _NamedRule | AtMost
 """How the winner is chosen; see `search.winner.winner`."""
 
-_NAME = r'^[^./:"\x00-\x1f\s][^/:"\x00-\x1f]*$'  # the names that MLflow accepts for a model and can look up again
-
-
 _WHAT_COLUMNS_ARE = {"source", "target", "features", "exclude", "covariates", "groups", "weights"}
 """Keys of ``[data]`` that choose values, which the SHA-256 of the data knows."""
-
-_LONGEST_NAME = 200
-_LARGEST, _DEEPEST = 2**22, 200
-"""Bytes of a configuration's file, and dots in a line of it that are not of numbers."""
-_NUMBER = re.compile(r"(?<![.\w])[+-]?[\d_]+\.[\d_]+(?:[eE][+-]?\d+)?(?![.\w])")
 
 
 class DataKeys(TypedDict, total=False):
@@ -83,16 +75,14 @@ class SearchConfig(Section):
         str,
         Field(
             min_length=1,
-            max_length=_LONGEST_NAME,
-            pattern=_NAME,
+            max_length=LONGEST,
+            pattern=PATTERN,
             description="name of the model, and of the experiment",
         ),
     ]
     experiment: Annotated[
         str | None,
-        Field(
-            min_length=1, max_length=_LONGEST_NAME, pattern=_NAME, description="name of the experiment (default: name)"
-        ),
+        Field(min_length=1, max_length=LONGEST, pattern=PATTERN, description="name of the experiment (default: name)"),
     ] = None
     seed: Annotated[
         int,
@@ -179,12 +169,12 @@ class SearchConfig(Section):
 
     def differences(self, earlier: SearchConfig) -> list[str]:
         """Return which keys that decide `search_id` have changed since an earlier configuration, a line for each."""
-        return _changes(earlier._decisive(), self._decisive())
+        return changes(earlier._decisive(), self._decisive())
 
     def other_columns(self, earlier: SearchConfig) -> list[str]:
         """Return which keys that choose columns of the source have changed, a line for each."""
         keys = _WHAT_COLUMNS_ARE - {"source"}
-        return _changes(*({"data": one.data.model_dump(mode="json", include=keys)} for one in (earlier, self)))
+        return changes(*({"data": one.data.model_dump(mode="json", include=keys)} for one in (earlier, self)))
 
     def _decisive(self) -> dict[str, Any]:
         """Return the keys and values that decide which trials are made."""
@@ -231,7 +221,7 @@ class SearchConfig(Section):
             found = f"an object of type {type(text).__name__}"
             raise ConfigError(f"{source}: expected TOML as text, found {found}; SearchConfig.load(path) reads a file")
         try:
-            _require_shallow(text)
+            require_shallow(text)
             return cls.from_values(tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{source}: expected TOML, found a syntax error: {error}") from error
@@ -258,7 +248,7 @@ class SearchConfig(Section):
             return cls.from_preset(name_or_path)
         path = Path(name_or_path)
         try:
-            return cls.from_toml(_read(path), source=path.name)._beside(path)
+            return cls.from_toml(read_text(path), source=path.name)._beside(path)
         except ConfigError:
             raise
         except FileNotFoundError as error:
@@ -420,7 +410,7 @@ class SearchConfig(Section):
             values = self.model_dump(exclude_none=True)
         else:
             values = self._for_own_data()
-            values["name"] = _as_name(Path(data).stem)
+            values["name"] = as_name(Path(data).stem)
         values["data"]["source"] = data
         return self.from_values(values, "--data")
 
@@ -491,12 +481,7 @@ class SearchConfig(Section):
 
     def name_for(self, target: str) -> str:
         """Return the name of the search of one target of several, ``NAME-TARGET``."""
-        name = f"{self.name}-{_as_name(target)}"
-        if len(name) <= _LONGEST_NAME:
-            return name
-        return (
-            f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"  # so that names still differ
-        )
+        return joined(self.name, target)
 
     def for_targets(self) -> tuple[Self, ...]:
         """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
@@ -586,24 +571,6 @@ def _require_names(recording: Recording, chosen: Sequence[str]) -> None:
         raise DataError(f"data: expected columns with names, to choose {chosen[0]!r}, found none; {do}")
 
 
-def is_name(value: object) -> bool:
-    """Return whether a value can be the name of an experiment and a model."""
-    return isinstance(value, str) and len(value) <= _LONGEST_NAME and re.fullmatch(_NAME, value) is not None
-
-
-def preset(name: str) -> str:
-    """Return the TOML of a configuration that comes with the package, comments included.
-
-    Raises
-    ------
-    ConfigError
-        If there is no preset of that name.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
-    return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-
-
 def _rule(text: str) -> str | AtMost:
     """Return the rule that a text names, such as ``"at-most:100"``."""
     name, _, most = text.partition(":")
@@ -650,42 +617,3 @@ def path_text(given: object, name: str, expected: str) -> str:
     if not isinstance(path, str):
         raise ConfigError(f"{name}: expected {expected}, found an object of type {type(given).__name__}")
     return path
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise ConfigError(f"{path.name}: expected a TOML file of at most {_LARGEST // 1024} kB, found a larger file")
-    return content.decode("utf-8-sig")
-
-
-def _require_shallow(text: str) -> None:
-    """Refuse a key of very many parts: the standard library's parser needs memory by the square of their number."""
-    if any(_NUMBER.sub("", line).count(".") > _DEEPEST for line in text.splitlines() if line.count(".") > _DEEPEST):
-        raise RecursionError
-
-
-def _as_name(text: str) -> str:
-    """Return a text as the name of an experiment and a model."""
-    return re.sub(r'[/:"\x00-\x1f]', "-", text).lstrip(". ") or "recording"
-
-
-def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of a section and of those inside it, dotted, with their values."""
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        elif value is not None:
-            yield f"{prefix}{key}", value
-
-
-def _changes(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> list[str]:
-    """Return which keys have another value than before, a line for each."""
-    was, now = dict(_leaves(earlier)), dict(_leaves(later))
-    changed = [key for key in {**now, **was} if now.get(key) != was.get(key)]
-    return [f"{key} was {_shown(was.get(key))}, now {_shown(now.get(key))}" for key in changed]
-
-
-def _shown(value: Any) -> str:
-    return "left out" if value is None else f"{value:.12g}" if isinstance(value, float) else short(value)

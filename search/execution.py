@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 
-from mlflow.entities import Run
 from optuna.storages import BaseStorage
 
 from regsearch.data import MEMORY, Development, Recording, SealedTest
@@ -19,29 +18,25 @@ from regsearch.search.config import SearchConfig
 from regsearch.search.earlier import forget, predecessor, recall, remember, require_winner
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare
-from regsearch.search.output import mlflow_text
-from regsearch.search.output.live_run import LiveRun
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
 from regsearch.search.output.progress import Progress, progress_of
-from regsearch.search.output.records import search_record, trial_record
-from regsearch.search.output.trial_files import trial_files
+from regsearch.search.output.records import search_record
 from regsearch.search.promotion import promote_winner
 from regsearch.search.proposals.optuna_storage import storage_at
 from regsearch.search.proposals.samplers import require_sampler
-from regsearch.search.proposals.studies import FamilyStudy, open_studies
+from regsearch.search.proposals.studies import open_studies
+from regsearch.search.recorder import Recorder
 from regsearch.search.result import Search, SearchResult
 from regsearch.search.rows import Given, recordings_of
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
 from regsearch.search.solving.evaluate import Failure, Solved, Task
 from regsearch.search.solving.local_engines import Submit
-from regsearch.search.solving.loop import drive, numbers_of
 from regsearch.search.solving.targets import OfTarget
 from regsearch.search.solving.workload import Engine
 from regsearch.search.strengths import Maxima, absolute, maxima_of
-from regsearch.search.trial import Proposal
 from regsearch.tracking.figures.attempt import are_wanted
 from regsearch.tracking.locks import Held
-from regsearch.tracking.runs import SearchRun, TrialRecord, elsewhere, record_of
+from regsearch.tracking.runs import SearchRun, elsewhere
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import Store, is_there, open_store, storage_url
 
@@ -170,8 +165,41 @@ class Begun:
         shared : Shared or None
             What the searches of several targets have in common.
         """
+        store, shown, held = self.store, self.shown, self.held[config.search_id(development.data_sha256)]
+        run, config = self._start(config, development, shared)
+        maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
+        total_weight = development.model.total_weight
+        studies = open_studies(absolute(config, maxima), run.search_id, self.studies, total_weight)
+        with run.running(held.confirm):
+            is_known = config.data.source == MEMORY and store.holds(run.run_id, "config.toml")
+            read_by = config.reading_as(config_of(run)) if is_known else config
+            run.write({"config.toml": read_by.to_toml().encode()})
+            if kept := run.keep_environment():
+                shown.say(kept)
+            recorder = Recorder(run, held, shown, config, maxima, development)
+            is_drawn = are_wanted()
+            task = Task(development, config.tolerance, run.score, is_drawn)
+            with (shared.solving if shared else self.engine)(task) as submit:
+                ahead = partial(_import, (_DRAWING if is_drawn else ()) + (_SAVING if is_promoted else ()))
+                new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
+            search = Search(run, config, choose(run, config), development)
+            if not is_summarised(search):
+                shown.say("drawing the figures …" if is_drawn else "writing the tables …")
+                summarise(search)
+        return search, new_trials
+
+    def _start(
+        self, config: SearchConfig, development: Development, shared: Shared | None
+    ) -> tuple[SearchRun, SearchConfig]:
+        """Start or reopen the run of a search, and say what a person should know of that.
+
+        Returns
+        -------
+        SearchRun
+        SearchConfig
+            In the experiment that the run lies in.
+        """
         search_id, store, shown = config.search_id(development.data_sha256), self.store, self.shown
-        held = self.held[search_id]
         earlier = predecessor(store, config, development.data_sha256)
         if earlier:
             shown.say(str(earlier))
@@ -191,27 +219,9 @@ class Begun:
             shown.say(f"this starts search {search_id} anew: {lies}")
         if not is_new:
             forget(run)
-        maxima = Maxima.of_params(run.run.data.params)  # the maxima of the search's first start
-        studies = open_studies(absolute(config, maxima), search_id, self.studies, development.model.total_weight)
         if earlier:
             run.annotate(tags={"differs_from": earlier.search_id})
-        with run.running(held.confirm):
-            is_known = config.data.source == MEMORY and store.holds(run.run_id, "config.toml")
-            read_by = config.reading_as(config_of(run)) if is_known else config
-            run.write({"config.toml": read_by.to_toml().encode()})
-            if kept := run.keep_environment():
-                shown.say(kept)
-            recorder = _Recorder(run, held, shown, config, maxima, development)
-            is_drawn = are_wanted()
-            task = Task(development, config.tolerance, run.score, is_drawn)
-            with (shared.solving if shared else self.engine)(task) as submit:
-                ahead = partial(_import, (_DRAWING if is_drawn else ()) + (_SAVING if is_promoted else ()))
-                new_trials = recorder.drive(studies, submit, most=config.n_trials, meanwhile=ahead)
-            search = Search(run, config, choose(run, config), development)
-            if not is_summarised(search):
-                shown.say("drawing the figures …" if is_drawn else "writing the tables …")
-                summarise(search)
-        return search, new_trials
+        return run, config
 
     def finished(
         self,
@@ -248,55 +258,3 @@ def _import(names: Sequence[str]) -> None:
     """Import modules that take seconds and are needed once trials are solved."""
     for name in names:
         import_module(name)
-
-
-@dataclass(frozen=True, eq=False)
-class _Recorder:
-    """Runs the loop, and writes each trial's outcome into a run: the one that an interruption left, if there is one."""
-
-    run: SearchRun
-    held: Held
-    shown: Progress
-    config: SearchConfig
-    maxima: Maxima | None
-    development: Development
-
-    @cached_property
-    def _left(self) -> dict[tuple[str, int], Run]:
-        return self.run.trial_runs()
-
-    def drive(self, studies: list[FamilyStudy], submit: Submit, *, most: int, meanwhile: Callable[[], object]) -> int:
-        """Solve and log the missing trials, of at most so many in all, and return how many they were."""
-        logged = {key for key, trial in self._left.items() if self.run.is_intact(trial)}
-        already = len(logged)
-        settled = sum(study.settled(numbers_of(logged, study.family)) for study in studies)
-        done = [record_of(key, self._left[key]) for key in sorted(logged)]
-        live = LiveRun(self.run, self._description, done)
-
-        def log(proposal: Proposal, outcome: Solved | Failure) -> None:
-            if record := self._log(proposal, outcome):
-                live.count(record)
-
-        with self.shown.trials(most, settled, done):
-            drive(studies, submit, log, logged, meanwhile, live.show)
-            live.show(at_once=True)
-            self.shown.complete()
-        return len(logged) - already
-
-    def _description(self, done: int, best: TrialRecord | None) -> str:
-        said = mlflow_text.so_far(self.run.search_id, self.run.experiment_id, self.config, done, best)
-        return f"{said}\n\n{mlflow_text.opening(self.config, self.development)}"
-
-    def _log(self, proposal: Proposal, outcome: Solved | Failure) -> TrialRecord | None:
-        """Write a trial's outcome, and return its record unless the trial raised."""
-        self.held.confirm()
-        left = self._left.get((proposal.family, proposal.number))
-        run_id = left.info.run_id if left else None
-        record = trial_record(proposal, outcome, self.config.tolerance, self.maxima)
-        if isinstance(outcome, Failure):
-            self.run.fail_trial(record, outcome.traceback, run_id)
-            return None
-        files = trial_files(record, outcome, self.development)
-        run_id = self.run.log_trial(record, files, run_id)
-        self.shown.count(record)
-        return replace(record, run_id=run_id)

@@ -190,8 +190,12 @@ class Families(Section):
     @property
     def searched(self) -> dict[Family, OneStrength | TwoStrengths]:
         """The families that are searched, in the order of the penalty plane."""
-        asked = {"ridge": self.ridge, "lasso": self.lasso, "elasticnet": self.elasticnet}
-        return {family: settings for family, settings in asked.items() if settings is not None}  # type: ignore[misc]
+        asked: dict[Family, OneStrength | TwoStrengths | None] = {
+            "ridge": self.ridge,
+            "lasso": self.lasso,
+            "elasticnet": self.elasticnet,
+        }
+        return {family: settings for family, settings in asked.items() if settings is not None}
 
     @model_validator(mode="after")
     def _something_to_search(self) -> Self:

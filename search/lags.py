@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from regsearch.data.array_likes import require_no_times, require_unmasked
 from regsearch.data.frames import as_pandas, labels_of
 from regsearch.data.lagged import MOST_LAG, lagged_names, nearest_sources
-from regsearch.data.plausibility import require_no_times, require_unmasked
 from regsearch.data.refusal import short
 from regsearch.errors import DataError
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 
 import scipy.special  # noqa: F401  # first, because skops seeks its functions one by one in all modules before it
 
-from regsearch.data import Development, Recording
+from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import DataError, NoWinnerError
-from regsearch.search.config import PRESETS, SearchConfig
+from regsearch.search.chance.null_targets import null_targets
+from regsearch.search.config import SearchConfig
+from regsearch.search.config_text import PRESETS
 from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import request_of
 from regsearch.search.execution import Call, Shared
 from regsearch.search.nested import Nested, Part
-from regsearch.search.null import null_targets
 from regsearch.search.output.nested_record import conclude
 from regsearch.search.output.parent_run import describe
 from regsearch.search.output.progress import Progress, progress_of
@@ -161,37 +162,51 @@ def run_targets(
         return tuple(_run_nested(begin(), one, recording, promote=promote) for one, recording in asked)
     call = begin()
     requests = [request_of(one, recording, promote=promote) for one, recording in asked]
-    results: dict[int, SearchResult] = {}
-    for place, request in enumerate(requests):
-        if known := call.recalled(configs[place], request, promote=promote):
-            results[place] = known
+    results = {
+        place: known
+        for place, (one, request) in enumerate(zip(configs, requests, strict=True))
+        if (known := call.recalled(one, request, promote=promote))
+    }
     missing = [place for place in range(len(configs)) if place not in results]
     if missing:
         recordings = call.recordings(config, data)
         rows = dict(zip(missing, cut(config, [recordings[place] for place in missing]), strict=True))
         del recordings
-        wanted = {}
-        for place, (development, _) in rows.items():
-            _require_null(configs[place], development)
-            wanted[configs[place].search_id(development.data_sha256)] = configs[place]
-        developments = tuple(development for development, _ in rows.values())
-        task = TargetsTask(developments, config.tolerance, are_wanted())
-        maxima = cache(partial(maxima_of_targets, developments))
-        refusals = []
-        with call.begun(wanted) as begun, begun.engine(task) as submit:
-            for at, (place, (development, sealed)) in enumerate(rows.items()):
-                call.shown.say(f"target {development.target}:")
-                shared = Shared(at, submit, maxima)
-                try:
-                    search, new = begun.search(configs[place], development, is_promoted=promote, shared=shared)
-                except NoWinnerError as refusal:
-                    refusals.append(f"target {development.target}: {refusal}")
-                    continue
-                results[place] = begun.finished(search, sealed, new, promote=promote, request=requests[place])
+        found, refusals = _run_together(call, configs, requests, rows, promote=promote)
+        results |= found
         if refusals:
             others = "; the searches of the other targets are finished" if results else ""
             raise NoWinnerError("; ".join(refusals) + others)
     return tuple(results[place] for place in range(len(configs)))
+
+
+def _run_together(
+    call: Call,
+    configs: Sequence[SearchConfig],
+    requests: Sequence[str | None],
+    rows: Mapping[int, tuple[Development, SealedTest]],
+    *,
+    promote: bool,
+) -> tuple[dict[int, SearchResult], list[str]]:
+    """Search the targets whose rows are at hand, by their places; return their results, and why others have none."""
+    for place, (development, _) in rows.items():
+        _require_null(configs[place], development)
+    wanted = {configs[place].search_id(one.data_sha256): configs[place] for place, (one, _) in rows.items()}
+    developments = tuple(development for development, _ in rows.values())
+    task = TargetsTask(developments, configs[0].tolerance, are_wanted())
+    maxima = cache(partial(maxima_of_targets, developments))
+    results, refusals = {}, []
+    with call.begun(wanted) as begun, begun.engine(task) as submit:
+        for at, (place, (development, sealed)) in enumerate(rows.items()):
+            call.shown.say(f"target {development.target}:")
+            shared = Shared(at, submit, maxima)
+            try:
+                search, new = begun.search(configs[place], development, is_promoted=promote, shared=shared)
+            except NoWinnerError as refusal:
+                refusals.append(f"target {development.target}: {refusal}")
+                continue
+            results[place] = begun.finished(search, sealed, new, promote=promote, request=requests[place])
+    return results, refusals
 
 
 def _of_targets(config: SearchConfig, data: Sequence[Recording]) -> tuple[Recording, ...]:

@@ -14,7 +14,6 @@ from regsearch.tracking import pages
 if TYPE_CHECKING:
     from regsearch.search.result import Promotion, SearchResult
 
-_SHOWN_PER_FAMILY = 3
 _LOCAL_UI = "http://127.0.0.1:5000"
 _CELL = "text-align: {}; padding: 0.2em 0.8em; white-space: nowrap"
 
@@ -57,8 +56,8 @@ def _tested(promotion: Promotion) -> str:
 
 
 def _table(result: SearchResult) -> str:
-    shown = best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY)
-    headings = ("", "trial", "R² train", "R² validation", "non-zero", "sparsity")
+    shown = best_and_winner(result.finished, result.winner)
+    headings = ("", "trial", *result.winner.cells)
     rows = [_row("th", map(escape, headings)), *(_row("td", _cells(result, trial)) for trial in shown)]
     return f"<table>{''.join(rows)}</table>"
 
@@ -67,10 +66,7 @@ def _cells(result: SearchResult, trial: Trial) -> list[str]:
     return [
         "★" if trial == result.winner else "",
         _link(trial.name, _run(result, trial.run_id)),
-        f"{trial.r2_train:.4f}",
-        f"{trial.r2_validation:.4f}",
-        f"{trial.n_nonzero:,}",
-        f"{trial.sparsity:.1%}",
+        *trial.cells.values(),
     ]
 
 

@@ -17,23 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from regsearch.data import Development, Recording, Rows, SealedTest
+from regsearch.data import Recording, Rows, SealedTest
 from regsearch.data.blocks import blocks
 from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
-from regsearch.search.chance.room import Room, read_impostors, require_rows
-from regsearch.search.chance.statistic import (
-    NullTask,
-    covariate_fit,
-    groups_of,
-    narrowed,
-    narrowed_development,
-    real_target,
-    rows_of,
-)
-from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
+from regsearch.search.chance.null_targets import null_targets
+from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_development
 from regsearch.search.config import SearchConfig, plain
 from regsearch.search.expectations import problem_in_words
+from regsearch.search.finished import finished_search, read_search
 from regsearch.search.notes import promoting
 from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
@@ -46,7 +38,6 @@ from regsearch.search.output.null_record import (
     write_scores,
 )
 from regsearch.search.output.progress import Progress, progress_of
-from regsearch.search.promotion import finished_search, read_search
 from regsearch.search.result import Search
 from regsearch.search.rows import test_key
 from regsearch.search.running import alone, engine_of, resumable, say_orphans
@@ -59,7 +50,7 @@ from regsearch.tracking.locks import Held
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import existing_store
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _TOGETHER = 4
 """Number of targets that a worker is given at once: what they share is made once, and a kill loses no more of them."""
@@ -67,10 +58,6 @@ _TOGETHER = 4
 _AHEAD = 64
 """Number of such units that are submitted before the first is done."""
 
-_SAME_IN_GROUPS = (
-    "rows are permuted within their groups, in which this target hardly varies: use kind = session (--kind session), "
-    "which exchanges whole groups"
-)
 
 _WRITE_SECONDS = 2.0
 """Least time between two writes of the scores so far."""
@@ -195,45 +182,6 @@ def compare(
     return found
 
 
-def null_targets(
-    config: SearchConfig, settings: NullConfig, development: Development, test: Rows | None = None
-) -> tuple[Targets, NDArray[np.intp]]:
-    """Return the real target and null targets, and the rows of the recording that all of them have.
-
-    Parameters
-    ----------
-    config : SearchConfig
-    settings : NullConfig
-    development : Development
-    test : Rows or None
-        Opened test rows, on which targets are needed, too.
-
-    Raises
-    ------
-    ConfigError, DataError
-        If the rows or the impostors do not suffice.
-    """
-    rows, y = rows_of(development, test), real_target(development, test)
-    parts = {
-        "training": [fold.train.index for fold in development.folds],
-        "validation": [fold.validation.index for fold in development.folds],
-        **({"test": [test.index]} if test else {}),
-    }
-    fit, left_out = covariate_fit(development, test), development.split.shown.get("left_out", "")
-    room = Room(rows, groups_of(development, test), parts, left_out, has_covariates=fit is not None)
-    require_rows(config, settings, room)
-    targets = _made(config, settings, room, y if fit is None else y - fit)
-    if fit is not None:
-        targets = targets.beside(fit)
-    kept = rows[targets.places]
-    for part, several in parts.items():
-        if part == "validation" and len(several) > 1:
-            continue  # their score is of all together, by the means of their training rows
-        for index in several:
-            targets.require_scores(np.flatnonzero(np.isin(kept, index)), part)
-    return targets, kept
-
-
 def _settings(
     config: SearchConfig,
     *,
@@ -286,27 +234,7 @@ def _note_use(search: Search, kind: Kind) -> None:
         openings.note_opening(search.run, search.config.name, key, f"{known_as(search)}/null/{kind}")
 
 
-def _made(config: SearchConfig, settings: NullConfig, room: Room, y: Vector) -> Targets:
-    kind = settings.kind_for(is_independent=config.data.preparation.independent)
-    n = settings.n_of(kind)
-    match kind:
-        case "shift":
-            return shifted(y, segments(room.rows, room.labels), n, settings.step)
-        case "permutation":
-            targets = permuted(y, room.labels, n, config.seed)
-            targets.require_others(settings.level, _SAME_IN_GROUPS)
-            return targets
-        case "session":
-            targets = exchanged(y, room.labels, n, config.seed, uses=room.is_test.tolist())
-            targets.require_others(settings.level, "the groups hardly differ in their target: use another kind")
-            return targets
-        case "impostor":
-            targets = impostors(y, room.rows, read_impostors(config, settings.impostors[:n], room.rows))
-            targets.require_different(f"{config.data.source}, which was searched")
-            return targets
-
-
-def _keys(task: NullTask, rows: NDArray[np.intp], targets: Vector) -> list[str]:
+def _keys(task: NullTask, rows: NDArray[np.intp], targets: Floats) -> list[str]:
     """Return a hash for each target of all that its score depends on; what a kill left is looked up by it."""
     config = task.config.model_dump(mode="json", include={"families", "tolerance", "select"})
     of_all = hashlib.sha256(json.dumps([config, task.task.score, str(task.maxima)]).encode())
@@ -348,7 +276,7 @@ class _Scores:
         """The score of each target."""
         return rounded([self._known[key] for key in self.keys])
 
-    def complete(self, task: NullTask, targets: Vector, engine: Engine, held: Held, shown: Progress) -> None:
+    def complete(self, task: NullTask, targets: Floats, engine: Engine, held: Held, shown: Progress) -> None:
         """Have those scored that are missing, and write the scores now and then, and at the end however it comes."""
         missing = [place for place, key in enumerate(self.keys) if key not in self._known]
         scored = [self._known[key] for key in self.keys if key in self._known]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,34 +18,24 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from regsearch.data import Development, FoldRows, Preparation, Rows, Scale, Split
-from regsearch.data.blocks import Columnwise
-from regsearch.data.plausibility import (
-    Ranges,
-    real_numbers,
-    require_dense,
-    require_no_times,
-    require_unmasked,
-    require_weighable,
-)
+from regsearch.data import Scale
+from regsearch.data.array_likes import require_dense, require_no_times, require_unmasked
+from regsearch.data.plausibility import Ranges
 from regsearch.data.refusal import short
-from regsearch.data.split import row_numbers
-from regsearch.errors import ConfigError, DataError
+from regsearch.errors import ConfigError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
-from regsearch.search.config import Rule, SearchConfig, is_name
+from regsearch.search.config import Rule, SearchConfig
+from regsearch.search.cv_results import cv_results, params_of
+from regsearch.search.estimator_rows import EstimatorRows, Splits
+from regsearch.search.names import is_name
 from regsearch.search.penalty import PARAMETERS
-from regsearch.search.solving.evaluate import Evaluator, Task
-from regsearch.search.solving.local_engines import is_whole, processes, thread
-from regsearch.search.strengths import maxima_of_targets
-from regsearch.search.trial import Trial
-from regsearch.search.untracked import Tried, place_of_the_winner, search
+from regsearch.search.solving.local_engines import is_whole
+from regsearch.search.untracked import Tried, place_of_the_winner, search_targets
 from regsearch.search.winner import doubt
 
 _TYPES = (np.float64, np.float32)
 _MIXED = {"of": "max", "points": 5}
 """Strengths of ElasticNet by default: as many of each kind, in every combination."""
-
-Indices = NDArray[np.intp]
 
 
 class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no types there
@@ -198,8 +186,8 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         Ranges.of(values).require_squares("X")
         Ranges.of(targets.T).require_squares("y")
         config, workers = self._config(), _workers(self.n_jobs)
-        rows = _Table(values, _weights(sample_weight, len(values)), config.data.preparation)
-        splits = _checked(self._splits(values, given, groups), rows)
+        rows = EstimatorRows.of(values, sample_weight, config.data.preparation)
+        splits = rows.checked(self._splits(values, given, groups))
         if not splits:
             do = "give one or more; an iterator is used up by its first fit, so give a list"
             raise ConfigError(f"cv: expected pairs of training and validation rows, found none; {do}")
@@ -209,7 +197,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         with followed(self, len(targets) * n_trials, X=values, y=given, metadata=metadata) as counter:
             counts = [counter(target) for target in targets]
             if self.tracking is None:
-                searched = _untracked(config, developments, workers, counts)
+                searched = search_targets(config, developments, workers, counts)
             else:
                 names = _target_names(y, len(targets), is_single=given.ndim == 1)
                 named = list(zip(names, targets, strict=True))
@@ -279,9 +267,9 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
     def _tracked(
         self,
         config: SearchConfig,
-        rows: _Table,
+        rows: EstimatorRows,
         targets: Sequence[tuple[str, NDArray[np.float64]]],
-        splits: Sequence[tuple[Indices, Indices]],
+        splits: Splits,
         *,
         counts: Sequence[Count],
         workers: int,
@@ -304,10 +292,10 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
         intercept = np.array([[one.intercept for one in tried] for tried in searched])
         every = np.arange(len(searched))
         kept: dict[str, Any] = {
-            "best_params_": [_params(trial) for trial in winners],
+            "best_params_": [params_of(trial) for trial in winners],
             "best_score_": np.array([trial.r2_validation for trial in winners]),
             "best_index_": places,
-            "cv_results_": [_results(one, self.n_splits_) for one in searched],
+            "cv_results_": [cv_results(one, self.n_splits_) for one in searched],
             "coef_path_": coef,
             "intercept_path_": intercept,
             "coef_": coef[every, places],
@@ -364,179 +352,8 @@ def _both(given: Any) -> dict[str, Any]:
     return {name: _strengths(f"elasticnet: {name}", pair[name]) for name in names}
 
 
-def _weights(given: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
-    if given is None:
-        return None
-    weights = real_numbers(given, "sample_weight").astype(np.float64)
-    if weights.ndim == 0:
-        weights = np.full(n_rows, weights)
-    if weights.shape != (n_rows,):
-        raise DataError(f"sample_weight: expected one weight for each of the {n_rows} rows, found {weights.shape}")
-    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
-    if wrong.size:
-        raise DataError(f"sample_weight: expected finite weights of at least 0, found {wrong[0]:g}")
-    if not weights.any():
-        raise DataError("sample_weight: expected some weights above zero, found that every weight is zero")
-    require_weighable(weights, "sample_weight")
-    return weights
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """The columns that every target shares, and the rows' weights."""
-
-    X: NDArray[np.floating]
-    weights: NDArray[np.float64] | None
-    preparation: Preparation
-
-    @property
-    def counting(self) -> NDArray[np.bool_]:
-        """Which rows have a weight."""
-        return np.ones(len(self.X), dtype=bool) if self.weights is None else self.weights > 0
-
-    def development(self, y: NDArray[np.float64], splits: Sequence[tuple[Indices, Indices]]) -> Development:
-        """Return the rows of a search of one target."""
-        every = np.flatnonzero(self.counting)
-        if y[every].min() == y[every].max():
-            raise DataError(f"y: expected values that vary, found {y[every][0]:g} in every row; there is no R² of that")
-        if len(splits) == 1 and np.ptp(y[splits[0][1]]) == 0:
-            raise DataError("cv: expected validation rows whose target varies, found that y does not vary there")
-        if all(np.ptp(y[train]) == 0 for train, _ in splits):
-            do = "give splits that mix the rows, such as KFold(5, shuffle=True)"
-            raise DataError(f"cv: expected a split whose training rows differ in y, found none; {do}")
-        folds = tuple(FoldRows(self._rows(y, train), self._rows(y, validation)) for train, validation in splits)
-        split = Split((), (), (), {})
-        return Development(folds, self._rows(y, every), "", split, "memory", "y", preparation=self.preparation)
-
-    def _rows(self, y: NDArray[np.float64], index: Indices) -> Rows:
-        weights = None if self.weights is None else self.weights[index]
-        return Rows(_taken(self.X, index), y[index], index, weights=weights)
-
-
-class _Taken:
-    """Some rows of an array, without a copy of them."""
-
-    def __init__(self, values: NDArray[np.floating], index: Indices) -> None:
-        self._values = values
-        self._index = index
-        self.shape = (len(index), values.shape[1])
-        self.dtype: np.dtype[np.floating] = values.dtype
-
-    def __getitem__(self, key: tuple[slice, slice | Indices]) -> NDArray[np.floating]:
-        rows, columns = key
-        if isinstance(columns, slice):
-            return self._values[self._index[rows], columns]
-        return self._values[np.ix_(self._index[rows], columns)]
-
-
-def _taken(values: NDArray[np.floating], index: Indices) -> Columnwise:
-    first, last = int(index[0]), int(index[-1])
-    return values[first : last + 1] if last - first == len(index) - 1 else _Taken(values, index)
-
-
-def _checked(splits: Iterable[tuple[ArrayLike, ArrayLike]], table: _Table) -> list[tuple[Indices, Indices]]:
-    """Return the rows of each split that count, ascending, without the splits whose validation rows all weigh 0."""
-    counting = table.counting
-    kept, weightless = [], []
-    for number, split in enumerate(splits):
-        train, given = (_ascending(part, len(counting), f"cv: split {number}") for part in split)
-        train, validation = train[counting[train]], given[counting[given]]
-        if len(given) and not len(validation):
-            weightless.append(str(number))
-            continue
-        if len(train) < 2 or not len(validation):
-            raise DataError(
-                f"cv: split {number}: expected at least 2 rows to train on and 1 to validate on, found "
-                f"{len(train)} and {len(validation)} with a weight; give fewer or larger folds"
-            )
-        kept.append((train, validation))
-    if weightless and not kept:
-        raise DataError("cv: expected a split with validation rows of a weight above 0, found none; give other splits")
-    if weightless:
-        left_out = f"all validation rows of split {', '.join(weightless)} weigh 0: left out"
-        warnings.warn(f"cv: {left_out}", stacklevel=4)
-    return kept
-
-
-def _ascending(part: ArrayLike, n_rows: int, where: str) -> Indices:
-    given = np.asarray(part)
-    if given.dtype == bool and given.shape != (n_rows,):
-        raise DataError(
-            f"{where}: expected a mask of {n_rows} rows, found one of shape {given.shape}; give a value for each row"
-        )
-    try:
-        index = row_numbers(given)
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from None
-    if len(index) and (index[0] < 0 or index[-1] >= n_rows):
-        raise DataError(f"{where}: expected rows from 0 to {n_rows - 1}, found {index[0]} to {index[-1]}")
-    return index
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared(Task):
-    """A task whose evaluator is there already."""
-
-    evaluator: Evaluator | None = None
-
-    def solver(self) -> Evaluator:
-        return self.evaluator or Evaluator(self)
-
-
-def _untracked(
-    config: SearchConfig, developments: Sequence[Development], workers: int, counts: Sequence[Count]
-) -> list[list[Tried]]:
-    """Search each target; in one process, all share what depends on the features alone."""
-    tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
-    maxima = maxima_of_targets(developments) if config.families.is_relative else [None] * len(tasks)
-    if workers > 1:
-        return [
-            search(config, task, of_target, processes(workers), count)
-            for task, of_target, count in zip(tasks, maxima, counts, strict=True)
-        ]
-    first = Evaluator(tasks[0])
-    evaluators = chain([first], map(first.of, tasks[1:]))
-    return [
-        search(config, replace(task, evaluator=evaluator), of_target, thread, count)
-        for task, evaluator, of_target, count in zip(tasks, evaluators, maxima, counts, strict=True)
-    ]
-
-
 def _target_names(y: Any, n_targets: int, *, is_single: bool) -> list[str]:
     """Return what is added to the name of each target's search: the names of a table's columns, or numbers from 0."""
     if is_single:
         return [""]
     return [str(name) for name in getattr(y, "columns", range(n_targets))]
-
-
-def _params(trial: Trial) -> dict[str, Any]:
-    return {"family": trial.family, **trial.parameters}
-
-
-def _results(tried: Sequence[Tried], n_splits: int) -> dict[str, Any]:
-    """Return a search in the shape of scikit-learn's ``cv_results_``."""
-    trials = [one.trial for one in tried]
-    params = [_params(trial) for trial in trials]
-    results: dict[str, Any] = {
-        "mean_fit_time": np.array([trial.metrics["fit_seconds"] for trial in trials]) / (n_splits + 1)
-    }
-    for name in dict.fromkeys(name for one in params for name in one):
-        is_left_out = [name not in one for one in params]
-        values = [one.get(name, np.nan) for one in params]
-        results[f"param_{name}"] = np.ma.MaskedArray(
-            np.array(values, dtype=object if name == "family" else np.float64), mask=is_left_out
-        )
-    results["params"] = params
-    mean = np.array([trial.r2_validation for trial in trials])
-    shares = 1 - n_splits * np.array([one.losses for one in tried])
-    scores = shares if n_splits > 1 else mean[:, None]  # the losses of a single split are those of its blocks of rows
-    for number in range(n_splits):
-        results[f"split{number}_test_score"] = scores[:, number]
-    results |= {
-        "mean_test_score": mean,
-        "std_test_score": scores.std(axis=1),
-        "rank_test_score": 1 + np.sum(mean > mean[:, None], axis=1, dtype=np.int32),
-        "duality_gap": np.array([trial.duality_gap for trial in trials]),
-        "n_nonzero": np.array([trial.n_nonzero for trial in trials]),
-    }
-    return results

@@ -8,9 +8,10 @@ from typing import Any
 from regsearch import data
 from regsearch.data import Annotations, Split
 from regsearch.data.annotations import NOTHING
+from regsearch.data.split import count
 from regsearch.search.chance.room import Room, require_room
 from regsearch.search.config import SearchConfig
-from regsearch.search.cutting import fitted_rows, nested_parts, ranges_in_words, split_of
+from regsearch.search.cutting import nested_parts, ranges_in_words, split_of
 from regsearch.search.estimate import estimate, together
 from regsearch.search.penalty import Family
 from regsearch.search.proposals.samplers import require_sampler
@@ -29,13 +30,13 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     ----------
     config : SearchConfig
     tracking_uri, storage : str or None
-        As `regsearch.search.run_search` has them.
+        As `regsearch.run_search` has them.
 
     Raises
     ------
     ConfigError
         If the sampler is not installed, or there are no groups for null targets.
-    data.DataError
+    DataError
         If there is no such recording, the split does not fit it, or its rows do not suffice for the null targets.
     """
     require_sampler(config)
@@ -53,7 +54,7 @@ def plan(config: SearchConfig, *, tracking_uri: str | None = None, storage: str 
     expected = None
     if splits and n_rows and n_features:
         size = (n_rows, n_features)
-        expected = together([estimate(size, fitted_rows(split), counts, n_targets) for split in splits])
+        expected = together([estimate(size, _fitted_rows(split), counts, n_targets) for split in splits])
     n_searches = n_targets * len(searches) if n_rows or not config.is_nested else None
     return {
         "name": config.name,
@@ -114,3 +115,9 @@ def _rows(splits: Sequence[Split]) -> dict[str, str]:
     if not parts:
         return dict(last.shown)
     return {**last.shown, "test": f"each of {len(parts)} parts of these in turn, by a search of the others"}
+
+
+def _fitted_rows(split: Split) -> list[int]:
+    """Return the number of rows that each model of a trial is fitted on: the folds' models, and with folds its own."""
+    fitted = [fold.train for fold in split.folds]
+    return [count(blocks) for blocks in (fitted if len(fitted) == 1 else [*fitted, split.model])]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.trial import Trial
 from regsearch.search.weights import Weights, read_feature_names, read_weights
+from regsearch.tracking.records import METRICS, STRENGTHS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -307,11 +308,9 @@ class SearchResult:
 def table(trials: Sequence[Trial]) -> pd.DataFrame:
     """Return the table of trials: one row each, numbers as numbers.
 
-    The columns are `family`, `trial`, those of `tracking.runs.STRENGTHS` and `tracking.runs.METRICS`, and `run_id`.
+    The columns are `family`, `trial`, those of `STRENGTHS` and `METRICS` in `tracking.records`, and `run_id`.
     """
     import pandas as pd
-
-    from regsearch.tracking.runs import METRICS, STRENGTHS
 
     rows = []
     for trial in trials:

@@ -39,7 +39,7 @@ def recordings_of(config: SearchConfig, given: Given = None, *, progress: bool =
 
     Raises
     ------
-    data.DataError
+    DataError
         If there is no such recording, or one at hand lacks the features that the configuration names.
     """
     if given is None:
@@ -60,7 +60,7 @@ def cut(config: SearchConfig, recordings: Sequence[Recording]) -> list[tuple[Dev
 
     Raises
     ------
-    data.DataError
+    DataError
         If the split does not fit them.
     """
     first = recordings[0]

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from regsearch.data import MEMORY, Annotations, Recording
 from regsearch.errors import ConfigError, SearchStoppedError
 from regsearch.search.config import SearchConfig
+from regsearch.search.estimator_rows import Indices, Splits
 from regsearch.search.launch import run_search
 from regsearch.search.output.progress import Progress
 from regsearch.search.untracked import Tried
 from regsearch.search.weights import read_losses, read_weights
-from regsearch.tracking.runs import SearchRun, TrialRecord
+from regsearch.tracking.records import TrialRecord
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
-
-Indices = NDArray[np.intp]
-Splits = Sequence[tuple[Indices, Indices]]
-"""Rows to fit on, and rows to compare on, of each fold."""
 
 
 def recording(

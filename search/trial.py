@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 from regsearch.search.penalty import PARAMETERS, Family, Penalty
 
 if TYPE_CHECKING:
-    from regsearch.tracking.runs import SearchRun, TrialRecord
+    from regsearch.tracking.records import TrialRecord
+    from regsearch.tracking.runs import SearchRun
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Trial(Candidate):
     Attributes
     ----------
     metrics : mapping of str to float
-        Everything measured; see `tracking.runs.METRICS`.
+        Everything measured; see `tracking.records.METRICS`.
     run_id : str
         Id of the trial's MLflow run.
     """
@@ -111,6 +112,16 @@ class Trial(Candidate):
         """The worst certificate among the trial's fits, relative to the objective at zero weights."""
         return self.metrics["duality_gap"]
 
+    @property
+    def cells(self) -> dict[str, str]:
+        """What tables show people of the trial, by the headings of their columns."""
+        return {
+            "R² train": f"{self.r2_train:.4f}",
+            "R² validation": f"{self.r2_validation:.4f}",
+            "non-zero": f"{self.n_nonzero:,}",
+            "sparsity": f"{self.sparsity:.1%}",
+        }
+
 
 def finished_trials(run: SearchRun) -> tuple[Trial, ...]:
     """Return the finished trials of a search, in order of family and number."""
@@ -130,9 +141,9 @@ def best_of_each_family(trials: Iterable[Trial], most: int = 1) -> list[Trial]:
     return [trial for family in ranked.values() for trial in family[:most]]
 
 
-def best_and_winner(trials: Iterable[Trial], winner: Trial, most: int) -> list[Trial]:
-    """Return the best trials of each family, and the winner after its family's if it is not one of them."""
-    shown = best_of_each_family(trials, most)
+def best_and_winner(trials: Iterable[Trial], winner: Trial) -> list[Trial]:
+    """Return the three best trials of each family, and the winner after its family's if it is not one of them."""
+    shown = best_of_each_family(trials, 3)
     if winner in shown:
         return shown
     last = max((at for at, trial in enumerate(shown) if trial.family == winner.family), default=len(shown) - 1)

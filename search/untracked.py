@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.storages import InMemoryStorage
 
+from regsearch.data import Development
 from regsearch.errors import TrialError
 from regsearch.search.config import SearchConfig
 from regsearch.search.proposals.samplers import require_sampler
 from regsearch.search.proposals.studies import open_studies
-from regsearch.search.solving.evaluate import Failure, Solved, Task
+from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task
+from regsearch.search.solving.local_engines import processes, thread
 from regsearch.search.solving.loop import drive
 from regsearch.search.solving.workload import Engine
-from regsearch.search.strengths import Maxima, absolute
+from regsearch.search.strengths import Maxima, absolute, maxima_of_targets
 from regsearch.search.trial import Proposal, Trial
 from regsearch.search.winner import winner
 
@@ -92,6 +95,49 @@ def search(
         drive(studies, submit, keep, set())
     order = [(study.family, number) for study in studies for number in range(study.n_trials)]
     return [found[key] for key in order if key in found]
+
+
+def search_targets(
+    config: SearchConfig,
+    developments: Sequence[Development],
+    workers: int,
+    counts: Sequence[Callable[[Tried], object]],
+) -> list[list[Tried]]:
+    """Search each of several targets; in one process, all share what depends on the features alone.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    developments : sequence of Development
+        The rows of each target, with the same features.
+    workers : int
+        Number of processes that solve; 1 for a thread of this process.
+    counts : sequence of callable
+        Called with each trial of a target once it is done.
+    """
+    tasks = [_Prepared(development, config.tolerance, is_drawn=False) for development in developments]
+    maxima = maxima_of_targets(developments) if config.families.is_relative else [None] * len(tasks)
+    if workers > 1:
+        return [
+            search(config, task, of_target, processes(workers), count)
+            for task, of_target, count in zip(tasks, maxima, counts, strict=True)
+        ]
+    first = Evaluator(tasks[0])
+    evaluators = chain([first], map(first.of, tasks[1:]))
+    return [
+        search(config, replace(task, evaluator=evaluator), of_target, thread, count)
+        for task, evaluator, of_target, count in zip(tasks, evaluators, maxima, counts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared(Task):
+    """A task whose evaluator is there already."""
+
+    evaluator: Evaluator | None = None
+
+    def solver(self) -> Evaluator:
+        return self.evaluator or Evaluator(self)
 
 
 def _tried(proposal: Proposal, solved: Solved) -> Tried:

@@ -11,7 +11,9 @@ import math
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.result import Search
 from regsearch.search.solvers.certificate import certificate
-from regsearch.search.solving.evaluate import Evaluator, Failure, Task, predict, r2_score
+from regsearch.search.solving.evaluate import Evaluator, Failure, Task
+from regsearch.search.solving.predictions import predict
+from regsearch.search.solving.scores import r2_score
 from regsearch.search.strengths import design_of
 from regsearch.search.trial import Proposal
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from regsearch.errors import NoWinnerError
+from regsearch.tracking.records import WEIGHTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,4 +111,5 @@ def read_weights(run: SearchRun, run_id: str) -> Weights:
 
 
 def _archive(run: SearchRun, run_id: str) -> NpzFile:
-    return cast(NpzFile, np.load(BytesIO(run.read(run_id, "weights.npz")), allow_pickle=False))
+    archive: NpzFile = np.load(BytesIO(run.read(run_id, WEIGHTS)), allow_pickle=False)
+    return archive

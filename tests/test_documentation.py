@@ -22,7 +22,7 @@ from mlflow import environment_variables
 from regsearch import SearchConfig
 from regsearch.search import cli
 from regsearch.search.rows import check_rows
-from regsearch.tracking.runs import METRICS, STRENGTHS
+from regsearch.tracking.records import METRICS, STRENGTHS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -16,9 +16,18 @@ _LONGEST = 300
 def require_text(value: object, name: str, expected: str) -> None:
     """Refuse what is no text, before a library does it in its own words.
 
+    Parameters
+    ----------
+    value : object
+    name : str
+        Name of the argument.
+    expected : str
+        What it should be, for people.
+
     Raises
     ------
     ConfigError
+        If it is no text.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{name}: expected {expected}, found {type(value).__name__} {value!r:.40}")
@@ -27,9 +36,15 @@ def require_text(value: object, name: str, expected: str) -> None:
 def require_truth(**given: object) -> None:
     """Refuse what is neither true nor false: a text such as ``"no"`` would count as true, and open test rows.
 
+    Parameters
+    ----------
+    **given
+        The arguments by their names.
+
     Raises
     ------
     ConfigError
+        If one of them is neither.
     """
     for name, value in given.items():
         if value not in (True, False):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +14,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from regsearch.errors import ModelRejectedError, RegistryError
-from regsearch.tracking import logged_model
+from regsearch.tracking import alias_moves, logged_model
+from regsearch.tracking.alias_moves import CHAMPION
 from regsearch.tracking.errors import require_text
 from regsearch.tracking.limits import REGISTERED, cut
 from regsearch.tracking.listing import listed
@@ -25,16 +24,9 @@ from regsearch.tracking.model import is_saved
 from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import Store
 
-CHAMPION = "champion"
 _REPLACED = "replaced"
 _PROMOTED_AT = "promoted_at"
 _ROLLED_BACK_AT = "rolled_back_at"
-_MOVE = re.compile(r"champion_(\d{4,})")
-"""Key of a note of a move; other tags that begin alike are somebody else's."""
-_BACK = "rolled back from "
-"""How the note of a rollback goes on after the version."""
-_MOVING = "regsearch.moving_champion"
-"""Tag of a model while its alias is moved: the number of the note, and for a rollback the version to return to."""
 SHA256 = "model_sha256"
 """Tag of a version: the SHA-256 of its weights' file."""
 LOGGED_MODEL = "logged_model"
@@ -171,8 +163,8 @@ def crown(store: Store, name: str, version: str) -> str | None:
         return current.tags.get(_REPLACED) or None
     replaced = str(current.version) if current is not None else ""
     store.client.set_model_version_tag(name, version, _REPLACED, replaced)
-    store.client.set_model_version_tag(name, version, _PROMOTED_AT, _now())
-    _move(store, name, current, version, f"replacing {replaced}" if replaced else "the first")
+    store.client.set_model_version_tag(name, version, _PROMOTED_AT, alias_moves.now())
+    alias_moves.replace(store, name, current, version)
     return replaced or None
 
 
@@ -198,20 +190,19 @@ def rollback(store: Store, name: str, check: Callable[[ModelVersion], object]) -
     if current is None:
         raise RegistryError(f"{name}: there is no champion to roll back; `regsearch promote` makes one")
     now = str(current.version)
-    if _interrupted(store, name)[1] == now:  # the alias has moved, and only the end was not reached
-        store.client.delete_registered_model_tag(name, _MOVING)
+    if alias_moves.finish_going_back(store, name, now):
         return now
-    before, replaced, _ = ["", "", *_line(_carried_out(store, name, now).values(), now)][-3:]
+    before, replaced, _ = ["", "", *alias_moves.line(store, name, now)][-3:]
     if not replaced:
         raise RegistryError(f"{name}: champion version {now} replaced none; promote another search instead")
     previous = next((version for version in versions(store, name) if str(version.version) == replaced), None)
     if previous is None:
         raise RegistryError(f"{name}: version {replaced}, which the champion replaced, is deleted; promote a search")
     check(previous)
-    store.client.set_model_version_tag(name, now, _ROLLED_BACK_AT, _now())
+    store.client.set_model_version_tag(name, now, _ROLLED_BACK_AT, alias_moves.now())
     store.client.delete_model_version_tag(name, replaced, _ROLLED_BACK_AT)
     store.client.set_model_version_tag(name, replaced, _REPLACED, before)
-    _move(store, name, current, replaced, f"{_BACK}{now}", back_to=replaced)
+    alias_moves.go_back(store, name, current, replaced)
     return replaced
 
 
@@ -233,7 +224,7 @@ def versions(store: Store, name: str) -> list[ModelVersion]:
 
 def moves(store: Store, name: str) -> list[str]:
     """Return a note of every move of the alias, the oldest first: to which version, why, and when."""
-    return list(_moves(store, name).values())
+    return list(alias_moves.notes(store, name).values())
 
 
 def history(store: Store, name: str) -> list[dict[str, Any]]:
@@ -249,59 +240,6 @@ def history(store: Store, name: str) -> list[dict[str, Any]]:
         }
         for one in versions(store, name)
     ]
-
-
-def _move(store: Store, name: str, current: ModelVersion | None, version: str, note: str, *, back_to: str = "") -> None:
-    """Move the alias, after a note of it in the model's tags.
-
-    The note of a move that was never carried out is replaced.  A move by other means than regsearch is noted, too.
-    """
-    now = str(current.version) if current is not None else ""
-    noted = _carried_out(store, name, now)
-    number = max(noted, default=0) + 1
-    if now and noted and _version_of(noted[max(noted)]) != now:
-        found = f"version {now}, moved by other means than regsearch, found {_now()}"
-        store.client.set_registered_model_tag(name, f"champion_{number:04d}", found)
-        number += 1
-    store.client.set_registered_model_tag(name, _MOVING, f"{number} {back_to}".strip())
-    store.client.set_registered_model_tag(name, f"champion_{number:04d}", f"version {version}, {note}, {_now()}")
-    store.client.set_registered_model_alias(name, CHAMPION, version)
-    store.client.delete_registered_model_tag(name, _MOVING)
-
-
-def _moves(store: Store, name: str) -> dict[int, str]:
-    """Return the notes of all moves by their numbers, the oldest first."""
-    tags = store.client.get_registered_model(name).tags
-    noted = {int(match[1]): value for key, value in tags.items() if (match := _MOVE.fullmatch(key))}
-    return {number: noted[number] for number in sorted(noted) if _version_of(noted[number])}
-
-
-def _carried_out(store: Store, name: str, now: str) -> dict[int, str]:
-    """Return the notes of the moves without that of a move that was interrupted before the alias moved."""
-    noted, (begun, _) = _moves(store, name), _interrupted(store, name)
-    return {number: note for number, note in noted.items() if number != begun or _version_of(note) == now}
-
-
-def _line(notes: Iterable[str], now: str) -> list[str]:
-    """Return the versions that rolling back again and again leads through: the champion last, the first one first."""
-    line: list[str] = []
-    for note in notes:
-        if f", {_BACK}" in note:
-            line = line[:-1]
-        if line[-1:] != [_version_of(note)]:
-            line.append(_version_of(note))
-    return line if line[-1:] == [now] else [*line, now]
-
-
-def _version_of(note: str) -> str:
-    match = re.match(r"version (\d+),", note)
-    return match[1] if match else ""
-
-
-def _interrupted(store: Store, name: str) -> tuple[int, str]:
-    """Return number and version to return to of a move that did not reach its end; zero and nothing without one."""
-    number, _, back_to = store.client.get_registered_model(name).tags.get(_MOVING, "").partition(" ")
-    return (int(number) if number.isdecimal() else 0), back_to
 
 
 def score(version: ModelVersion, name: str) -> float | None:
@@ -321,7 +259,3 @@ def ensure_model(store: Store, name: str, about: str = "") -> None:
             raise
         if about and not store.client.get_registered_model(name).description:
             store.client.update_registered_model(name, about)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

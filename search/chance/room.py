@@ -13,7 +13,7 @@ from regsearch.data.plausibility import Ranges
 from regsearch.data.sources import load_target
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.chance.targets import Indices, Vector, exchangeable, reach_of, segments
+from regsearch.search.chance.targets import Floats, Indices, exchangeable, reach_of, segments
 from regsearch.search.config import SearchConfig
 from regsearch.search.null_config import Kind, NullConfig, fewest, smallest_p
 
@@ -114,7 +114,7 @@ def require_rows(config: SearchConfig, settings: NullConfig, room: Room) -> None
                 )
 
 
-def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) -> list[tuple[str, Vector]]:
+def read_impostors(config: SearchConfig, sources: Sequence[str], rows: Indices) -> list[tuple[str, Floats]]:
     """Return the name of each other recording, and its target, which has a number in all rows of the search.
 
     Raises

@@ -19,12 +19,13 @@ from regsearch.search.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
 from regsearch.search.solvers.normalisation import Covariates
 from regsearch.search.solvers.path import Coefficients, RegularizationPath
-from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of, r2_score, validation_error, validation_score
+from regsearch.search.solving.evaluate import Task, on_rows_of, paths_of
+from regsearch.search.solving.scores import r2_score, validation_error, validation_score
 from regsearch.search.strengths import Maxima, absolute
 from regsearch.search.trial import Candidate, Trial
 from regsearch.search.winner import winner
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _BLOCK_VALUES = 2**22
@@ -58,13 +59,13 @@ class NullTask:
         """The rows that every target has."""
         return self.task.development
 
-    def solver(self, processes: int = 1) -> Callable[[Vector], list[float]]:
+    def solver(self, processes: int = 1) -> Callable[[Floats], list[float]]:
         """Return what scores targets; see `Statistic`."""
         return Statistic(self, processes)
 
     worker = solver
 
-    def check(self, work: Vector, result: object) -> None:
+    def check(self, work: Floats, result: object) -> None:
         """Refuse what is not one finite score for each target."""
         if not isinstance(result, list) or len(result) != work.shape[1] or not np.isfinite(result).all():
             raise EngineLostError(
@@ -72,7 +73,7 @@ class NullTask:
                 "started yourself, from the same environment"
             )
 
-    def near(self, work: Vector) -> Penalty | None:  # noqa: ARG002
+    def near(self, work: Floats) -> Penalty | None:  # noqa: ARG002
         """Return None: every worker solves all penalties of its targets."""
         return None
 
@@ -99,7 +100,7 @@ class Statistic:
         self._is_holdout = self._model is self._paths[0]
         self._needs_model = not self._is_holdout and (task.config.select != "best" or task.test is not None)
 
-    def __call__(self, targets: Vector) -> list[float]:
+    def __call__(self, targets: Floats) -> list[float]:
         """Return the score of each target.
 
         Parameters
@@ -120,7 +121,7 @@ class Statistic:
             scores.append(self._score(y, paths, models.pop(0) if models else paths[0]))
         return rounded(scores)
 
-    def _score(self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath) -> float:
+    def _score(self, y: Floats, paths: Sequence[RegularizationPath], model: RegularizationPath) -> float:
         folds = self._folds(y)
         every = candidates(self._config, self._maxima(model), self._model.total_weight)
         penalties = [one.penalty for one in every]
@@ -158,7 +159,7 @@ class Statistic:
         return r2_score(y[self._at(test)], predict_all(test, own)[:, chosen.number], test.weights)
 
     def _score_without_features(
-        self, y: Vector, paths: Sequence[RegularizationPath], model: RegularizationPath
+        self, y: Floats, paths: Sequence[RegularizationPath], model: RegularizationPath
     ) -> float:
         """Return the score of the models in which no feature has a weight."""
         test = self._task.test
@@ -176,7 +177,7 @@ class Statistic:
         maxima = self._task.maxima
         return replace(maxima, l1_max=model.largest_l1 or 1.0) if maxima else None
 
-    def _folds(self, y: Vector) -> list[FoldRows]:
+    def _folds(self, y: Floats) -> list[FoldRows]:
         return [
             FoldRows(*(replace(rows, y=y[self._at(rows)]) for rows in (fold.train, fold.validation)))
             for fold in self._task.development.folds
@@ -214,12 +215,12 @@ def rows_of(development: Development, test: Rows | None = None) -> Indices:
     return _at_each(development, test, lambda rows: rows.index)
 
 
-def real_target(development: Development, test: Rows | None = None) -> Vector:
+def real_target(development: Development, test: Rows | None = None) -> Floats:
     """Return the real target at the rows of `rows_of`."""
     return _at_each(development, test, lambda rows: rows.y)
 
 
-def covariate_fit(development: Development, test: Rows | None = None) -> Vector | None:
+def covariate_fit(development: Development, test: Rows | None = None) -> Floats | None:
     """Return what the covariates explain of the real target at the rows of `rows_of`; ``None`` without covariates.
 
     It is the fit of least squares, with an intercept, and weighted as the rows are.
@@ -232,7 +233,7 @@ def covariate_fit(development: Development, test: Rows | None = None) -> Vector 
         weights = _at_each(development, test, lambda rows: rows.weights)
     covariates, mean = Covariates.of(values, weights), np.average(y, weights=weights)
     coef = covariates.inverse @ (covariates.basis.T @ (np.sqrt(weights) * (y - mean)))
-    fit: Vector = mean + (values - covariates.mean) @ coef
+    fit: Floats = mean + (values - covariates.mean) @ coef
     return fit
 
 
@@ -268,7 +269,7 @@ def narrowed_development(development: Development, kept: Indices) -> Development
     return replace(development, folds=folds, model=of[development.model])
 
 
-def predict_all(rows: Rows, found: Coefficients) -> Vector:
+def predict_all(rows: Rows, found: Coefficients) -> Floats:
     """Return the predictions of several fits, shape (n_rows, n_fits), reading the rows once."""
     n_rows, n_features = rows.X.shape
     predicted = np.tile(found.intercept, (n_rows, 1))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from regsearch.data.lagged import lag_sources
 from regsearch.errors import ConfigError, DataError
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Labels = NDArray[np.generic]
 
@@ -40,10 +40,10 @@ class Targets:
     """
 
     places: Indices
-    values: Vector
+    values: Floats
     names: tuple[str, ...]
 
-    def beside(self, fit: Vector) -> Targets:
+    def beside(self, fit: Floats) -> Targets:
         """Return targets of what is left of a fit as targets that have the fit, which stays at its rows.
 
         The relation of the target to covariates is then the same in every null target (Freedman & Lane 1983, "A
@@ -138,7 +138,7 @@ def reach_of(labels: Labels) -> Indices:
     return np.asarray(np.minimum(within, sizes[of_row] - 1 - within))
 
 
-def shifted(y: Vector, labels: Labels, n: int, step: int = 1) -> Targets:
+def shifted(y: Floats, labels: Labels, n: int, step: int = 1) -> Targets:
     """Shift the target by 1 to ``n / 2`` steps in either direction within each segment, without wrapping round.
 
     All of them, the real one included, are on the rows for which every shift finds a row of the same segment, so that
@@ -162,7 +162,7 @@ def shifted(y: Vector, labels: Labels, n: int, step: int = 1) -> Targets:
     return Targets(places, y[sources.T], tuple(names))
 
 
-def permuted(y: Vector, labels: Labels | None, n: int, seed: int) -> Targets:
+def permuted(y: Floats, labels: Labels | None, n: int, seed: int) -> Targets:
     """Permute the target's rows at random, within each group; each null target depends on the seed and its number."""
     groups = np.zeros(len(y), dtype=np.intp) if labels is None else np.unique(labels, return_inverse=True)[1].ravel()
     in_order = np.argsort(groups, kind="stable")
@@ -205,7 +205,7 @@ def exchangeable(labels: Labels, n: int, uses: Sequence[object] = ()) -> tuple[l
     return rows, kinds, others
 
 
-def exchanged(y: Vector, labels: Labels, n: int, seed: int, uses: Sequence[object] = ()) -> Targets:
+def exchanged(y: Floats, labels: Labels, n: int, seed: int, uses: Sequence[object] = ()) -> Targets:
     """Exchange the targets of whole groups between groups of equal use, by arrangements that are drawn once each.
 
     Parameters
@@ -253,7 +253,7 @@ def _arrangements(
     return list(found)
 
 
-def impostors(y: Vector, rows: Indices, others: Sequence[tuple[str, Vector]]) -> Targets:
+def impostors(y: Floats, rows: Indices, others: Sequence[tuple[str, Floats]]) -> Targets:
     """Take the targets of other recordings at the same rows, cut to the length of this one.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from regsearch.data import Rows
 from regsearch.search.output.search_figures import Predicted
-from regsearch.search.solving.evaluate import r2_score
+from regsearch.search.solving.scores import r2_score
 from regsearch.search.trial import Trial
 from regsearch.tracking import figures
 

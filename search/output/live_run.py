@@ -10,7 +10,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.search.output.parent_run import STORY_OF
-from regsearch.tracking.runs import SearchRun, TrialRecord
+from regsearch.tracking.records import TrialRecord
+from regsearch.tracking.runs import SearchRun
 
 TRIALS_DONE, BEST_SO_FAR = "trials_done", "best_r2_validation_so_far"
 """Metrics of a search's run.  Their steps are numbers of trials, so that an interruption leaves no trace in them."""

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.chance.distribution import NullDistribution, in_words
-from regsearch.search.config import PRESETS, SearchConfig
+from regsearch.search.config import SearchConfig
+from regsearch.search.config_text import PRESETS
 from regsearch.search.families import Range
 from regsearch.search.notes import early_stops, edges, promoting
 from regsearch.search.output.nested_record import RESULT, TABLE
-from regsearch.search.penalty import PARAMETERS, Family
+from regsearch.search.output.views import view_addresses
 from regsearch.search.result import Search, Tested
 from regsearch.search.trial import Trial, best_first, best_of_each_family
 from regsearch.tracking import pages
 from regsearch.tracking.limits import cut_all
-from regsearch.tracking.pages import Chart, Parallel, View
-from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
+from regsearch.tracking.records import STEMS, WEIGHTS, TrialRecord
 
 _OBJECTIVE = (
     "Over the training rows, the columns are {scaled}. The weights w minimise "
@@ -41,13 +41,6 @@ EXPERIMENT = (
 )
 """The description of an experiment."""
 
-_SCORES = ("metrics.r2_validation", "metrics.r2_train", "metrics.n_nonzero", "metrics.sparsity")
-_COMMON_CHARTS = (
-    Chart("log10_alpha", "r2_validation"),
-    Chart("n_nonzero", "r2_validation"),
-    Parallel(("r2_train", "n_nonzero", "r2_validation")),
-)
-"""Charts of all families; MLflow draws any others that it thinks of, such as of the duality gap, below and folded."""
 _PROPOSED = {
     "tpe": "proposed by TPE",
     "random": "proposed at random",
@@ -70,30 +63,6 @@ _SCALE_LIMIT = (
     "Scaling: each column was divided by its {divisor} over the training rows. A column that hardly varied there can "
     "have a large weight, and spoil the predictions where it varies more."
 )
-
-
-def views(config: SearchConfig, search_id: str) -> dict[str, View]:
-    """Return the prepared views by key: the named ones are of the whole experiment, the others of this search alone."""
-    families: list[Family] = list(config.families.searched)
-    strengths = dict.fromkeys(name for family in families for name in _logarithms(family))
-    prepared = {}
-    for suffix, condition in (("", ""), (_of(search_id), f" AND tags.search_id = '{search_id}'")):
-        trials = f"tags.role = 'trial'{condition}"
-        columns = ("params.family", *_SCORES, *(f"metrics.{name}" for name in strengths))
-        table = View(trials, "r2_validation", columns, _COMMON_CHARTS, "" if suffix else "All trials, best first")
-        prepared[pages.BEST_FIRST + suffix] = table
-        for family in families:
-            columns = (*_SCORES, *(f"metrics.{name}" for name in _logarithms(family)))
-            prepared[family + suffix] = View(
-                f"{trials} AND params.family = '{family}'",
-                "r2_validation",
-                columns,
-                _charts(family),
-                "" if suffix else f"{_chart_title(family)} (choose the chart view)",
-            )
-    columns = tuple(f"metrics.best_{score}" for score in ("r2_validation", "r2_train", "n_nonzero", "r2_test"))
-    prepared["searches"] = View("tags.role = 'search'", "best_r2_validation", columns, name="Searches, best first")
-    return prepared
 
 
 def opening(config: SearchConfig, development: Development) -> str:
@@ -326,26 +295,16 @@ def _rows(development: Development) -> dict[str, str]:
 
 
 def _look(search_id: str, experiment_id: str, config: SearchConfig) -> str:
-    suffix = _of(search_id)
-    families = [
-        _link(_chart_title(family), pages.view(experiment_id, family + suffix, charts=True))
-        for family in config.families.searched
-    ]
-    table = _link("all trials, best first", pages.view(experiment_id, pages.BEST_FIRST + suffix))
-    return f"Look at: {' · '.join([table, *families])}"
+    links = [_link(title, address) for title, address in view_addresses(config, search_id, experiment_id).items()]
+    return f"Look at: {' · '.join(links)}"
 
 
 def _table(search: Search) -> str:
+    headings = ("R² validation", "R² train", "non-zero", "sparsity")
     rows = [
-        ["trial", "R² validation", "R² train", "non-zero", "sparsity"],
+        ["trial", *headings],
         *(
-            [
-                f"{_run(search, trial)}{' ★' if trial == search.winner else ''}",
-                f"{trial.r2_validation:.4f}",
-                f"{trial.r2_train:.4f}",
-                f"{trial.n_nonzero:,}",
-                f"{trial.sparsity:.1%}",
-            ]
+            [f"{_run(search, trial)}{' ★' if trial == search.winner else ''}", *(trial.cells[one] for one in headings)]
             for trial in _shown_trials(search)
         ),
     ]
@@ -386,34 +345,9 @@ def _again(search: Search) -> str:
     return f"Download {_link('config.toml', pages.content(search.run.run_id, 'config.toml'))}, and run: `{run}`"
 
 
-def _charts(family: Family) -> tuple[Chart | Parallel, ...]:
-    match _logarithms(family):
-        case [alpha]:
-            shrinks = "l2_norm" if family == "ridge" else "n_nonzero"
-            scores = tuple(Chart(alpha, score) for score in ("r2_validation", "r2_train", shrinks))
-            return (*scores, Parallel((alpha, shrinks, "r2_validation")))
-        case [l1_alpha, l2_alpha]:
-            levels = tuple(Chart(l1_alpha, l2_alpha, score) for score in ("r2_validation", "n_nonzero"))
-            return (*levels, Parallel((l1_alpha, l2_alpha, "n_nonzero", "r2_validation")))
-        case _:
-            return ()
-
-
-def _chart_title(family: Family) -> str:
-    return f"{family}: R² against {' and '.join(PARAMETERS[family])}"
-
-
-def _logarithms(family: Family) -> list[str]:
-    return [f"log10_{name}" for name in PARAMETERS[family]]
-
-
 def _opened(tested: Tested) -> str:
     times = "once" if tested.openings == 1 else f"{tested.openings} times"
     return f"The test rows have been opened {times}, this time included."
-
-
-def _of(search_id: str) -> str:
-    return f"-{search_id}"
 
 
 def _run(search: Search, trial: Trial) -> str:

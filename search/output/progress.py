@@ -13,7 +13,7 @@ from tqdm import tqdm
 from regsearch.data.refusal import short
 from regsearch.data.standard_error import redraws, say
 from regsearch.errors import ConfigError
-from regsearch.tracking.runs import TrialRecord
+from regsearch.tracking.records import TrialRecord
 
 _EVERY_SECONDS = 5.0
 

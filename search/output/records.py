@@ -7,10 +7,11 @@ import math
 from regsearch.data import Development
 from regsearch.search.config import SearchConfig
 from regsearch.search.output import mlflow_text
+from regsearch.search.output.views import views
 from regsearch.search.solving.evaluate import Failure, Solved
 from regsearch.search.strengths import Maxima
 from regsearch.search.trial import Proposal
-from regsearch.tracking.runs import SearchRecord, TrialRecord
+from regsearch.tracking.records import SearchRecord, TrialRecord
 
 
 def search_record(
@@ -25,7 +26,7 @@ def search_record(
         name=f"search {search_id}",
         description=mlflow_text.opening(config, development),
         about=mlflow_text.EXPERIMENT,
-        views=mlflow_text.views(config, search_id),
+        views=views(config, search_id),
         data_sha256=development.data_sha256,
         source=development.source,
         shape=(len(development.model.y), development.n_features),

@@ -15,7 +15,7 @@ from regsearch.search.output.importance import strength_importance
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.proposals.samplers import distributions
 from regsearch.search.result import Finished, Search
-from regsearch.search.solving.evaluate import predict
+from regsearch.search.solving.predictions import predict
 from regsearch.search.trial import Trial, baseline
 from regsearch.search.weights import Weights, read_weights
 from regsearch.search.winner import standing_out

@@ -18,7 +18,8 @@ from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
-from regsearch.search.config import PRESETS, SearchConfig, preset
+from regsearch.search.config import SearchConfig
+from regsearch.search.config_text import PRESETS, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner
@@ -26,7 +27,6 @@ from regsearch.search.trial import best_and_winner
 if TYPE_CHECKING:
     from regsearch.search.nested import Nested
 
-_SHOWN_PER_FAMILY = 3
 _MOST_ENTRIES = 20
 _SCHEMA_HINT = """\
 #:schema ./regsearch.schema.json
@@ -41,7 +41,7 @@ def checked(name_or_path: str) -> tuple[dict[str, Any], str]:
 
     Raises
     ------
-    search.config.ConfigError, data.DataError
+    ConfigError, DataError
         If there is no such configuration, or it cannot be run.
     """
     config = SearchConfig.load(name_or_path)
@@ -136,17 +136,14 @@ def as_text(result: SearchResult) -> str:
     """Return a search's result for people: the best trials of each family, the winner, and what happened to it."""
     table = Table(box=SIMPLE)
     table.add_column("")
-    for heading in ("trial", "R² train", "R² validation", "non-zero", "sparsity", "seconds"):
+    for heading in ("trial", *result.winner.cells, "seconds"):
         table.add_column(heading, justify="left" if heading == "trial" else "right", no_wrap=True)
-    for trial in best_and_winner(result.finished, result.winner, _SHOWN_PER_FAMILY):
+    for trial in best_and_winner(result.finished, result.winner):
         wins = trial == result.winner
         table.add_row(
             "★" if wins else "",
             trial.name,
-            f"{trial.r2_train:.4f}",
-            f"{trial.r2_validation:.4f}",
-            f"{trial.n_nonzero:,}",
-            f"{trial.sparsity:.1%}",
+            *trial.cells.values(),
             f"{trial.metrics['fit_seconds']:.3f}",
             style="bold" if wins else None,
         )
@@ -322,6 +319,6 @@ def _cell(value: Any) -> str:
 
 def _rendered(*parts: RenderableType) -> str:
     # without markup and emoji: a column's name may hold [/b] or :smile:
-    console = Console(file=StringIO(), width=120, highlight=False, markup=False, emoji=False)
-    console.print(Group(*parts))
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"  # type: ignore[attr-defined]
+    text = StringIO()
+    Console(file=text, width=120, highlight=False, markup=False, emoji=False).print(Group(*parts))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

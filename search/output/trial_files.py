@@ -11,7 +11,7 @@ from regsearch.data import Development
 from regsearch.search.solving.evaluate import Solved
 from regsearch.tracking import figures
 from regsearch.tracking.figures.attempt import are_wanted
-from regsearch.tracking.runs import STEMS, WEIGHTS, TrialRecord
+from regsearch.tracking.records import STEMS, WEIGHTS, TrialRecord
 
 
 def trial_files(record: TrialRecord, solved: Solved, development: Development) -> dict[str, bytes]:

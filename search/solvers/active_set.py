@@ -10,7 +10,7 @@ from scipy.linalg import blas, lapack
 
 from regsearch.search.solvers.columns import COPY_COST, Columns, SinglePrecision
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _JITTER = 1e-10
@@ -90,29 +90,29 @@ class ColumnPool:
             self._gram[first:last, :first] = products[:first].T
         return self.slot[features]
 
-    def gram(self, rows: Indices, columns: Indices) -> Vector:
+    def gram(self, rows: Indices, columns: Indices) -> Floats:
         """Return the block of the Gram matrix at these slots."""
-        block: Vector = self._gram[rows[:, None], columns]
+        block: Floats = self._gram[rows[:, None], columns]
         return block
 
-    def gram_diagonal(self, slots: Indices) -> Vector:
+    def gram_diagonal(self, slots: Indices) -> Floats:
         """Return the squared norms of the columns at these slots."""
-        diagonal: Vector = self._gram[slots, slots]
+        diagonal: Floats = self._gram[slots, slots]
         return diagonal
 
-    def combine(self, slots: Indices, coefficients: Vector) -> Vector:
+    def combine(self, slots: Indices, coefficients: Floats) -> Floats:
         """Return the linear combination of the columns at these slots."""
         if self._are_few(slots):
-            few: Vector = coefficients @ self._columns[slots]
+            few: Floats = coefficients @ self._columns[slots]
             return few
         dense = np.zeros(self.features.size)
         dense[slots] = coefficients
         return dense @ self._columns[: dense.size]
 
-    def correlate(self, vector: Vector, slots: Indices) -> Vector:
+    def correlate(self, vector: Floats, slots: Indices) -> Floats:
         """Return the inner product of the columns at these slots with a vector."""
         if self._are_few(slots):
-            few: Vector = self._columns[slots] @ vector
+            few: Floats = self._columns[slots] @ vector
             return few
         return (self._columns[: self.features.size] @ vector)[slots]
 
@@ -143,9 +143,9 @@ class ActiveSystem:
         self._members: Indices = np.empty(0, dtype=np.intp)
         self._frozen: Indices = self._members
         self._selected: Indices = self._members
-        self._factor: Vector = np.empty((0, 0), order="F")
-        self._constraints: Vector = np.empty((0, 0), order="F")
-        self._metric: Vector = np.empty((0, 0))
+        self._factor: Floats = np.empty((0, 0), order="F")
+        self._constraints: Floats = np.empty((0, 0), order="F")
+        self._metric: Floats = np.empty((0, 0))
 
     def select(self, features: Indices, shift: float, likely: Indices | None = None) -> None:
         """Make these features, in this order, the set ``S``.
@@ -177,7 +177,7 @@ class ActiveSystem:
                 return
         self._factorise(shift)
 
-    def solve(self, right_hand_side: Vector) -> Vector:
+    def solve(self, right_hand_side: Floats) -> Floats:
         """Return ``x`` for a right-hand side ``v``, both in the order of the selected features."""
         padded = np.zeros(self._size)
         padded[self._selected] = right_hand_side
@@ -210,16 +210,16 @@ class ActiveSystem:
         pivots = np.einsum("ii->i", self._factor)[: self._size] ** 2
         return bool((pivots < _DEPENDENT * self.pool.gram_diagonal(self._members)).any())
 
-    def combine(self, coefficients: Vector) -> Vector:
+    def combine(self, coefficients: Floats) -> Floats:
         """Return ``A_S x``."""
         return self.pool.combine(self._slots, coefficients)
 
-    def _divided(self, vectors: Vector, *, transposed: int = 0) -> Vector:
+    def _divided(self, vectors: Floats, *, transposed: int = 0) -> Floats:
         """Overwrite vectors by the factor's inverse, or its transpose's, times them, and return them."""
         if not self._size:
             return vectors
         factor = self._factor[:, : self._size]
-        solution: Vector
+        solution: Floats
         solution, _ = lapack.dtrtrs(factor, vectors, lower=1, trans=transposed, overwrite_b=1)
         return solution
 
@@ -284,9 +284,9 @@ def _mask(size: int, places: Indices) -> NDArray[np.bool_]:
     return mask
 
 
-def _cholesky(matrix: Vector) -> Vector:
+def _cholesky(matrix: Floats) -> Floats:
     """Overwrite a matrix in Fortran order with its lower Cholesky factor, and return it."""
-    factor: Vector
+    factor: Floats
     factor, info = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
     if info:
         raise np.linalg.LinAlgError(f"the system of the active columns is singular at column {info - 1}")

@@ -12,7 +12,7 @@ from scipy.linalg import blas
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.solvers.normalisation import Normalisation
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 F = TypeVar("F", bound=np.floating)
 
@@ -62,32 +62,32 @@ class Streamed:
             values[block] = centred / scale[:, None]
         return values
 
-    def __matmul__(self, vectors: Vector) -> Vector:
+    def __matmul__(self, vectors: Floats) -> Floats:
         """Return the inner product of every column with a vector, or with each column of a matrix."""
         products = np.empty((self.shape[0], *vectors.shape[1:]))
         for block, centred, scale in self._blocks():
             products[block] = ((centred @ vectors).T / scale).T
         return products
 
-    def __rmatmul__(self, weights: Vector) -> Vector:
+    def __rmatmul__(self, weights: Floats) -> Floats:
         """Return the linear combination of the columns, or that by each row of a matrix."""
         combination = np.zeros((*weights.shape[:-1], self.shape[1]))
         for block, centred, scale in self._blocks():
             combination += (weights[..., block] / scale) @ centred
         return combination
 
-    def rows(self, rows: slice) -> Vector:
+    def rows(self, rows: slice) -> Floats:
         """Return every column at some rows only, shape (n_features, n_rows)."""
         centred, scale = self._centred(rows, slice(0, self.shape[0]))
         centred /= scale[:, None]
         return centred
 
-    def _blocks(self) -> Iterator[tuple[slice, Vector, Vector]]:
+    def _blocks(self) -> Iterator[tuple[slice, Floats, Floats]]:
         """Yield each block's place, its centred columns, and their scales."""
         for block in blocks(self.shape[0], max(1, _CACHED_VALUES // self.shape[1])):
             yield block, *self._centred(slice(None), block)
 
-    def _centred(self, rows: slice, block: slice) -> tuple[Vector, Vector]:
+    def _centred(self, rows: slice, block: slice) -> tuple[Floats, Floats]:
         chosen = self._features[block]
         features = slice(chosen.start, chosen.stop) if isinstance(chosen, range) else chosen
         raw = self._X[rows, features].T
@@ -103,25 +103,25 @@ class SinglePrecision:
         Of at most unit norm.
     """
 
-    def __init__(self, columns: Vector) -> None:
+    def __init__(self, columns: Floats) -> None:
         self.columns = columns.astype(np.float32)
 
-    def correlate(self, vector: Vector) -> Vector:
+    def correlate(self, vector: Floats) -> Floats:
         """Return about the inner product of every column with a vector."""
         size = float(np.abs(vector).max(initial=0.0)) or 1.0
         return size * (self.columns @ (vector / size).astype(np.float32)).astype(np.float64)
 
-    def combine(self, weights: Vector) -> Vector:
+    def combine(self, weights: Floats) -> Floats:
         """Return about the linear combination of the columns."""
         size = float(np.abs(weights).max(initial=0.0)) or 1.0
         return size * ((weights / size).astype(np.float32) @ self.columns).astype(np.float64)
 
 
-Columns = Vector | Streamed
+Columns = Floats | Streamed
 """Normalised columns, shape (n_features, n_rows)."""
 
 
-def gram_of_rows(columns: Columns) -> Vector:
+def gram_of_rows(columns: Columns) -> Floats:
     """Return ``A A^T``, shape (n_rows, n_rows); only its lower triangle is filled."""
     n_rows = columns.shape[1]
     return _summed(np.zeros((n_rows, n_rows), order="F"), _by_features(columns), blas.dsyrk)
@@ -134,7 +134,7 @@ def rough_gram_of_rows(columns: Columns) -> NDArray[np.float32]:
     return _summed(np.zeros((n_rows, n_rows), np.float32, order="F"), parts, blas.ssyrk)
 
 
-def gram_of_features(columns: Columns) -> Vector:
+def gram_of_features(columns: Columns) -> Floats:
     """Return ``A^T A``, shape (n_features, n_features); only its lower triangle is filled."""
     n_features, n_rows = columns.shape
     rows = blocks(n_rows, max(1, _PRODUCT_VALUES // n_features))
@@ -142,7 +142,7 @@ def gram_of_features(columns: Columns) -> Vector:
     return _summed(np.zeros((n_features, n_features), order="F"), parts, blas.dsyrk)
 
 
-def _by_features(columns: Columns) -> Iterator[Vector]:
+def _by_features(columns: Columns) -> Iterator[Floats]:
     """Yield ``A`` by blocks of its columns."""
     n_features, n_rows = columns.shape
     for block in blocks(n_features, max(1, _PRODUCT_VALUES // n_rows)):
@@ -156,15 +156,15 @@ def _summed(gram: NDArray[F], parts: Iterable[NDArray[F]], syrk: Callable[..., A
     return gram
 
 
-def combined(columns: Columns, weights: Vector) -> Vector:
+def combined(columns: Columns, weights: Floats) -> Floats:
     """Return the linear combination of the columns, or that by each row of a matrix, without columns of weight zero."""
     support = np.flatnonzero(np.atleast_2d(weights).any(axis=0))
     few = COPY_COST * support.size < columns.shape[0]
-    combination: Vector = weights[..., support] @ columns[support] if few else weights @ columns
+    combination: Floats = weights[..., support] @ columns[support] if few else weights @ columns
     return combination
 
 
-def residuals(columns: Columns, target: Vector, weights: Vector) -> tuple[Vector, Vector]:
+def residuals(columns: Columns, target: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Return the residuals of several fits, and the inner products of every column with them.
 
     A tall matrix is read once, by blocks of rows, and a wide one twice, whatever the number of fits.
@@ -193,6 +193,6 @@ def residuals(columns: Columns, target: Vector, weights: Vector) -> tuple[Vector
     return residual, products
 
 
-def some_rows(columns: Columns, rows: slice) -> Vector:
+def some_rows(columns: Columns, rows: slice) -> Floats:
     """Return every column at some rows only, shape (n_features, rows)."""
     return columns.rows(rows) if isinstance(columns, Streamed) else columns[:, rows]

@@ -14,10 +14,10 @@ from regsearch.search.solvers.correlations import Correlations
 from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.point import Point
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_BOUNDARY = 1e-10
+BOUNDARY = 1e-10
 """Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
 
 _CLOSE = 0.9
@@ -64,7 +64,7 @@ class Conditions:
         self._rounding = _ROUNDING * self._size
         self.solved = 0
 
-    def solve(self, penalty: Penalty, active: Indices, signs: Vector) -> Vector:
+    def solve(self, penalty: Penalty, active: Indices, signs: Floats) -> Floats:
         """Return the solution of ``(A_S^T A_S / n + l2 I) w_S = A_S^T b / n - l1 s``; its signs may differ from ``s``.
 
         Parameters
@@ -85,7 +85,7 @@ class Conditions:
         close = np.flatnonzero(size >= _CLOSE * penalty.l1)
         return close[np.argsort(-size[close])]
 
-    def refine(self, penalty: Penalty, signs: Vector, point: Point, violation: Vector) -> tuple[Point, Vector]:
+    def refine(self, penalty: Penalty, signs: Floats, point: Point, violation: Floats) -> tuple[Point, Floats]:
         """Refine the last solution iteratively, so that it does not depend on rounding or on the factor it came from.
 
         Parameters
@@ -123,8 +123,8 @@ class Conditions:
         return self.judge(penalty, best.features, best.values)
 
     def judge(
-        self, penalty: Penalty, active: Indices, values: Vector, signs: Vector | None = None
-    ) -> tuple[Point, Vector]:
+        self, penalty: Penalty, active: Indices, values: Floats, signs: Floats | None = None
+    ) -> tuple[Point, Floats]:
         """Return the point at these weights, and how much inactive columns violate the conditions.
 
         Parameters
@@ -150,6 +150,6 @@ class Conditions:
         weights[active] = values
         dual = dual_objective(self._design.target, residual, correlation, weights, penalty)
         gap = max(0.0, primal_objective(residual, values, penalty) - dual) / self._null_objective
-        violation = np.where(np.abs(correlation) > (1 + _BOUNDARY) * penalty.l1, correlation, 0.0)
+        violation = np.where(np.abs(correlation) > (1 + BOUNDARY) * penalty.l1, correlation, 0.0)
         violation[active] = 0.0
         return Point(active, values, residual, gap), violation

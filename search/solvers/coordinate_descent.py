@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 
 from regsearch.data import fits_in_memory
 from regsearch.search.penalty import Penalty
+from regsearch.search.solvers.conditions import BOUNDARY
 from regsearch.search.solvers.design import Design
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _MAX_SWEEPS = 10_000
-_BOUNDARY = 1e-10
-"""Relative amount by which rounding may push a correlation above ``l1`` when both are equal."""
 
 
-def descend(design: Design, penalty: Penalty, start: Vector, tolerance: float) -> Vector:
+def descend(design: Design, penalty: Penalty, start: Floats, tolerance: float) -> Floats:
     """Return weights that minimise ``||b - A w||^2 / (2 n) + l1 ||w||_1 + (l2 / 2) ||w||^2``.
 
     Columns that violate the optimality conditions join a working set. scikit-learn's coordinate descent solves the
@@ -68,10 +67,10 @@ def descend(design: Design, penalty: Penalty, start: Vector, tolerance: float) -
     return weights
 
 
-def _violating(design: Design, penalty: Penalty, weights: Vector, members: Indices) -> Indices:
+def _violating(design: Design, penalty: Penalty, weights: Floats, members: Indices) -> Indices:
     """Return up to `n_rows` columns outside the set whose correlation with the residual exceeds ``l1`` most."""
     correlation = design.columns @ (design.target - design.apply(weights)) / design.n_rows
-    excess = np.abs(correlation) - (1 + _BOUNDARY) * penalty.l1
+    excess = np.abs(correlation) - (1 + BOUNDARY) * penalty.l1
     excess[members] = 0.0
     violating = np.flatnonzero(excess > 0)
     if violating.size > design.n_rows:

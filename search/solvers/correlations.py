@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from regsearch.search.solvers.active_set import ColumnPool
 from regsearch.search.solvers.columns import COPY_COST, Columns
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _MARGIN = 1e-9
@@ -46,7 +46,7 @@ class Correlations:
         self._error = 0.0
         self.passes = 0
 
-    def all(self, vector: Vector) -> Vector:
+    def all(self, vector: Floats) -> Floats:
         """Return the correlation of every column with a vector."""
         if self._error or not np.array_equal(vector, self._centre):
             self._reference = self._columns @ vector / vector.size
@@ -55,7 +55,7 @@ class Correlations:
             self.passes += 1
         return self._reference
 
-    def roughly(self, vector: Vector) -> Vector:
+    def roughly(self, vector: Floats) -> Floats:
         """Return about the same, by a product of single precision if the columns are held in memory."""
         single = self._pool.single
         if single is None:
@@ -63,7 +63,7 @@ class Correlations:
         self.passes += 1
         return single.correlate(vector) / vector.size
 
-    def above(self, threshold: float, vector: Vector, features: Indices, known: Vector) -> Vector:
+    def above(self, threshold: float, vector: Floats, features: Indices, known: Floats) -> Floats:
         """Return correlations: exact where they exceed the threshold, elsewhere some value below it.
 
         Parameters
@@ -87,7 +87,7 @@ class Correlations:
         correlation[features] = known
         return correlation
 
-    def _doubtful(self, threshold: float, vector: Vector, known: Indices) -> Indices:
+    def _doubtful(self, threshold: float, vector: Floats, known: Indices) -> Indices:
         """Return columns that may exceed the threshold for all that the last complete product says."""
         reach = float(np.linalg.norm(vector - self._centre)) / vector.size + self._error
         in_doubt = np.abs(self._reference) >= (1 - _MARGIN) * threshold - reach
@@ -99,7 +99,7 @@ class Correlations:
         pooled = int(np.count_nonzero(self._pool.slot[features] >= 0))
         return COPY_COST * (features.size - pooled) + min(COPY_COST * pooled, self._pool.features.size)
 
-    def _refresh(self, vector: Vector) -> None:
+    def _refresh(self, vector: Floats) -> None:
         """Make the vector the one that the complete product is of."""
         size = float(np.linalg.norm(vector))
         if self._pool.single is None or size == 0.0:

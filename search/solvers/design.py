@@ -15,7 +15,7 @@ from regsearch.search.solvers.columns import Columns, combined
 from regsearch.search.solvers.matrix import Matrix, matrix_of
 from regsearch.search.solvers.normalisation import Normalisation, project_out
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,11 @@ class Design:
     """
 
     matrix: Matrix
-    target: Vector
+    target: Floats
     target_mean: float
-    target_loadings: Vector
+    target_loadings: Floats
 
-    def with_targets(self, targets: Vector) -> list[Design]:
+    def with_targets(self, targets: Floats) -> list[Design]:
         """Return the designs of the same rows and other targets, which share all that depends on features alone.
 
         Parameters
@@ -54,9 +54,9 @@ class Design:
         return designs(self.matrix, targets)
 
     @cached_property
-    def correlation(self) -> Vector:
+    def correlation(self) -> Floats:
         """``A'b``, the inner product of every column with the target, shape (n_features,)."""
-        product: Vector = self.columns @ self.target
+        product: Floats = self.columns @ self.target
         return product
 
     @property
@@ -80,12 +80,12 @@ class Design:
         return self.matrix.unit
 
     @property
-    def mean(self) -> Vector:
+    def mean(self) -> Floats:
         """Number subtracted from each column, shape (n_features,), in the feature's units."""
         return self.normalisation.mean
 
     @property
-    def scale(self) -> Vector:
+    def scale(self) -> Floats:
         """Number that each column was divided by, shape (n_features,), in the feature's units."""
         return self.normalisation.scale
 
@@ -123,11 +123,11 @@ class Design:
         factor = self.total_weight / self.n_rows * self.unit
         return Penalty(penalty.l1 * factor, penalty.l2 * factor * self.unit)
 
-    def apply(self, weights: Vector) -> Vector:
+    def apply(self, weights: Floats) -> Floats:
         """Return the normalised matrix times weights, shape (n_rows,), at the cost of the non-zero ones."""
         return combined(self.columns, weights)
 
-    def to_units(self, weights: Vector) -> tuple[Vector, float]:
+    def to_units(self, weights: Floats) -> tuple[Floats, float]:
         """Return coefficients and intercept in the recording's own units.
 
         Parameters
@@ -141,7 +141,7 @@ class Design:
             intercept -= float(self.normalisation.covariates.mean @ self.covariate_coef(coef))
         return coef, intercept
 
-    def covariate_coef(self, coef: Vector) -> Vector:
+    def covariate_coef(self, coef: Floats) -> Floats:
         """Return the coefficients of the covariates beside some of the features, in target units per covariate unit.
 
         By the theorem of Frisch, Waugh & Lovell they are the least-squares fit on the covariates of what the features
@@ -160,10 +160,10 @@ class Design:
         covariates, loadings = self.normalisation.covariates, self.normalisation.loadings
         if covariates is None or loadings is None:
             return np.empty(0)
-        found: Vector = covariates.inverse @ (self.target_loadings - coef @ loadings)
+        found: Floats = covariates.inverse @ (self.target_loadings - coef @ loadings)
         return found
 
-    def fitted(self, y: Vector, residual: Vector) -> Vector:
+    def fitted(self, y: Floats, residual: Floats) -> Floats:
         """Return the predictions at the training rows, in target units, given the target and ``b - A u``."""
         roots = self.normalisation.root_weights
         return y - (residual if roots is None else residual / roots)
@@ -171,11 +171,11 @@ class Design:
 
 def normalise(
     X: Columnwise,
-    y: Vector,
+    y: Floats,
     *,
     scale: Scale = "unit-norm",
-    weights: Vector | None = None,
-    covariates: Vector | None = None,
+    weights: Floats | None = None,
+    covariates: Floats | None = None,
     in_memory: bool = True,
 ) -> Design:
     """Make the design of some training rows.
@@ -210,7 +210,7 @@ def normalise(
     return design
 
 
-def designs(matrix: Matrix, targets: Vector) -> list[Design]:
+def designs(matrix: Matrix, targets: Floats) -> list[Design]:
     """Return the design of each target on one matrix.
 
     Parameters

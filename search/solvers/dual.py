@@ -15,7 +15,7 @@ from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.kernel import KernelSystem
 from regsearch.search.solvers.point import Point
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _LINEAR_TOLERANCE = 0.03
 _POLISHING_TOLERANCE = 1e-4
@@ -60,7 +60,7 @@ class _End:
 
     penalty: Penalty
     at: DualPoint
-    residual: Vector
+    residual: Floats
 
 
 class DualNewton:
@@ -135,10 +135,10 @@ class DualNewton:
         self._ends = [*self._ends[-1:], _End(penalty, at, found.residual)]
         return found
 
-    def _gap(self, penalty: Penalty, residual: Vector, weights: Vector, dual: float) -> float:
+    def _gap(self, penalty: Penalty, residual: Floats, weights: Floats, dual: float) -> float:
         return (primal_objective(residual, weights, penalty) - dual) / self._null_objective
 
-    def start(self, penalty: Penalty, residual: Vector) -> DualPoint:
+    def start(self, penalty: Penalty, residual: Floats) -> DualPoint:
         """Return where ``D`` is largest on the half-line from the origin through a likely point.
 
         A weaker penalty has a smaller residual; from a larger one, far too many columns would seem active. The slope of
@@ -162,7 +162,7 @@ class DualNewton:
             factor = (linear + penalty.l1 * active.sum() / penalty.l2) / (square + active @ active / penalty.l2)
         return self._at(penalty, factor * at.point, factor * at.correlation, is_rough=at.is_rough)
 
-    def _likely(self, penalty: Penalty, residual: Vector) -> DualPoint:
+    def _likely(self, penalty: Penalty, residual: Floats) -> DualPoint:
         """Return the residual as a dual point, or where the last two solutions lead if it is of the last of them.
 
         Between changes of the active set, solutions of one ``l2`` are linear in ``l1``.
@@ -178,19 +178,19 @@ class DualNewton:
         correlation = here.correlation + share * (here.correlation - there.correlation)
         return self._at(penalty, point, correlation, is_rough=self._system.pool.single is not None)
 
-    def _evaluate(self, penalty: Penalty, point: Vector, *, roughly: bool = False) -> DualPoint:
+    def _evaluate(self, penalty: Penalty, point: Floats, *, roughly: bool = False) -> DualPoint:
         correlation = self._correlations.roughly(point) if roughly else self._correlations.all(point)
         return self._at(penalty, point, correlation, is_rough=roughly and self._system.pool.single is not None)
 
-    def _at(self, penalty: Penalty, point: Vector, correlation: Vector, *, is_rough: bool) -> DualPoint:
+    def _at(self, penalty: Penalty, point: Floats, correlation: Floats, *, is_rough: bool) -> DualPoint:
         value = penalised_dual(self._design.target, point, correlation, penalty)
         return DualPoint(point, correlation, value, is_rough)
 
-    def _combine(self, weights: Vector, *, roughly: bool) -> Vector:
+    def _combine(self, weights: Floats, *, roughly: bool) -> Floats:
         single = self._system.pool.single if roughly else None
         return single.combine(weights) if single else self._design.apply(weights)
 
-    def _search(self, penalty: Penalty, start: DualPoint, end: DualPoint, mismatch: Vector) -> DualPoint:
+    def _search(self, penalty: Penalty, start: DualPoint, end: DualPoint, mismatch: Floats) -> DualPoint:
         """Halve the step from `start` to `end` until it satisfies Armijo's condition, and return where it ends."""
         slope = float(mismatch @ (end.point - start.point)) / mismatch.size
         length, trial = 1.0, end
@@ -204,7 +204,7 @@ class DualNewton:
             trial = self._at(penalty, point, correlation, is_rough=False)
         return trial
 
-    def _direction(self, members: NDArray[np.bool_], mismatch: Vector, penalty: Penalty, accuracy: float) -> Vector:
+    def _direction(self, members: NDArray[np.bool_], mismatch: Floats, penalty: Penalty, accuracy: float) -> Floats:
         """Return the solution of ``(I + A_S A_S^T / shift) d = mismatch``, where ``shift = n l2``."""
         shift = self._design.n_rows * penalty.l2
         active = np.flatnonzero(members)

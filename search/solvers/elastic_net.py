@@ -48,7 +48,7 @@ _DUAL_STEPS = 200
 _SEARCH_STEPS_PER_FEATURE = 10
 
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
@@ -197,7 +197,7 @@ class ElasticNetPath:
             self._conditions, penalty, start, tolerance=self._tolerance, polish=self._polish, max_steps=max_steps
         )
 
-    def _newton(self, penalty: Penalty, guess: tuple[Indices, Vector], limit: int) -> Point | None:
+    def _newton(self, penalty: Penalty, guess: tuple[Indices, Floats], limit: int) -> Point | None:
         """Return the solution, or None if Newton's method does not find it from a guess."""
         point, end = newton(
             self._conditions, penalty, guess, rank=self._rank, max_active=limit, max_steps=_PRIMAL_STEPS

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _DEPENDENT = 1e-7
 """Share of the largest singular value below which columns count as dependent."""
@@ -24,7 +24,7 @@ _ZERO = 1e-7
 """Share of the largest weight below which a weight counts as zero."""
 
 
-def least_norm(columns: Vector, signs: Vector, values: Vector) -> Vector | None:
+def least_norm(columns: Floats, signs: Floats, values: Floats) -> Floats | None:
     """Return the weights of least norm with the same predictions, of which none has another sign.
 
     Parameters

@@ -14,7 +14,7 @@ from regsearch.data.blocks import Columnwise
 from regsearch.search.solvers.moments import Moments, combined, moments, rough_mean
 from regsearch.search.solvers.path import RegularizationPath
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _PARTS_PER_SET = 2
 """As many parts as blocks with an embargo have; where folds are drawn anew, hardly two rows are in the same sets."""
@@ -37,10 +37,10 @@ class TrainingRows:
     """
 
     X: Columnwise
-    y: Vector
+    y: Floats
     index: NDArray[np.integer]
-    weights: Vector | None = None
-    covariates: Vector | None = None
+    weights: Floats | None = None
+    covariates: Floats | None = None
 
 
 def paths_for(

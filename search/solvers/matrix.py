@@ -18,7 +18,7 @@ from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features
 from regsearch.search.solvers.normalisation import Covariates, Normalisation, project_out
 from regsearch.search.solvers.singular import RowSpace, Singular, row_space, singular
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**21
 
@@ -43,8 +43,8 @@ class Spectrum:
         Whether the matrix is ``A A'``.
     """
 
-    values: Vector
-    vectors: Vector
+    values: Floats
+    vectors: Floats
     of_rows: bool
 
 
@@ -102,17 +102,17 @@ class Matrix:
     rank_cutoff: float
 
     @cached_property
-    def gram(self) -> Vector:
+    def gram(self) -> Floats:
         """Lower triangle of ``A'A``, shape (n_features, n_features); zeros above it."""
-        known: Callable[[], Vector] | None = self.__dict__.get("_known_gram")
+        known: Callable[[], Floats] | None = self.__dict__.get("_known_gram")
         return known() if known else gram_of_features(self.columns)
 
-    def know_gram(self, known: Callable[[], Vector]) -> None:
+    def know_gram(self, known: Callable[[], Floats]) -> None:
         """Take `gram` from what was summed of the rows before, so that they are not read for it."""
         self.__dict__["_known_gram"] = known
 
     @cached_property
-    def row_gram(self) -> Vector:
+    def row_gram(self) -> Floats:
         """Lower triangle of ``A A'``, shape (n_rows, n_rows), until it is decomposed."""
         self.__dict__.pop("rough_row_factor", None)
         return gram_of_rows(self.columns)
@@ -151,7 +151,7 @@ class Matrix:
     def _row_space(self) -> RowSpace:
         return row_space(self.columns, self.rank_cutoff)
 
-    def singular(self, vector: Vector) -> Singular:
+    def singular(self, vector: Floats) -> Singular:
         """Return the singular values that count, with the components of a vector of shape (n_rows,).
 
         With more rows than features the decomposition is made anew for each vector, as it needs no orthonormal basis of
@@ -167,8 +167,8 @@ def matrix_of(
     X: Columnwise,
     *,
     scale: Scale = "unit-norm",
-    weights: Vector | None = None,
-    covariates: Vector | None = None,
+    weights: Floats | None = None,
+    covariates: Floats | None = None,
     in_memory: bool = True,
 ) -> Matrix:
     """Make the matrix of some training rows.

@@ -12,7 +12,7 @@ from scipy.linalg import blas
 
 from regsearch.data.blocks import Columnwise
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**21
 """Number of values that are read and centred at once."""
@@ -33,18 +33,18 @@ class Moments:
     """
 
     weight: float
-    mean: Vector
-    cross: Vector
+    mean: Floats
+    cross: Floats
 
 
-def rough_mean(X: Columnwise, y: Vector) -> Vector:
+def rough_mean(X: Columnwise, y: Floats) -> Floats:
     """Return the mean of the first rows: a centre near which nothing of an offset is left, shape (n_columns,)."""
     first = slice(0, max(1, _BLOCK_VALUES // (X.shape[1] + 1)))
     return np.append(np.mean(X[first, :], axis=0, dtype=np.float64), y[first].mean())
 
 
 def moments(
-    X: Columnwise, y: Vector, rows: NDArray[np.intp], *, centre: Vector, weights: Vector | None = None
+    X: Columnwise, y: Floats, rows: NDArray[np.intp], *, centre: Floats, weights: Floats | None = None
 ) -> Moments:
     """Return the moments of some rows, reading a block of them at a time.
 
@@ -94,7 +94,7 @@ def combined(parts: Sequence[Moments]) -> Moments:
     return _between(np.asfortranarray(cross), [(part.weight, part.mean) for part in parts])
 
 
-def _between(cross: Vector, parts: Sequence[tuple[float, Vector]]) -> Moments:
+def _between(cross: Floats, parts: Sequence[tuple[float, Floats]]) -> Moments:
     """Add to the cross-products within parts those of the parts' means."""
     weights = np.array([weight for weight, _ in parts])
     means = np.array([mean for _, mean in parts])

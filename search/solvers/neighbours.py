@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from regsearch.search.penalty import Penalty
 from regsearch.search.solvers.point import Point
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _REMEMBERED = 400
@@ -29,7 +29,7 @@ class _Solved:
 
     point: Point
     close: Indices
-    correlation: Vector
+    correlation: Floats
 
 
 class Neighbours:
@@ -54,7 +54,7 @@ class Neighbours:
         found = self._solved.get(penalty)
         return found.point if found else None
 
-    def add(self, penalty: Penalty, point: Point, correlation: Vector | None) -> None:
+    def add(self, penalty: Penalty, point: Point, correlation: Floats | None) -> None:
         """Remember a solution, and of the correlations with its residual, if they are known, those close to ``l1``."""
         if len(self._solved) == _REMEMBERED:
             del self._solved[next(iter(self._solved))]
@@ -83,7 +83,7 @@ class Neighbours:
         """Return how far the nearest remembered penalty is, in units of ``log l1``; infinity without any."""
         return float(self._distances(penalty).min(initial=np.inf))
 
-    def guess(self, penalty: Penalty) -> tuple[Indices, Vector]:
+    def guess(self, penalty: Penalty) -> tuple[Indices, Floats]:
         """Return the columns that are likely to be active, ascending, and the likely signs of their weights.
 
         They are those of the nearest solution, corrected by extrapolating its weights and correlations through the
@@ -111,9 +111,9 @@ class Neighbours:
         order = np.argsort(active)
         return active[order], np.concatenate([signs[stays], np.sign(correlation[joins])])[order]
 
-    def _distances(self, penalty: Penalty) -> Vector:
+    def _distances(self, penalty: Penalty) -> Floats:
         """Return how far each remembered penalty is, in units of ``log l1``."""
         l1, l2 = self._place.T
         floor = 1e-12 + 1e-2 * np.maximum(l2, penalty.l2)
-        distance: Vector = np.abs(np.log(l1 / penalty.l1)) + np.abs(np.log((l2 + floor) / (penalty.l2 + floor))) / 2
+        distance: Floats = np.abs(np.log(l1 / penalty.l1)) + np.abs(np.log((l2 + floor) / (penalty.l2 + floor))) / 2
         return distance

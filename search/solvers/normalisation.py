@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
@@ -27,12 +27,12 @@ class Covariates:
         norm if the covariates are linearly dependent.
     """
 
-    basis: Vector
-    mean: Vector
-    inverse: Vector
+    basis: Floats
+    mean: Floats
+    inverse: Floats
 
     @classmethod
-    def of(cls, values: Vector, weights: Vector | None) -> Covariates:
+    def of(cls, values: Floats, weights: Floats | None) -> Covariates:
         """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none."""
         mean = np.average(values, axis=0, weights=weights)
         centred = values - mean
@@ -66,15 +66,15 @@ class Normalisation:
         Component of each column along the basis of the covariates.
     """
 
-    mean: Vector
-    scale: Vector
+    mean: Floats
+    scale: Floats
     constant: NDArray[np.bool_]
-    remainder: Vector | None = None
-    root_weights: Vector | None = None
+    remainder: Floats | None = None
+    root_weights: Floats | None = None
     covariates: Covariates | None = None
-    loadings: Vector | None = None
+    loadings: Floats | None = None
 
-    def centred(self, raw: NDArray[np.floating], rows: slice, features: slice | Indices) -> Vector:
+    def centred(self, raw: NDArray[np.floating], rows: slice, features: slice | Indices) -> Floats:
         """Return columns after every step but the last, shape (features, rows), from raw ones of that shape."""
         values = raw.astype(np.float64, order="C")
         values -= self.mean[features, None]
@@ -88,7 +88,7 @@ class Normalisation:
         return values
 
 
-def project_out(vectors: Vector, basis: Vector) -> Vector:
+def project_out(vectors: Floats, basis: Floats) -> Floats:
     """Subtract from each row, in place, its projection on an orthonormal basis, and return its components along it.
 
     The second time removes what rounding left the first time (Giraud, Langou, Rozloznik & van den Eshof 2005).

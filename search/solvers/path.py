@@ -25,7 +25,7 @@ from regsearch.search.solvers.moments import Moments, moments
 from regsearch.search.solvers.reduction import Triangle, product_from, reduced_by_reflections, triangle_from
 from regsearch.search.solvers.ridge import RidgeSolver
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _TALL = 2
 """Rows per feature from which a design is reduced to a triangle."""
@@ -119,7 +119,7 @@ class RegularizationPath:
     def __init__(
         self,
         X: Columnwise,
-        y: Vector,
+        y: Floats,
         *,
         tolerance: float = 1e-6,
         moments: Callable[[], Moments] | None = None,
@@ -147,12 +147,12 @@ class RegularizationPath:
         """Smallest ``l1`` at which all weights are zero."""
         return self._design.largest_l1
 
-    def with_target(self, y: Vector) -> RegularizationPath:
+    def with_target(self, y: Floats) -> RegularizationPath:
         """Return the path of the same rows and another target; see `with_targets`."""
         (path,) = self.with_targets(y[:, None])
         return path
 
-    def with_targets(self, targets: Vector) -> list[RegularizationPath]:
+    def with_targets(self, targets: Floats) -> list[RegularizationPath]:
         """Return the paths of the same rows and other targets.
 
         They share all that depends on the features alone: the normalised columns, their Gram matrices and
@@ -170,7 +170,7 @@ class RegularizationPath:
             solved = triangle.reduced(of_rows) if triangle else reduced_by_reflections(of_rows)
         return [self._sibling(*one) for one in zip(targets.T, of_rows, solved, strict=True)]
 
-    def _sibling(self, y: Vector, design: Design, solved: Design) -> RegularizationPath:
+    def _sibling(self, y: Floats, design: Design, solved: Design) -> RegularizationPath:
         path = copy(self)
         for name in ("_ridge", "_elastic_net"):
             path.__dict__.pop(name, None)
@@ -226,7 +226,7 @@ class RegularizationPath:
         of_covariates = np.array([self._design.covariate_coef(one) for one in coef])
         return Coefficients(coef, np.array([intercept for _, intercept in found]), of_covariates, gaps)
 
-    def _weights(self, penalties: Sequence[Penalty]) -> tuple[Vector, Vector]:
+    def _weights(self, penalties: Sequence[Penalty]) -> tuple[Floats, Floats]:
         """Return the weights of each penalty, and the seconds that they took; ridge strengths are solved together."""
         inner = [self._solved.inner(penalty) for penalty in penalties]
         weights, seconds = np.empty((len(inner), self._solved.n_features)), np.empty(len(inner))

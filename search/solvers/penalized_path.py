@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from regsearch.data import Scale, fits_in_memory
-from regsearch.data.plausibility import Ranges, real_numbers, require_weighable
+from regsearch.data.array_likes import real_numbers
+from regsearch.data.plausibility import Ranges, require_weighable
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.penalty import Penalty

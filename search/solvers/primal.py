@@ -12,7 +12,7 @@ from regsearch.search.solvers.certificate import primal_objective
 from regsearch.search.solvers.conditions import Conditions
 from regsearch.search.solvers.point import Point
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 End = Literal["optimum", "circle", "given up"]
 """How a method ended: no column joins or leaves any more; a set came back; or it took too many steps or columns."""
@@ -28,7 +28,7 @@ _STALLED = 20
 def newton(
     conditions: Conditions,
     penalty: Penalty,
-    guess: tuple[Indices, Vector],
+    guess: tuple[Indices, Floats],
     *,
     rank: int,
     max_active: int,
@@ -148,8 +148,8 @@ def feature_sign_search(
 
 
 def _lowest_on_the_way(
-    penalty: Penalty, values: Vector, signs: Vector, residual: Vector, goal: Point
-) -> tuple[Vector, float]:
+    penalty: Penalty, values: Floats, signs: Floats, residual: Floats, goal: Point
+) -> tuple[Floats, float]:
     """Return the weights of lowest objective on the line between two points, and their place on it from 0 to 1.
 
     Along the line the slope of the objective rises linearly, and by ``2 l1 |d_j|`` where weight ``j`` changes sign.
@@ -171,7 +171,7 @@ def _lowest_on_the_way(
         length = -(slope + risen[first] - jumps[first]) / curvature
     else:
         length = float(lengths[first])
-    lowest: Vector = values + length * step
+    lowest: Floats = values + length * step
     if length == lengths[first]:
         lowest[crossing[first]] = 0.0
     return lowest, length

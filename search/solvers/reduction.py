@@ -15,7 +15,7 @@ from regsearch.search.solvers.matrix import Matrix
 from regsearch.search.solvers.moments import Moments
 from regsearch.search.solvers.singular import triangle_of
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _REGULAR = 1e-6
@@ -46,11 +46,11 @@ class Triangle:
     """
 
     matrix: Matrix
-    factor: Vector
+    factor: Floats
     features: Indices
-    norm: Vector
+    norm: Floats
 
-    def gram(self) -> Vector:
+    def gram(self) -> Floats:
         """Return the lower triangle of ``A^T A``, shape (n_features, n_features), zeros above it."""
         rows = self.norm[:, None] * self.factor
         n_features = self.matrix.columns.shape[0]
@@ -70,7 +70,7 @@ class Triangle:
         products = designs[0].columns @ targets.T
         return [self.of(design, product) for design, product in zip(designs, products.T, strict=True)]
 
-    def of(self, design: Design, product: Vector) -> Design:
+    def of(self, design: Design, product: Floats) -> Design:
         """Return the reduced design of a target, given its inner product ``A^T b`` with every column."""
         scaled = product[self.features] / self.norm
         target = linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False)
@@ -116,9 +116,9 @@ def triangle_from(matrix: Matrix, moments: Moments) -> Triangle | None:
     return Triangle(replace(matrix, columns=columns), factor, features, norm)
 
 
-def product_from(design: Design, moments: Moments) -> Vector:
+def product_from(design: Design, moments: Moments) -> Floats:
     """Return ``A^T b`` from the moments of the raw features and the target, shape (n_features,)."""
-    product: Vector = moments.cross[-1, :-1].copy()
+    product: Floats = moments.cross[-1, :-1].copy()
     if design.normalisation.loadings is not None:
         product -= design.normalisation.loadings @ design.target_loadings
     return product / design.scale

@@ -13,7 +13,7 @@ from regsearch.search.solvers.design import Design
 from regsearch.search.solvers.matrix import RowFactor
 from regsearch.search.solvers.singular import Singular
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _DOUBTFUL = 1e-10
 """Share of the largest eigenvalue of a Gram matrix below which rounding may have changed or made an eigenvalue."""
@@ -57,7 +57,7 @@ class RidgeSolver:
     def _singular(self) -> Singular:
         return self._design.matrix.singular(self._design.target)
 
-    def solve(self, strengths: Sequence[float]) -> Vector:
+    def solve(self, strengths: Sequence[float]) -> Floats:
         """Return the weights that minimise the objective at each strength, shape (n_strengths, n_features).
 
         Those of all well-conditioned systems together take a product of matrices, where one alone takes a product with
@@ -69,7 +69,7 @@ class RidgeSolver:
             ``l2``, each at least 0.
         """
         weights = np.empty((len(strengths), self._design.n_features))
-        inverses: dict[int, Vector | None] = {}
+        inverses: dict[int, Floats | None] = {}
         for place, l2 in enumerate(strengths):
             found = self._interpolation if l2 == 0 else None
             if found is None:
@@ -88,7 +88,7 @@ class RidgeSolver:
         return weights
 
     @cached_property
-    def _interpolation(self) -> Vector | None:
+    def _interpolation(self) -> Floats | None:
         """The least-squares weights of minimum norm where the rows are independent but for what was projected out.
 
         A Cholesky factor takes a twentieth of the time of a decomposition, which is preferred only if it is there.
@@ -104,7 +104,7 @@ class RidgeSolver:
                 return found
         return self._interpolated(RowFactor.of(matrix.row_gram, _DOUBTFUL))
 
-    def _interpolated(self, factor: RowFactor) -> Vector | None:
+    def _interpolated(self, factor: RowFactor) -> Floats | None:
         """Return the weights by way of a factor, whose pivots choose as many rows as the matrix has ranks.
 
         ``None`` if a pivot or the residual says that the rows may depend on each other.
@@ -114,7 +114,7 @@ class RidgeSolver:
             return None
         kept, lower = factor.pivots[:rank], factor.values[:rank, :rank]
 
-        def step(weights: Vector, missing: Vector) -> tuple[Vector, Vector]:
+        def step(weights: Floats, missing: Floats) -> tuple[Floats, Floats]:
             dual = np.zeros(design.n_rows)
             scale = float(np.abs(missing[kept]).max()) or 1.0  # single precision has no place for tiny numbers
             scaled = (missing[kept] / scale).astype(lower.dtype)
@@ -125,7 +125,7 @@ class RidgeSolver:
         weights, left = _refine(step, np.zeros(design.n_features), design.target, most=_REFINEMENTS)
         return weights if left <= _INTERPOLATED * float(np.linalg.norm(design.target)) else None
 
-    def _inverse(self, l2: float) -> Vector | None:
+    def _inverse(self, l2: float) -> Floats | None:
         """Return the inverse of each eigenvalue of the ridge system, or None if the spectrum is not exact enough."""
         values, shift = self._design.matrix.spectrum.values, self._design.n_rows * l2
         certain = np.count_nonzero(values > _DOUBTFUL * values[-1])
@@ -134,29 +134,29 @@ class RidgeSolver:
         kept = values + shift > _DOUBTFUL * values[-1]
         return np.divide(1.0, values + shift, out=np.zeros_like(values), where=kept)
 
-    def _together(self, inverses: Vector) -> Vector:
+    def _together(self, inverses: Floats) -> Floats:
         spectrum, design = self._design.matrix.spectrum, self._design
         right = design.target if spectrum.of_rows else design.correlation
         solved = spectrum.vectors @ (inverses * (spectrum.vectors.T @ right)).T
-        weights: Vector = (design.columns @ solved if spectrum.of_rows else solved).T
+        weights: Floats = (design.columns @ solved if spectrum.of_rows else solved).T
         return weights
 
-    def _refined(self, strengths: Sequence[float], inverses: Vector) -> Vector:
+    def _refined(self, strengths: Sequence[float], inverses: Floats) -> Floats:
         spectrum, shifts = self._design.matrix.spectrum, self._design.n_rows * np.array(strengths)
         if spectrum.of_rows:
             return self._through_rows(spectrum.vectors, inverses, shifts)
         pairs = zip(inverses, shifts.tolist(), strict=True)
         return np.array([self._through_columns(spectrum.vectors, inverse, shift) for inverse, shift in pairs])
 
-    def _by_singular(self, strengths: Sequence[float]) -> Vector:
+    def _by_singular(self, strengths: Sequence[float]) -> Floats:
         found, shifts = self._singular, self._design.n_rows * np.array(strengths)
         inverses = 1 / (found.values**2 + shifts[:, None])
         if found.of_rows:
             return self._through_rows(found.vectors, inverses, shifts)
-        weights: Vector = (found.values * inverses * found.components) @ found.vectors.T
+        weights: Floats = (found.values * inverses * found.components) @ found.vectors.T
         return weights
 
-    def _through_rows(self, vectors: Vector, inverses: Vector, shifts: Vector) -> Vector:
+    def _through_rows(self, vectors: Floats, inverses: Floats, shifts: Floats) -> Floats:
         """Solve ``(A A' + shift I) z = b`` for each shift, and return each ``w = A' z``.
 
         In an ill-conditioned system ``A' z`` has rounding errors in every direction, and ``A`` magnifies them. Later
@@ -177,11 +177,11 @@ class RidgeSolver:
                 missing = target - weights @ columns - shifts[:, None] * dual
         return weights
 
-    def _through_columns(self, vectors: Vector, inverse: Vector, shift: float) -> Vector:
+    def _through_columns(self, vectors: Floats, inverse: Floats, shift: float) -> Floats:
         """Solve ``(A' A + shift I) w = A' b``, and refine the solution while that helps."""
         design = self._design
 
-        def step(weights: Vector, missing: Vector) -> tuple[Vector, Vector]:
+        def step(weights: Floats, missing: Floats) -> tuple[Floats, Floats]:
             following = weights + vectors @ (inverse * (vectors.T @ missing))
             residual = design.target - design.apply(following)
             return following, design.columns @ residual - shift * following
@@ -191,8 +191,8 @@ class RidgeSolver:
 
 
 def _refine(
-    step: Callable[[Vector, Vector], tuple[Vector, Vector]], weights: Vector, missing: Vector, *, most: int
-) -> tuple[Vector, float]:
+    step: Callable[[Floats, Floats], tuple[Floats, Floats]], weights: Floats, missing: Floats, *, most: int
+) -> tuple[Floats, float]:
     """Return weights refined for as long as that helps, and the norm of what they leave missing.
 
     Parameters
@@ -216,5 +216,5 @@ def _refine(
     return weights, smallest
 
 
-def _is_well_conditioned(inverse: Vector) -> bool:
+def _is_well_conditioned(inverse: Floats) -> bool:
     return bool(inverse.max() <= _WELL_CONDITIONED * inverse[inverse > 0].min(initial=np.inf))

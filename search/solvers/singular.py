@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from regsearch.data.blocks import blocks
 from regsearch.search.solvers.columns import Columns, some_rows
 
-Vector = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _BLOCK_VALUES = 2**22
 """Number of values that are factored at once, beside the triangle of what came before."""
@@ -34,9 +34,9 @@ class Singular:
         Whether ``n <= p``.
     """
 
-    values: Vector
-    vectors: Vector
-    components: Vector
+    values: Floats
+    vectors: Floats
+    components: Floats
     of_rows: bool
 
 
@@ -51,10 +51,10 @@ class RowSpace:
     vectors : ndarray of float64, shape (n_rows, rank)
     """
 
-    values: Vector
-    vectors: Vector
+    values: Floats
+    vectors: Floats
 
-    def singular(self, vector: Vector) -> Singular:
+    def singular(self, vector: Floats) -> Singular:
         """Return the decomposition with the components of a vector, shape (n_rows,)."""
         return Singular(self.values, self.vectors, self.vectors.T @ vector, of_rows=True)
 
@@ -70,7 +70,7 @@ def row_space(columns: Columns, cutoff: float) -> RowSpace:
     return RowSpace(values[kept], right[kept].T)
 
 
-def singular(columns: Columns, vector: Vector, cutoff: float) -> Singular:
+def singular(columns: Columns, vector: Floats, cutoff: float) -> Singular:
     """Decompose a design, and project a vector on the range of its columns.
 
     A QR decomposition by blocks reduces ``A^T`` if ``n <= p``, else ``[A, v]``, to a triangle (Demmel, Grigori,
@@ -96,12 +96,12 @@ def singular(columns: Columns, vector: Vector, cutoff: float) -> Singular:
     return Singular(values[kept], right[kept].T, components, of_rows=False)
 
 
-def _decomposed(triangle: Vector) -> tuple[Vector, Vector, Vector]:
+def _decomposed(triangle: Floats) -> tuple[Floats, Floats, Floats]:
     left, values, right = linalg.svd(triangle, full_matrices=False, check_finite=False, lapack_driver="gesdd")
     return left, values, right
 
 
-def triangle_of(columns: Columns, vectors: Vector) -> Vector:
+def triangle_of(columns: Columns, vectors: Floats) -> Floats:
     """Return the triangle ``R`` of the QR decomposition of ``[A, V]``, shape (min(n, p + k), p + k).
 
     Parameters
@@ -118,8 +118,8 @@ def triangle_of(columns: Columns, vectors: Vector) -> Vector:
     return triangle
 
 
-def _triangle(above: Vector, below: Vector) -> Vector:
+def _triangle(above: Floats, below: Floats) -> Floats:
     """Return the triangular factor of two matrices, one above the other."""
     factor, *_ = lapack.dgeqrf(np.asfortranarray(np.vstack([above, below])), overwrite_a=1)
-    triangle: Vector = np.triu(factor[: factor.shape[1]])
+    triangle: Floats = np.triu(factor[: factor.shape[1]])
     return triangle

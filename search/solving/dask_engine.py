@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm.addressing import parse_address, parse_host_port
@@ -18,7 +16,8 @@ from distributed.comm.core import CommClosedError
 
 from regsearch.errors import ConfigError, EngineLostError
 from regsearch.search.solving.dask_worker import Shipment, solve
-from regsearch.search.solving.plane_row import PlaneRow, nearest
+from regsearch.search.solving.placement import SentPath, place
+from regsearch.search.solving.plane_row import PlaneRow
 from regsearch.search.solving.spawning import deaf_to_interruptions, without_main
 from regsearch.search.solving.workload import Engine, R, W, Workload
 from regsearch.tracking.errors import reason
@@ -38,8 +37,8 @@ def require_address(address: str) -> None:
             raise ConfigError(f"--cluster {address}: expected a number of processes, as in local:4")
         return
     try:
-        scheme, place = parse_address(address)
-        host, port = parse_host_port(place)
+        scheme, location = parse_address(address)
+        host, port = parse_host_port(location)
     except (ValueError, TypeError):
         scheme, host, port = "", "", 0
     if scheme not in _SCHEMES or not host or not 0 < port < 2**16:
@@ -66,7 +65,7 @@ def connect(address: str) -> Iterator[Engine]:
     EngineLostError
         If the scheduler, or every worker that had the rows, is lost inside the context.
     """
-    with quiet(*_LOUD, level=logging.CRITICAL), _client(address) as client:
+    with quiet(*_LOUD, level=logging.CRITICAL), client_of(address) as client:
         _require_workers(client, address)
         try:
             yield partial(_engine, client, address)
@@ -81,7 +80,14 @@ def connect(address: str) -> Iterator[Engine]:
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Client]:
+def client_of(address: str) -> Iterator[Client]:
+    """Yield a client of the cluster at an address; one of this machine is started, and ends with the context.
+
+    Raises
+    ------
+    ConfigError
+        If no scheduler answers.
+    """
     if address.startswith("local:"):
         with ExitStack() as stack:
             with without_main(), deaf_to_interruptions():
@@ -143,19 +149,6 @@ def _require_our_version(client: Client, address: str, workers: list[str]) -> No
             )
 
 
-@dataclass(eq=False)
-class _Path:
-    """Work that was sent to a worker, a path of trials if it has a row.  `is_open` is true while it is being solved."""
-
-    row: PlaneRow | None
-    worker: str
-    is_open: bool = True
-
-    def close(self, _outcome: Future[Any]) -> None:
-        """Note that it is solved."""
-        self.is_open = False
-
-
 @contextmanager
 def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
     """Send each path to the worker that solved its row, or one near it: that worker's solver remembers it.
@@ -168,7 +161,7 @@ def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[
         shipment = client.scatter(Shipment.of(workload), broadcast=True, hash=False)
         known = set(client.nthreads())
     executor = client.get_executor(pure=False, allow_other_workers=True)
-    sent: list[_Path] = []
+    sent: list[SentPath] = []
 
     def submit(work: W) -> Future[R]:
         row = PlaneRow.of(workload.near(work))
@@ -179,7 +172,7 @@ def _engine(client: Client, address: str, workload: Workload[W, R]) -> Iterator[
         if joined := [worker for worker in workers if worker not in known]:
             _require_our_version(client, address, joined)
             known.update(joined)
-        path = _Path(row, _place(row, workers, sent))
+        path = SentPath(row, place(row, workers, sent))
         sent.append(path)
         outcome: Future[R] = executor.submit(solve, shipment.key, shipment, work, workers=[path.worker])
         outcome.add_done_callback(path.close)
@@ -214,15 +207,3 @@ def _checked(outcome: Future[R], check: Callable[[R], None]) -> Future[R]:
 
     outcome.add_done_callback(pass_on)
     return checked
-
-
-def _place(row: PlaneRow | None, workers: Sequence[str], sent: Sequence[_Path]) -> str:
-    """Return the worker that solved this row, or else, of the least busy workers, the one that solved the nearest."""
-    solved: dict[str, set[PlaneRow | None]] = {worker: set() for worker in workers}
-    busy = dict.fromkeys(workers, 0)
-    for path in sent:
-        if path.worker in solved:
-            solved[path.worker].add(path.row)
-            busy[path.worker] += path.is_open
-    distance = {worker: nearest(row, rows) for worker, rows in solved.items()}
-    return min(workers, key=lambda worker: (distance[worker] > 0, busy[worker], distance[worker]))

@@ -41,7 +41,7 @@ class Shipment:
         return cls(task, _sha256(task.development))
 
 
-_here: WeakKeyDictionary[TaskState, Callable[[Any], Any]] = WeakKeyDictionary()
+solvers_here: WeakKeyDictionary[TaskState, Callable[[Any], Any]] = WeakKeyDictionary()
 """A worker's solvers.  They live as long as the worker has the rows, which Dask drops when the search ends."""
 _alone = Lock()
 
@@ -65,11 +65,11 @@ def solve(key: str, shipment: Shipment, work: Any) -> Any:
     worker = get_worker()
     rows = worker.state.tasks[key]
     with _alone, threadpool_limits(worker.state.nthreads, user_api="blas"):
-        if rows not in _here:
+        if rows not in solvers_here:
             if _sha256(shipment.task.development) != shipment.sha256:
                 raise EngineLostError(f"the rows that reached {worker.address} are not those that were sent")
-            _here[rows] = shipment.task.worker()
-        return _here[rows](work)
+            solvers_here[rows] = shipment.task.worker()
+        return solvers_here[rows](work)
 
 
 def _sha256(development: Development) -> str:

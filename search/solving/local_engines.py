@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import current_process
 from numbers import Integral
 from queue import SimpleQueue
@@ -46,47 +47,60 @@ def processes(workers: int) -> Engine:
 
     @contextmanager
     def engine(workload: Workload[W, R]) -> Iterator[Callable[[W], Future[R]]]:
-        solvers: list[_Solver[W, R]] = []
-        idle: SimpleQueue[_Solver[W, R]] = SimpleQueue()
-        waiting: list[_Waiting[W, R]] = []
-        choosing = Lock()
-
-        def kill() -> None:
-            for solver in solvers:
-                solver.process.kill()
-
-        def solve_one() -> None:
-            solver = idle.get()
-            solver.process.wait_until_ready()  # so that it can choose among all that wait by then
-            with choosing:
-                one = solver.best_of(waiting, solvers)
-                waiting.remove(one)
-                solver.rows.add(one.row)
-            try:
-                one.outcome.set_result(solver.process(one.work))
-            except BaseException as error:  # it is raised again in the driver
-                one.outcome.set_exception(error)
-            finally:
-                idle.put(solver)
-
+        pool = _Pool(workload, workers)
         try:
-            with _threads(workers, kill) as executor:
-
-                def submit(work: W) -> Future[R]:
-                    if len(solvers) < workers:
-                        solvers.append(_Solver(WorkerProcess(workload, workers)))
-                        idle.put(solvers[-1])
-                    one: _Waiting[W, R] = _Waiting(work, PlaneRow.of(workload.near(work)))
-                    waiting.append(one)
-                    executor.submit(solve_one)
-                    return one.outcome
-
-                yield submit
+            with _threads(workers, pool.kill) as executor:
+                yield partial(pool.submit, executor)
         finally:
-            for solver in solvers:
-                solver.process.close()
+            pool.close()
 
     return engine
+
+
+class _Pool(Generic[W, R]):
+    """Processes that solve what waits, each started when there is work for it."""
+
+    def __init__(self, workload: Workload[W, R], workers: int) -> None:
+        self._workload = workload
+        self._workers = workers
+        self._solvers: list[_Solver[W, R]] = []
+        self._idle: SimpleQueue[_Solver[W, R]] = SimpleQueue()
+        self._waiting: list[_Waiting[W, R]] = []
+        self._choosing = Lock()
+
+    def submit(self, executor: Executor, work: W) -> Future[R]:
+        """Have a unit of work solved, on a thread that waits for the process which solves it."""
+        if len(self._solvers) < self._workers:
+            self._solvers.append(_Solver(WorkerProcess(self._workload, self._workers)))
+            self._idle.put(self._solvers[-1])
+        one: _Waiting[W, R] = _Waiting(work, PlaneRow.of(self._workload.near(work)))
+        self._waiting.append(one)
+        executor.submit(self._solve_one)
+        return one.outcome
+
+    def _solve_one(self) -> None:
+        solver = self._idle.get()
+        solver.process.wait_until_ready()  # so that it can choose among all that wait by then
+        with self._choosing:
+            one = solver.best_of(self._waiting, self._solvers)
+            self._waiting.remove(one)
+            solver.rows.add(one.row)
+        try:
+            one.outcome.set_result(solver.process(one.work))
+        except BaseException as error:  # it is raised again in the driver
+            one.outcome.set_exception(error)
+        finally:
+            self._idle.put(solver)
+
+    def kill(self) -> None:
+        """End the processes, whatever they are doing."""
+        for solver in self._solvers:
+            solver.process.kill()
+
+    def close(self) -> None:
+        """Let the processes end, and wait until they have."""
+        for solver in self._solvers:
+            solver.process.close()
 
 
 @dataclass(frozen=True, eq=False)

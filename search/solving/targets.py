@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from regsearch.data import Development
 from regsearch.search.penalty import Penalty
-from regsearch.search.solving.evaluate import Evaluator, Failure, Score, Solved, Task, illustrated
+from regsearch.search.solving.evaluate import Evaluator, Failure, Solved, Task, illustrated
+from regsearch.search.solving.scores import Score
 from regsearch.search.trial import Proposal
 
 

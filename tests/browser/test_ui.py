@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from regsearch import SearchConfig
-from regsearch.search.output.mlflow_text import views
+from regsearch.search.output.views import views
 from regsearch.tracking import pages
 from tests.conftest import SMALL
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from regsearch import data
 from regsearch.data import Recording
 from regsearch.data.columns import MAX_COLUMNS
-from regsearch.data.plausibility import _FILL_VALUES
+from regsearch.data.plausibility import FILL_VALUES
 from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
@@ -94,7 +94,7 @@ def refusal(path: Path, target: str = "y") -> str:
 
 
 SQUARABLE = (st.floats(1e-90, 1e90) | st.floats(-1e90, -1e-90) | st.just(0.0)).filter(
-    lambda value: not any(np.isclose(value, fill, rtol=1e-6) for fill in _FILL_VALUES)
+    lambda value: not any(np.isclose(value, fill, rtol=1e-6) for fill in FILL_VALUES)
 )
 TABLES = hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(2, 5)), elements=SQUARABLE).filter(
     lambda values: np.ptp(values[:, -1]) > 0 and (np.ptp(values, axis=0)[np.ptp(values, axis=0) > 0] > 1e-90).all()

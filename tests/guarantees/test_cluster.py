@@ -94,9 +94,9 @@ def solvers(address):
     """Return how many solvers each worker holds."""
 
     def count():
-        from regsearch.search.solving.dask_worker import _here
+        from regsearch.search.solving.dask_worker import solvers_here
 
-        return len(_here)
+        return len(solvers_here)
 
     with Client(address, set_as_default=False) as client:
         return list(client.run(count).values())

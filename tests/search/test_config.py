@@ -13,9 +13,9 @@ from regsearch.data import Recording
 from regsearch.data.annotations import NOTHING
 from regsearch.errors import ConfigError, RegsearchError
 from regsearch.search.cutting import split_of
-from regsearch.search.data_config import SplitConfig
 from regsearch.search.families import ends_of
 from regsearch.search.rows import recordings_of
+from regsearch.search.split_config import SplitConfig
 
 BASE = SearchConfig.from_preset("default").to_toml()
 

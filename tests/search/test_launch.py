@@ -24,7 +24,8 @@ from regsearch.search.promotion import promote
 from regsearch.search.proposals.optuna_storage import open_storage
 from regsearch.search.solvers.path import RegularizationPath
 from regsearch.tracking import registry
-from regsearch.tracking.runs import METRICS, SearchRun
+from regsearch.tracking.records import METRICS
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.sqlite_file import home
 from regsearch.tracking.store import open_store
 

@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 
 from regsearch import SearchConfig
 from regsearch.errors import ConfigError
-from regsearch.search.config import PRESETS, preset
+from regsearch.search.config_text import PRESETS, preset
 from tests.search.test_config import BASE, configurations
 
 SCHEMA = SearchConfig.toml_schema()

@@ -4,7 +4,7 @@ from regsearch.search.config import SearchConfig
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.result import SearchResult, table
 from regsearch.search.trial import Trial, baseline, best_of_each_family
-from regsearch.tracking.runs import METRICS, TrialRecord
+from regsearch.tracking.records import METRICS, TrialRecord
 
 
 def trial(family, number, r2_validation, **parameters):

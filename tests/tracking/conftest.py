@@ -1,6 +1,7 @@
 import pytest
 
-from regsearch.tracking.runs import SearchRecord, SearchRun
+from regsearch.tracking.records import SearchRecord
+from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
 SEARCH = SearchRecord("abc123", "search abc123", "what it is", "units", "f" * 64, "here.npz", (120, 200), {"seed": "3"})

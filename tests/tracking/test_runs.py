@@ -13,7 +13,8 @@ from sqlalchemy import Engine, event
 from regsearch.errors import SearchNotFoundError, SearchStoppedError
 from regsearch.tracking import registry
 from regsearch.tracking.queries import open_runs
-from regsearch.tracking.runs import METRICS, SearchRecord, SearchRun, TrialRecord, elsewhere
+from regsearch.tracking.records import METRICS, SearchRecord, TrialRecord
+from regsearch.tracking.runs import SearchRun, elsewhere
 from tests.conftest import everywhere
 from tests.tracking.conftest import SEARCH
 

@@ -5,10 +5,10 @@ import pytest
 
 from regsearch.data import Annotations, Recording, Split, seal
 from regsearch.search.chance.distribution import NullDistribution
+from regsearch.search.chance.null_targets import null_targets
 from regsearch.search.chance.statistic import NullTask, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
-from regsearch.search.null import null_targets
 from regsearch.search.null_config import NullConfig
 from regsearch.search.solving.evaluate import Task
 

@@ -9,7 +9,6 @@ from regsearch.search.choice import Choice
 from regsearch.search.output import mlflow_text
 from regsearch.search.penalty import Penalty
 from regsearch.search.trial import Trial
-from regsearch.tracking.pages import Parallel
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import open_store
 
@@ -111,25 +110,6 @@ def test_a_winner_that_is_not_the_best_of_its_family_is_in_the_table_with_its_st
     told = mlflow_text.story(replace(search, choice=replace(search.choice, trials=(search.winner, better))))
     rows = [line for line in told.splitlines() if line.startswith("| [")]
     assert [("runs/b" in row, "★" in row) for row in rows] == [(True, False), (False, True)]
-
-
-def test_views_are_of_the_whole_experiment_with_names_and_of_one_search_without(small_config):
-    views = mlflow_text.views(small_config, "abc")
-    assert [key for key in views if not key.endswith("-abc")] == [
-        "best-first",
-        "ridge",
-        "lasso",
-        "elasticnet",
-        "searches",
-    ]
-    for key, view in views.items():
-        assert bool(view.name) != key.endswith("-abc")
-        assert ("tags.search_id = 'abc'" in view.condition) == key.endswith("-abc")
-    assert [chart.y for chart in views["lasso"].charts[:-1]] == ["r2_validation", "r2_train", "n_nonzero"]
-    assert views["elasticnet"].charts[-1] == Parallel(
-        ("log10_l1_alpha", "log10_l2_alpha", "n_nonzero", "r2_validation")
-    )
-    assert {(chart.x, chart.y) for chart in views["elasticnet"].charts[:-1]} == {("log10_l1_alpha", "log10_l2_alpha")}
 
 
 @pytest.mark.slow

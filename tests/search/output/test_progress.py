@@ -6,7 +6,7 @@ import pytest
 
 from regsearch.errors import ConfigError
 from regsearch.search.output.progress import Bar, Progress, TrialLines, progress_of
-from regsearch.tracking.runs import METRICS, TrialRecord
+from regsearch.tracking.records import METRICS, TrialRecord
 
 
 def record(r2_validation, certified=True):

@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import lfilter
 
 from regsearch.search.solving.bootstrap import r2_standard_error, resampled_r2
-from regsearch.search.solving.evaluate import r2_score
+from regsearch.search.solving.scores import r2_score
 
 
 def trace(n_rows, seed, memory=0.0):

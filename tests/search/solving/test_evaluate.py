@@ -16,7 +16,7 @@ from regsearch.search.data_config import DataConfig
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.rows import cut
 from regsearch.search.solvers.path import RegularizationPath
-from regsearch.search.solving.evaluate import Evaluator, Failure, Task, pearson_r, r2_score
+from regsearch.search.solving.evaluate import Evaluator, Failure, Task
 from regsearch.search.trial import Proposal
 from tests.search.reference import make_tutorial_reference as reference
 
@@ -25,12 +25,6 @@ PUBLISHED = json.loads(Path(reference.__file__).with_name("tutorial_reference.js
 
 def proposal(family, parameters, development):
     return Proposal(family, 0, parameters, penalty_of(family, parameters, len(development.model.y)))
-
-
-def test_r2_is_scikit_learns():
-    rng = np.random.default_rng(0)
-    true, predicted = rng.standard_normal(50), rng.standard_normal(50)
-    assert r2_score(true, predicted) == pytest.approx(sklearn_r2(true, predicted), rel=1e-13)
 
 
 def test_every_trial_of_the_tutorial_agrees_with_scikit_learns_own_normalisation():
@@ -174,14 +168,6 @@ def test_the_losses_of_a_holdout_are_those_of_ten_blocks_and_make_its_score(seal
     (solved,) = Evaluator(Task(development, 1e-9))([proposal("lasso", {"alpha": 0.01}, development)])
     assert len(solved.evaluation.losses) == 10
     assert 1 - sum(solved.evaluation.losses) == pytest.approx(solved.evaluation.r2_validation, abs=1e-12)
-
-
-def test_pearson_s_r_is_numpy_s_and_zero_for_predictions_that_do_not_vary():
-    rng = np.random.default_rng(0)
-    true, predicted = rng.standard_normal(50), 3 - rng.standard_normal(50)
-    assert pearson_r(true, predicted) == pytest.approx(np.corrcoef(true, predicted)[0, 1], rel=1e-12)
-    assert pearson_r(true, 1e6 + 2 * true) == pytest.approx(1, abs=1e-9)
-    assert pearson_r(true, np.full(50, 0.1)) == 0
 
 
 def test_r_is_the_mean_over_the_folds_and_a_model_without_weights_has_none():
