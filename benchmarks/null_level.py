@@ -23,7 +23,7 @@ from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.chance.statistic import NullTask, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import Targets, exchanged, impostors, permuted, segments, shifted
 from regsearch.search.config import SearchConfig
-from regsearch.search.null_config import Kind
+from regsearch.search.config.null import Kind
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.strengths import maxima_of
 

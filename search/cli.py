@@ -14,7 +14,7 @@ import typer
 from regsearch.data import Scale
 from regsearch.data.standard_error import say
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.config_text import PRESETS
+from regsearch.search.config import PRESETS
 from regsearch.search.penalty import Family
 
 app = typer.Typer(
@@ -385,8 +385,8 @@ def null(
 ) -> None:
     """Compare a finished search with chance: repeat its choice of a model on targets unrelated to the features."""
     _say(f"reading search {search_id} …", quiet=quiet)
+    from regsearch.search.config.null import Kind
     from regsearch.search.null import null_distribution
-    from regsearch.search.null_config import Kind
     from regsearch.search.output import terminal
 
     found = null_distribution(

@@ -9,15 +9,14 @@ import numpy as np
 from regsearch.data import Annotations, Split
 from regsearch.data.split import Block, Index, as_blocks, in_words, require_disjoint, require_embargo, rows_of
 from regsearch.errors import DataError
-from regsearch.search.config import SearchConfig
-from regsearch.search.split_config import (
+from regsearch.search.config import SearchConfig, SplitConfig
+from regsearch.search.config.split import (
     ColumnConfig,
     FoldsConfig,
     FractionConfig,
     GivenConfig,
     GroupsConfig,
     Masked,
-    SplitConfig,
     ranges,
 )
 from regsearch.search.usable_rows import Folds, UsableRows

@@ -8,7 +8,8 @@ from pathlib import Path
 from regsearch.data import Recording, SealedTest, is_path
 from regsearch.errors import DataError, PromotionRefusedError
 from regsearch.search.choice import choose, config_of, is_complete
-from regsearch.search.config import SearchConfig, path_text
+from regsearch.search.config import SearchConfig
+from regsearch.search.config.search import path_text
 from regsearch.search.output.progress import Progress
 from regsearch.search.result import Search
 from regsearch.search.rows import read_rows

@@ -12,8 +12,7 @@ import scipy.special  # noqa: F401  # first, because skops seeks its functions o
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import DataError, NoWinnerError
 from regsearch.search.chance.null_targets import null_targets
-from regsearch.search.config import SearchConfig
-from regsearch.search.config_text import PRESETS
+from regsearch.search.config import PRESETS, SearchConfig
 from regsearch.search.cutting import nested_parts
 from regsearch.search.earlier import request_of
 from regsearch.search.execution import Call, Shared

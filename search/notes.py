@@ -12,7 +12,7 @@ from regsearch.data import MEMORY, Development, Rows
 from regsearch.data.blocks import column_blocks
 from regsearch.data.refusal import some
 from regsearch.search.config import SearchConfig
-from regsearch.search.families import ends_of
+from regsearch.search.config.families import ends_of
 from regsearch.search.penalty import PARAMETERS, Family
 from regsearch.search.solvers.normalisation import Covariates, project_out
 from regsearch.search.trial import Trial, best_of_each_family

@@ -23,11 +23,12 @@ from regsearch.errors import ConfigError, PromotionRefusedError
 from regsearch.search.chance.distribution import NullDistribution, rounded
 from regsearch.search.chance.null_targets import null_targets
 from regsearch.search.chance.statistic import NullTask, narrowed, narrowed_development
-from regsearch.search.config import SearchConfig, plain
-from regsearch.search.expectations import problem_in_words
+from regsearch.search.config import NullConfig, SearchConfig
+from regsearch.search.config.expectations import problem_in_words
+from regsearch.search.config.null import Kind
+from regsearch.search.config.search import plain
 from regsearch.search.finished import finished_search, read_search
 from regsearch.search.notes import promoting
-from regsearch.search.null_config import Kind, NullConfig
 from regsearch.search.objections import known_as
 from regsearch.search.output.null_record import (
     conclude,

@@ -25,9 +25,9 @@ from regsearch.data.refusal import short
 from regsearch.errors import ConfigError
 from regsearch.search.callbacks import Count, TakesCallbacks, followed, with_callbacks
 from regsearch.search.config import Rule, SearchConfig
+from regsearch.search.config.names import is_name
 from regsearch.search.cv_results import cv_results, params_of
 from regsearch.search.estimator_rows import EstimatorRows, Splits
-from regsearch.search.names import is_name
 from regsearch.search.penalty import PARAMETERS
 from regsearch.search.solving.local_engines import is_whole
 from regsearch.search.untracked import Tried, place_of_the_winner, search_targets

@@ -72,7 +72,7 @@ def _open_streams() -> None:
 def _usage(error: BaseException, message: str) -> str:
     from pydantic import ValidationError
 
-    from regsearch.search.expectations import problem_in_words
+    from regsearch.search.config.expectations import problem_in_words
 
     if isinstance(error.__cause__, ValidationError):  # Typer hands on what pydantic says of a value
         (problem,) = error.__cause__.errors()

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from regsearch import data
 from regsearch.data import Development, Recording, SealedTest
 from regsearch.errors import ConfigError
-from regsearch.search.config import SearchConfig, named_features
+from regsearch.search.config import SearchConfig
+from regsearch.search.config.search import named_features
 from regsearch.search.cutting import require_ranges, split_of
 
 Given = Recording | Sequence[Recording] | None

@@ -21,7 +21,7 @@ from scipy.linalg import eigvalsh
 
 from regsearch.data import Development, Rows, Scale, fits_in_memory
 from regsearch.search.config import SearchConfig
-from regsearch.search.families import Points, Range
+from regsearch.search.config.families import Points, Range
 from regsearch.search.penalty import Family
 from regsearch.search.solvers.columns import gram_of_rows
 from regsearch.search.solvers.design import Design, normalise

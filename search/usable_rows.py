@@ -17,7 +17,7 @@ from regsearch.data.lagged import Past
 from regsearch.data.split import Index, blocked_folds, distances
 from regsearch.errors import DataError
 from regsearch.search.config import SearchConfig
-from regsearch.search.split_config import FoldsConfig, GroupsConfig
+from regsearch.search.config.split import FoldsConfig, GroupsConfig
 
 _LISTED = 10
 """Number of groups that a message lists."""

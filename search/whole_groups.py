@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from regsearch.data import Split
 from regsearch.data.split import Block, Index, count, rows_of
 from regsearch.errors import DataError
-from regsearch.search.split_config import FoldsConfig, SplitConfig
+from regsearch.search.config import SplitConfig
+from regsearch.search.config.split import FoldsConfig
 
 _FOLDS = 5
 """Number of folds of whole groups to advise, if the split says none."""

@@ -128,7 +128,7 @@ def test_the_wheel_holds_one_package_of_files_and_the_sdist_builds_the_same_whee
         folders = {str(Path(member.filename).parent) for member in members}
     assert {member.filename.split("/")[0] for member in members} == PACKAGE
     assert not [member.filename for member in members if member.external_attr >> 16 & 0o170000 == 0o120000]
-    assert {f"regsearch/{name}" for name in ("data", "search", "search/presets", "tracking")} <= folders
+    assert {f"regsearch/{name}" for name in ("data", "search", "search/config/presets", "tracking")} <= folders
     with tarfile.open(source) as archive:
         archive.extractall(tmp_path, filter="data")
     build(tmp_path / f"regsearch-{VERSION}", tmp_path / "again", "-t", "wheel")

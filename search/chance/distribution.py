@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regsearch.search.null_config import Kind, places, smallest_p
+from regsearch.search.config.null import Kind, places, smallest_p
 
 
 @dataclass(frozen=True)

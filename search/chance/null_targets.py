@@ -17,8 +17,7 @@ from regsearch.search.chance.targets import (
     segments,
     shifted,
 )
-from regsearch.search.config import SearchConfig
-from regsearch.search.null_config import NullConfig
+from regsearch.search.config import NullConfig, SearchConfig
 
 _SAME_IN_GROUPS = (
     "rows are permuted within their groups, in which this target hardly varies: use kind = session (--kind session), "

@@ -14,8 +14,8 @@ from regsearch.data.sources import load_target
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.chance.targets import Floats, Indices, exchangeable, reach_of, segments
-from regsearch.search.config import SearchConfig
-from regsearch.search.null_config import Kind, NullConfig, fewest, smallest_p
+from regsearch.search.config import NullConfig, SearchConfig
+from regsearch.search.config.null import Kind, fewest, smallest_p
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from regsearch.data.lagged import Lagged
 from regsearch.errors import EngineLostError
 from regsearch.search.chance.distribution import rounded
 from regsearch.search.config import AtMost, SearchConfig
-from regsearch.search.families import grid_points
+from regsearch.search.config.families import grid_points
 from regsearch.search.penalty import Family, Penalty, penalty_of
 from regsearch.search.solvers.normalisation import Covariates
 from regsearch.search.solvers.path import Coefficients, RegularizationPath

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from regsearch.data import MEMORY, Development, Scale
 from regsearch.search.chance.distribution import NullDistribution, in_words
-from regsearch.search.config import SearchConfig
-from regsearch.search.config_text import PRESETS
-from regsearch.search.families import Range
+from regsearch.search.config import PRESETS, SearchConfig
+from regsearch.search.config.families import Range
 from regsearch.search.notes import early_stops, edges, promoting
 from regsearch.search.output.nested_record import RESULT, TABLE
 from regsearch.search.output.views import view_addresses

@@ -12,7 +12,8 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from regsearch.search.chance.distribution import NullDistribution
-from regsearch.search.null_config import Kind, NullConfig
+from regsearch.search.config import NullConfig
+from regsearch.search.config.null import Kind
 from regsearch.search.output import mlflow_text
 from regsearch.search.output.search_figures import drawn
 from regsearch.search.result import Finished, Search

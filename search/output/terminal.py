@@ -18,8 +18,7 @@ from regsearch.data import Recording
 from regsearch.data.blocks import row_blocks
 from regsearch.data.entry import Entry
 from regsearch.search.chance.distribution import NullDistribution
-from regsearch.search.config import SearchConfig
-from regsearch.search.config_text import PRESETS, preset
+from regsearch.search.config import PRESETS, SearchConfig, preset
 from regsearch.search.result import Promotion, SearchResult
 from regsearch.search.rows import check_rows
 from regsearch.search.trial import best_and_winner

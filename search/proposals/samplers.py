@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from regsearch.errors import ConfigError
 from regsearch.search.config import SearchConfig
-from regsearch.search.families import OneStrength, TwoStrengths, ends_of, grid_points
+from regsearch.search.config.families import OneStrength, TwoStrengths, ends_of, grid_points
 from regsearch.search.penalty import Family
 
 BATCH = 10

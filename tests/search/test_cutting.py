@@ -12,8 +12,8 @@ from regsearch.data import Annotations
 from regsearch.data.lagged import lag_sources
 from regsearch.data.split import rows_of
 from regsearch.errors import DataError
+from regsearch.search.config import DataConfig
 from regsearch.search.cutting import split_of
-from regsearch.search.data_config import DataConfig
 
 GROUPS = np.repeat(["s3", "s1", "s2", "s5", "s4"], [9, 4, 7, 3, 6])
 N_ROWS = len(GROUPS)

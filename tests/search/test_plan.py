@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from regsearch import SearchConfig, data
-from regsearch.search.null_config import NullConfig
+from regsearch.search.config import NullConfig
 from regsearch.search.plan import plan
 from tests.conftest import SMALL
 

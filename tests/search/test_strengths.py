@@ -12,7 +12,7 @@ from regsearch import SearchConfig, from_arrays, run_search
 from regsearch.data import Annotations, Preparation, Recording, Split, seal, seal_targets
 from regsearch.errors import ConfigError
 from regsearch.search import strengths
-from regsearch.search.families import ends_of
+from regsearch.search.config.families import ends_of
 from regsearch.search.strengths import Maxima, absolute, maxima_of, maxima_of_targets
 
 RELATIVE = """

@@ -3,7 +3,7 @@
 import pytest
 
 from regsearch.search.chance.distribution import NullDistribution, rounded
-from regsearch.search.null_config import fewest, smallest_p
+from regsearch.search.config.null import fewest, smallest_p
 
 
 def found(kind, score, null):

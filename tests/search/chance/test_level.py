@@ -8,8 +8,7 @@ from regsearch.search.chance.distribution import NullDistribution
 from regsearch.search.chance.null_targets import null_targets
 from regsearch.search.chance.statistic import NullTask, narrowed_development, real_target, rows_of
 from regsearch.search.chance.targets import exchanged, impostors, permuted, segments, shifted
-from regsearch.search.config import SearchConfig
-from regsearch.search.null_config import NullConfig
+from regsearch.search.config import NullConfig, SearchConfig
 from regsearch.search.solving.evaluate import Task
 
 CONFIG = SearchConfig.from_toml("""

@@ -8,8 +8,7 @@ import pytest
 from regsearch.data import Annotations, Split
 from regsearch.errors import ConfigError, DataError
 from regsearch.search.chance.room import Room, require_room
-from regsearch.search.config import SearchConfig
-from regsearch.search.null_config import NullConfig
+from regsearch.search.config import NullConfig, SearchConfig
 
 CONFIG = SearchConfig.from_values({"name": "x", "families": {"lasso": {"alpha": [0.1]}}}, "test")
 

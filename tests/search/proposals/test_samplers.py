@@ -9,7 +9,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
 from regsearch import SearchConfig
-from regsearch.search.families import grid_points
+from regsearch.search.config.families import grid_points
 from regsearch.search.proposals.samplers import _SeededPerTrial, require_sampler
 
 RANGES = """

@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from regsearch import SearchConfig
-from regsearch.search.families import grid_points
+from regsearch.search.config.families import grid_points
 from regsearch.search.proposals.optuna_storage import open_storage
 from regsearch.search.proposals.samplers import BATCH
 from regsearch.search.proposals.studies import open_studies, stagnation

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from regsearch import SearchConfig
 from regsearch.data import Recording, Split, from_arrays, seal
-from regsearch.search.data_config import DataConfig
+from regsearch.search.config import DataConfig
 from regsearch.search.penalty import Penalty, penalty_of
 from regsearch.search.rows import cut
 from regsearch.search.solvers.path import RegularizationPath

@@ -6,7 +6,7 @@ import pytest
 
 from regsearch import SearchConfig
 from regsearch.errors import ConfigError
-from regsearch.search.null_config import fewest
+from regsearch.search.config.null import fewest
 
 
 def configured(null, data=""):

@@ -3,7 +3,7 @@ import pytest
 
 from regsearch import SearchConfig
 from regsearch.errors import ConfigError
-from regsearch.search.data_config import DataConfig
+from regsearch.search.config import DataConfig
 
 BASE = 'name = "mine"\n[families.ridge]\nalpha = [1.0]\n[data]\n'
 

@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 
 from regsearch import SearchConfig
 from regsearch.errors import ConfigError
-from regsearch.search.config_text import PRESETS, preset
-from tests.search.test_config import BASE, configurations
+from regsearch.search.config import PRESETS, preset
+from tests.search.config.test_search import BASE, configurations
 
 SCHEMA = SearchConfig.toml_schema()
 FOLDS = """

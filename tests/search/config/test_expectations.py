@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from regsearch.search.expectations import problem_in_words
+from regsearch.search.config.expectations import problem_in_words
 
 
 class Inner(BaseModel):

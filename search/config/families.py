@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, Tag, model_validator
 
-from regsearch.search.expectations import is_listed, one_of
+from regsearch.search.config.expectations import is_listed, one_of
+from regsearch.search.config.schema import ENDS, ranges_or_grids
 from regsearch.search.penalty import Family
-from regsearch.search.schema import ENDS, ranges_or_grids
 
 
 class Section(BaseModel):

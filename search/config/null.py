@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from regsearch.search.expectations import several
-from regsearch.search.families import Section
+from regsearch.search.config.expectations import several
+from regsearch.search.config.families import Section
 
 Kind = Literal["shift", "session", "impostor", "permutation"]
 """Where null targets come from; see `regsearch.search.chance.targets`."""

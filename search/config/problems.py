@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from regsearch.data.refusal import short
-from regsearch.search.expectations import problem_in_words
-from regsearch.search.split_config import kind_of_rows
+from regsearch.search.config.expectations import problem_in_words
+from regsearch.search.config.split import kind_of_rows
 
 
 def first_problem(model: type[BaseModel], error: ValidationError) -> str:

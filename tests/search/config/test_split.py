@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from regsearch import PenaltySearchCV, SearchConfig
 from regsearch.data.split import rows_of
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.split_config import SplitConfig, ranges
+from regsearch.search.config import SplitConfig
+from regsearch.search.config.split import ranges
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30).filter(any))

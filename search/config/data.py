@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, Tag, model_validator
 
 from regsearch.data import Preparation, Roles, Scale
 from regsearch.data.lagged import MOST_LAG
-from regsearch.search.expectations import is_listed, one_of, several
-from regsearch.search.families import Section
-from regsearch.search.split_config import ColumnConfig, SplitConfig
+from regsearch.search.config.expectations import is_listed, one_of, several
+from regsearch.search.config.families import Section
+from regsearch.search.config.split import ColumnConfig, SplitConfig
 
 _Name = Annotated[str, Field(min_length=1)]
 _NAMES = "a name or a list of names"

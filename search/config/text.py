@@ -25,7 +25,7 @@ def preset(name: str) -> str:
     """
     if name not in PRESETS:
         raise ConfigError(f"{name!r} is no preset; known are {', '.join(PRESETS)}")
-    return (resources.files("regsearch.search") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return (resources.files("regsearch.search.config") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_text(path: Path) -> str:

@@ -19,8 +19,8 @@ from pydantic import (
 
 from regsearch.data.refusal import short
 from regsearch.data.split import as_blocks, row_numbers
-from regsearch.search.expectations import is_listed, one_of, several
-from regsearch.search.families import Section
+from regsearch.search.config.expectations import is_listed, one_of, several
+from regsearch.search.config.families import Section
 
 _Row = Annotated[int, Field(strict=True)]
 

@@ -12,10 +12,10 @@ from regsearch import SearchConfig, from_arrays, from_frame, run_search
 from regsearch.data import Recording
 from regsearch.data.annotations import NOTHING
 from regsearch.errors import ConfigError, RegsearchError
+from regsearch.search.config import SplitConfig
+from regsearch.search.config.families import ends_of
 from regsearch.search.cutting import split_of
-from regsearch.search.families import ends_of
 from regsearch.search.rows import recordings_of
-from regsearch.search.split_config import SplitConfig
 
 BASE = SearchConfig.from_preset("default").to_toml()
 

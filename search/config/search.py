@@ -17,17 +17,17 @@ from pydantic import ConfigDict, Field, Tag, ValidationError, model_validator
 from regsearch.data import MEMORY, Recording, Roles, Scale, is_example, is_path
 from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, DataError
-from regsearch.search.config_changes import changes
-from regsearch.search.config_text import PRESETS, preset, read_text, require_shallow
-from regsearch.search.data_config import DataConfig
-from regsearch.search.expectations import one_of
-from regsearch.search.families import OF_RANGES, Families, Section, kind_of_strength
-from regsearch.search.names import LONGEST, PATTERN, as_name, joined
-from regsearch.search.null_config import NullConfig
+from regsearch.search.config.changes import changes
+from regsearch.search.config.data import DataConfig
+from regsearch.search.config.expectations import one_of
+from regsearch.search.config.families import OF_RANGES, Families, Section, kind_of_strength
+from regsearch.search.config.names import LONGEST, PATTERN, as_name, joined
+from regsearch.search.config.null import NullConfig
+from regsearch.search.config.problems import first_problem, nearest
+from regsearch.search.config.schema import TomlSchema
+from regsearch.search.config.split import FoldsConfig, SplitConfig, ranges
+from regsearch.search.config.text import PRESETS, preset, read_text, require_shallow
 from regsearch.search.penalty import Family
-from regsearch.search.problems import first_problem, nearest
-from regsearch.search.schema import TomlSchema
-from regsearch.search.split_config import FoldsConfig, SplitConfig, ranges
 
 
 class AtMost(Section):
