@@ -27,6 +27,9 @@ from regsearch.tracking import postgresql
 PATIENCE = 600.0
 """How long to wait for a lock that is held only briefly, in seconds."""
 
+TOLD_AFTER_SECONDS = 5.0
+"""After how long a command that waits says what it waits for, in seconds."""
+
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit)
 """What a signal that asks a process to end raises, by Python's own handler or by that of a library."""
 
@@ -36,7 +39,6 @@ _NAME = re.compile(r"[\w -]+")
 _REFUSED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _POLL_SECONDS = 0.1
-_TOLD_AFTER_SECONDS = 5.0
 
 _KEEP_ALIVE = text(  # or the lock of a machine that lost its power would be held for two hours more
     "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), "
@@ -192,7 +194,7 @@ def _session(database: str, name: str, deadline: float) -> Iterator[Connection]:
 
 def _wait(take: Callable[[], bool], who: Callable[[], str | None], name: str, deadline: float) -> None:
     """Try to take a lock until the deadline, and say who has it once that has taken a while."""
-    told_at = time.monotonic() + _TOLD_AFTER_SECONDS
+    told_at = time.monotonic() + TOLD_AFTER_SECONDS
     while not take():
         now = time.monotonic()
         if now >= deadline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
+import logging
 import tempfile
 import time
 import tomllib
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Timer
 from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
@@ -28,7 +30,7 @@ from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short, require_text
 from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
-from regsearch.tracking.locks import INTERRUPTIONS, interruptible
+from regsearch.tracking.locks import INTERRUPTIONS, TOLD_AFTER_SECONDS, interruptible
 from regsearch.tracking.pages import View, view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.queries import SEARCH, parents_of, runs_with, searches
@@ -62,6 +64,8 @@ STEMS = "weights.png"
 """Name of the artifact that shows a trial's weights, if figures are drawn."""
 
 _WEIGHTS_SHA256 = "weights_sha256"
+
+_log = logging.getLogger(__name__)
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -465,7 +469,8 @@ class SearchRun:
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
         """End the parent run by what happens inside: FINISHED, KILLED by its user, or FAILED with the traceback.
 
-        If the user interrupts, open runs of trials end as KILLED, too.
+        If the user interrupts, open runs of trials end as KILLED, too.  A store that does not answer is waited for, and
+        a warning says so; the next interruption ends the wait.
 
         Parameters
         ----------
@@ -476,11 +481,12 @@ class SearchRun:
             with interruptible():
                 yield
         except INTERRUPTIONS:
-            confirm()
-            for trial in self.trial_runs().values():
-                if trial.info.status == "RUNNING":
-                    self._end(trial.info.run_id, "KILLED")
-            self._end(self.run_id, "KILLED")
+            with self._waited_for():
+                confirm()
+                for trial in self.trial_runs().values():
+                    if trial.info.status == "RUNNING":
+                        self._end(trial.info.run_id, "KILLED")
+                self._end(self.run_id, "KILLED")
             raise
         except (MlflowException, SQLAlchemyError):
             raise  # the store itself failed, so the run stays open until the next command closes it
@@ -490,6 +496,18 @@ class SearchRun:
             raise
         confirm()
         self._end(self.run_id, "FINISHED")
+
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        """Say that the runs are being closed once that has taken a while."""
+        line = "waiting for %s to close the runs; Ctrl-C again ends at once, and the next command closes them"
+        warning = Timer(TOLD_AFTER_SECONDS, _log.warning, (line, self.store.shown))
+        warning.daemon = True
+        warning.start()
+        try:
+            yield
+        finally:
+            warning.cancel()
 
     def _end(self, run_id: str, status: Ending) -> None:
         self.store.client.set_terminated(run_id, status)

@@ -89,7 +89,7 @@ def test_a_name_that_is_let_go_of_is_waited_for(machines, database):
 
 
 def test_who_is_waited_for_is_named_meanwhile(machines, database, caplog, monkeypatch):
-    monkeypatch.setattr("regsearch.tracking.locks._TOLD_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("regsearch.tracking.locks.TOLD_AFTER_SECONDS", 0.2)
     one, another = machines
     for mine, theirs in [(Locks(one), Locks(one)), (Locks(one, (database,)), Locks(another, (database,)))]:
         with holder(theirs.folder, *theirs.databases) as process, ThreadPoolExecutor() as pool:
