@@ -561,10 +561,10 @@ def elsewhere(store: Store, search_id: str) -> str | None:
         run = SearchRun.of(store, parent)
         experiment = store.client.get_experiment(run.experiment_id)
         if run.is_at_home and experiment.lifecycle_stage == "deleted":
-            restore = f"mlflow experiments restore --experiment-id {run.experiment_id}"
-            return f"it is in experiment {experiment.name!r}, which was deleted; `{restore}` brings it back"
+            restore = store.command(f"experiments restore --experiment-id {run.experiment_id}")
+            return f"it is in experiment {experiment.name!r}, which was deleted; {restore} brings it back"
         if run.is_at_home and parent.info.lifecycle_stage == "deleted":
-            return f"its run was deleted; `mlflow runs restore --run-id {run.run_id}` brings it back"
+            return f"its run was deleted; {store.command(f'runs restore --run-id {run.run_id}')} brings it back"
         if not run.is_at_home:
             return (
                 f"one lies in experiment {experiment.name!r}, and its configuration names {run._home!r}; "

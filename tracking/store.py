@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -80,6 +81,10 @@ class Store:
         host = urlsplit(self.uri).hostname if self.artifact_root is None else make_url(self.uri).host
         return not host or host == "localhost" or host.startswith("127.") or host == "::1"
 
+    def command(self, arguments: str) -> str:
+        """Return a command of MLflow's on this store, without secrets; without the address, MLflow makes a new one."""
+        return f"`MLFLOW_TRACKING_URI={shlex.quote(self.shown)} mlflow {arguments}`"
+
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
         return self.size(run_id, path) > 0
@@ -154,9 +159,9 @@ class Store:
                     if found.tags.get(key) != value:
                         self.client.set_experiment_tag(found.experiment_id, key, value)
         if found.lifecycle_stage == "deleted":
+            restore = self.command(f"experiments restore --experiment-id {found.experiment_id}")
             raise StoreError(
-                f"experiment {name!r} is deleted in {self.shown}; restore it with "
-                f"`mlflow experiments restore --experiment-id {found.experiment_id}` or choose another name"
+                f"experiment {name!r} is deleted in {self.shown}; restore it with {restore} or choose another name"
             )
         return found.experiment_id
 
