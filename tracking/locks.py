@@ -118,7 +118,7 @@ class Locks:
         HeldError
             If somebody else holds it for longer.
         StoreError
-            If the folder's file system refuses locks.
+            If the folder's file system refuses locks, or the lock's file may not be written.
         ValueError
             If the name could be the path of another folder's file.
         sqlalchemy.exc.SQLAlchemyError
@@ -164,6 +164,11 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
 
     try:
         _wait(take, who, name, deadline)
+    except PermissionError as error:
+        raise StoreError(
+            f"{path}: cannot be written; ask its owner for the permission to write all of that folder, or choose "
+            "another"
+        ) from error
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -172,6 +177,7 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
             f"at once; choose a folder of a local disk: for mlruns by --tracking-uri, else by XDG_STATE_HOME"
         ) from error
     try:
+        holder.unlink(missing_ok=True)  # that of a process that died, which another user may have run
         holder.write_text(postgresql.process())
         yield
     finally:
