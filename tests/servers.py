@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,16 @@ class TrackingServer:
             start_new_session=True,  # so that its own child, which it does not stop, can be stopped with it
         )
         until(self._answers, self._process)
+
+    @contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Let it take connections and answer nobody."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it, and not a moment later."""

@@ -27,6 +27,9 @@ from regsearch.tracking import postgresql
 PATIENCE = 600.0
 """How long to wait for a lock that is held only briefly, in seconds."""
 
+TOLD_AFTER_SECONDS = 5.0
+"""After how long a command that waits says what it waits for, in seconds."""
+
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit)
 """What a signal that asks a process to end raises, by Python's own handler or by that of a library."""
 
@@ -36,7 +39,6 @@ _NAME = re.compile(r"[\w -]+")
 _REFUSED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _POLL_SECONDS = 0.1
-_TOLD_AFTER_SECONDS = 5.0
 
 _KEEP_ALIVE = text(  # or the lock of a machine that lost its power would be held for two hours more
     "SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false), "
@@ -116,7 +118,7 @@ class Locks:
         HeldError
             If somebody else holds it for longer.
         StoreError
-            If the folder's file system refuses locks.
+            If the folder's file system refuses locks, or the lock's file may not be written.
         ValueError
             If the name could be the path of another folder's file.
         sqlalchemy.exc.SQLAlchemyError
@@ -162,6 +164,11 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
 
     try:
         _wait(take, who, name, deadline)
+    except PermissionError as error:
+        raise StoreError(
+            f"{path}: cannot be written; ask its owner for the permission to write all of that folder, or choose "
+            "another"
+        ) from error
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -170,6 +177,7 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
             f"at once; choose a folder of a local disk: for mlruns by --tracking-uri, else by XDG_STATE_HOME"
         ) from error
     try:
+        holder.unlink(missing_ok=True)  # that of a process that died, which another user may have run
         holder.write_text(postgresql.process())
         yield
     finally:
@@ -192,7 +200,7 @@ def _session(database: str, name: str, deadline: float) -> Iterator[Connection]:
 
 def _wait(take: Callable[[], bool], who: Callable[[], str | None], name: str, deadline: float) -> None:
     """Try to take a lock until the deadline, and say who has it once that has taken a while."""
-    told_at = time.monotonic() + _TOLD_AFTER_SECONDS
+    told_at = time.monotonic() + TOLD_AFTER_SECONDS
     while not take():
         now = time.monotonic()
         if now >= deadline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
+import logging
 import tempfile
 import time
 import tomllib
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from threading import Timer
 from typing import Literal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
@@ -27,7 +29,7 @@ from regsearch.tracking import limits
 from regsearch.tracking.errors import is_cut_short, require_text
 from regsearch.tracking.limits import cut, cut_all
 from regsearch.tracking.listing import listed
-from regsearch.tracking.locks import INTERRUPTIONS, interruptible
+from regsearch.tracking.locks import INTERRUPTIONS, TOLD_AFTER_SECONDS, interruptible
 from regsearch.tracking.pages import view_tags
 from regsearch.tracking.provenance import checkout, environment, keeps_changes, origin, uncommitted
 from regsearch.tracking.queries import SEARCH, parents_of, runs_with, searches
@@ -39,6 +41,8 @@ LOCKED_IN = "locked_in"
 """Tag of a search's run: the places that keep its lock, a line each."""
 
 _WEIGHTS_SHA256 = "weights_sha256"
+
+_log = logging.getLogger(__name__)
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -379,7 +383,8 @@ class SearchRun:
     def running(self, confirm: Callable[[], None]) -> Iterator[None]:
         """End the parent run by what happens inside: FINISHED, KILLED by its user, or FAILED with the traceback.
 
-        If the user interrupts, open runs of trials end as KILLED, too.
+        If the user interrupts, open runs of trials end as KILLED, too.  A store that does not answer is waited for, and
+        a warning says so; the next interruption ends the wait.
 
         Parameters
         ----------
@@ -390,11 +395,12 @@ class SearchRun:
             with interruptible():
                 yield
         except INTERRUPTIONS:
-            confirm()
-            for trial in self.trial_runs().values():
-                if trial.info.status == "RUNNING":
-                    self._end(trial.info.run_id, "KILLED")
-            self._end(self.run_id, "KILLED")
+            with self._waited_for():
+                confirm()
+                for trial in self.trial_runs().values():
+                    if trial.info.status == "RUNNING":
+                        self._end(trial.info.run_id, "KILLED")
+                self._end(self.run_id, "KILLED")
             raise
         except (MlflowException, SQLAlchemyError):
             raise  # the store itself failed, so the run stays open until the next command closes it
@@ -404,6 +410,18 @@ class SearchRun:
             raise
         confirm()
         self._end(self.run_id, "FINISHED")
+
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        """Say that the runs are being closed once that has taken a while."""
+        line = "waiting for %s to close the runs; Ctrl-C again ends at once, and the next command closes them"
+        warning = Timer(TOLD_AFTER_SECONDS, _log.warning, (line, self.store.shown))
+        warning.daemon = True
+        warning.start()
+        try:
+            yield
+        finally:
+            warning.cancel()
 
     def _end(self, run_id: str, status: Ending) -> None:
         self.store.client.set_terminated(run_id, status)
@@ -457,10 +475,10 @@ def elsewhere(store: Store, search_id: str) -> str | None:
         run = SearchRun.of(store, parent)
         experiment = store.client.get_experiment(run.experiment_id)
         if run.is_at_home and experiment.lifecycle_stage == "deleted":
-            restore = f"mlflow experiments restore --experiment-id {run.experiment_id}"
-            return f"it is in experiment {experiment.name!r}, which was deleted; `{restore}` brings it back"
+            restore = store.command(f"experiments restore --experiment-id {run.experiment_id}")
+            return f"it is in experiment {experiment.name!r}, which was deleted; {restore} brings it back"
         if run.is_at_home and parent.info.lifecycle_stage == "deleted":
-            return f"its run was deleted; `mlflow runs restore --run-id {run.run_id}` brings it back"
+            return f"its run was deleted; {store.command(f'runs restore --run-id {run.run_id}')} brings it back"
         if not run.is_at_home:
             return (
                 f"one lies in experiment {experiment.name!r}, and its configuration names {run._home!r}; "

@@ -99,6 +99,7 @@ def prepare(database: Path, artifact_root: str) -> None:
 def _create(database: Path, artifact_root: str) -> None:
     unfinished = _unfinished(database)
     uri = address(unfinished)
+    unfinished.touch()  # or SQLite makes a file that a group may not write, whatever the umask
     with quiet("mlflow", "alembic"), settled(), without_stray_folders(uri), _unsynced(unfinished):
         SqlAlchemyStore(uri, artifact_root)._dispose_engine()
     _write_ahead(unfinished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -38,7 +39,7 @@ from regsearch.tracking.quiet_mlflow import quiet, quiet_client
 
 _ANSWER_SECONDS = 10
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
+_APART = "MLflow and Optuna cannot share a database; give --tracking-uri and --storage a database each"
 _PRIMARY_METRIC = "r2_validation"
 _EXPERIMENT_KIND = "mlflow.experimentKind"  # without it the UI opens on its pages for language models
 
@@ -79,6 +80,10 @@ class Store:
         """Whether nobody else's machine keeps what is written."""
         host = urlsplit(self.uri).hostname if self.artifact_root is None else make_url(self.uri).host
         return not host or host == "localhost" or host.startswith("127.") or host == "::1"
+
+    def command(self, arguments: str) -> str:
+        """Return a command of MLflow's on this store, without secrets; without the address, MLflow makes a new one."""
+        return f"`MLFLOW_TRACKING_URI={shlex.quote(self.shown)} mlflow {arguments}`"
 
     def holds(self, run_id: str, path: str) -> bool:
         """Return whether a run has an artifact of that path, which is not empty."""
@@ -154,9 +159,9 @@ class Store:
                     if found.tags.get(key) != value:
                         self.client.set_experiment_tag(found.experiment_id, key, value)
         if found.lifecycle_stage == "deleted":
+            restore = self.command(f"experiments restore --experiment-id {found.experiment_id}")
             raise StoreError(
-                f"experiment {name!r} is deleted in {self.shown}; restore it with "
-                f"`mlflow experiments restore --experiment-id {found.experiment_id}` or choose another name"
+                f"experiment {name!r} is deleted in {self.shown}; restore it with {restore} or choose another name"
             )
         return found.experiment_id
 
@@ -224,6 +229,7 @@ def open_store(uri: str | None = None, storage: str | None = None) -> Store:
             f"{database}: expected a database file, found a folder; give {sqlite_file.address(database / 'mlflow.db')}"
         )
     _require_databases(shared)
+    _require_not_optunas(uri, database)
     folder = _writable(database.parent if database else sqlite_file.home())
     locks = Locks(_writable(folder / "locks" if database else _user_locks()), shared)
     artifact_root = (folder / "artifacts").as_uri()
@@ -343,8 +349,6 @@ def _initialised(uri: str) -> MlflowClient:
     except ImportError as error:
         raise StoreError(f"{shown(uri)}: {missing_driver(error)}") from error
     except (MlflowException, CommandError, SQLAlchemyError, OSError) as error:
-        if has_table(uri, "studies"):
-            raise StoreError(f"{shown(uri)}: {APART}") from error
         advice = "use the MLflow that made it, or upgrade a copy with `mlflow db upgrade`"
         raise StoreError(f"{shown(uri)}: cannot be used by this MLflow ({reason(error)}); {advice}") from error
     return client
@@ -383,7 +387,19 @@ def _require_two_databases(uri: str, storage: str | None) -> None:
     given = {"tracking URI": uri, "storage": storage}
     places = [_place(address, kind) for kind, address in given.items() if _is_database(address)]
     if len({*places}) < len(places):
-        raise StoreError(f"{shown(uri)}: {APART}")
+        raise StoreError(f"{shown(uri)}: {_APART}")
+
+
+def _require_not_optunas(uri: str, database: Path | None) -> None:
+    """Refuse Optuna's database before MLflow writes its tables and its version into it, after which Optuna refuses it.
+
+    `database` is the file of an SQLite database.
+    """
+    if (database is None or database.exists()) and has_table(uri, "studies"):
+        raise StoreError(
+            f"{shown(uri)}: expected MLflow's database, found Optuna's; give MLflow's by --tracking-uri, and Optuna's "
+            "by --storage"
+        )
 
 
 def _is_database(address: str | None) -> TypeGuard[str]:
@@ -405,6 +421,6 @@ def _place(address: str, kind: str) -> tuple[object, ...]:
 
 def has_table(uri: str, name: str) -> bool:
     """Return whether a database has a table, by which one of MLflow's is told from one of Optuna's."""
-    with suppress(SQLAlchemyError):
+    with suppress(SQLAlchemyError, ImportError):
         return inspect(create_engine(uri, poolclass=NullPool)).has_table(name)
     return False

@@ -21,7 +21,7 @@ from regsearch.tracking.addresses import shown
 from regsearch.tracking.errors import reason
 from regsearch.tracking.locks import Locks
 from regsearch.tracking.sqlite_file import LOCKED_SECONDS, database_of
-from regsearch.tracking.store import APART, has_table, missing_driver
+from regsearch.tracking.store import has_table, missing_driver
 
 _BEGINNING = b'{"op_code"'
 _LONGEST_LINE = 2**16
@@ -33,27 +33,40 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
     Raises
     ------
     ConfigError
-        If there is no such database, its driver is not installed, the folder cannot be made, or the journal is damaged.
+        If there is no such database or folder, the database is MLflow's, its driver is not installed, or the journal
+        is damaged.
     StoreError
         If a URL of SQLite names no file.
     """
     if url is not None:
         database_of(url, "storage")
+    named = str(home / "optuna.journal") if url is None else f"--storage {shown(url)}"
     try:
-        if url is not None and "://" in url:
+        if url is None:
+            home.mkdir(parents=True, exist_ok=True)
+            return _open_journal(home / "optuna.journal")
+        if "://" in url:
+            _require_not_mlflows(url, named)
             return RDBStorage(url, engine_kwargs=_engine(url))
-        path = Path(url) if url is not None else home / "optuna.journal"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _open_journal(path)
+        if not Path(url).parent.is_dir():
+            raise ConfigError(f"{named}: expected a folder, found no {Path(url).parent}; make it, or correct the path")
+        return _open_journal(Path(url))
     except ImportError as error:
-        raise ConfigError(f"--storage {shown(str(url))}: {missing_driver(error)}") from error
+        raise ConfigError(f"{named}: {missing_driver(error)}") from error
     except (SQLAlchemyError, CommandError, OSError, RuntimeError) as error:
-        if url is not None and "://" in url and has_table(url, "experiments"):
-            raise ConfigError(f"--storage {shown(url)}: {APART}") from error
         raise ConfigError(
-            f"--storage {shown(str(url))}: cannot be opened ({type(error).__name__}); give a database URL "
-            "such as sqlite:///optuna.db or postgresql://…, or the path of a journal file"
+            f"{named}: cannot be opened ({type(error).__name__}); give --storage a database URL such as "
+            "sqlite:///optuna.db or postgresql://…, or the path of a journal file that can be written"
         ) from error
+
+
+def _require_not_mlflows(url: str, named: str) -> None:
+    """Refuse MLflow's database before Optuna adds its tables; `named` is what messages call the storage."""
+    if has_table(url, "experiments"):
+        raise ConfigError(
+            f"{named}: expected Optuna's database, found MLflow's; give Optuna's by --storage, and MLflow's by "
+            "--tracking-uri"
+        )
 
 
 def _engine(url: str) -> dict[str, Any]:

@@ -108,6 +108,21 @@ def test_a_tracking_server_that_goes_away_and_comes_back(started_and_logging, tr
 
 
 @on_servers
+def test_an_interruption_while_the_tracking_server_is_silent_says_what_it_waits_for(
+    started_and_logging, tracking_server, undisturbed
+):
+    process = started_and_logging()
+    with tracking_server.silenced():
+        process.send_signal(signal.SIGINT)
+        until(lambda: f"waiting for {tracking_server.uri} to close the runs; Ctrl-C again" in process.stderr, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130, process.stderr
+    assert process.stderr.splitlines()[-1] == "regsearch: stopped; resume with: regsearch run killed.toml"
+    assert "Traceback" not in process.stderr
+    assert_complete(resumed(), undisturbed)
+
+
+@on_servers
 def test_answers_that_are_cut_short(killed, tracking_server, undisturbed, monkeypatch):
     """What was asked for may have been done: it is not done twice."""
     with Cutting(tracking_server.uri, "runs/create", "runs/log-batch", "runs/update") as between:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import create_engine, event, text
@@ -48,6 +50,28 @@ def holder(folder, *databases, name="name"):
     return process
 
 
+HOLD_AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+from regsearch.tracking.locks import Locks
+if os.getuid() == 0:
+    os.setuid(12345)
+with Locks(Path(sys.argv[1])).hold("name"):
+    print("held")
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "says"), [("name.holder", "held"), ("name.lock", "name.lock: cannot be written; ask its owner")]
+)
+def test_a_file_that_another_user_left_is_replaced_or_named(left, says):
+    with TemporaryDirectory() as folder:  # in which that user may look, unlike pytest's
+        Path(folder).chmod(0o777)
+        Path(folder, left).touch(mode=0o444)
+        done = subprocess.run([sys.executable, "-c", HOLD_AS_ANOTHER_USER, folder], capture_output=True, text=True)
+    assert says in (done.stdout + done.stderr).splitlines()[-1]
+
+
 def free(locks, patience=0):
     try:
         with locks.hold("name", patience):
@@ -89,7 +113,7 @@ def test_a_name_that_is_let_go_of_is_waited_for(machines, database):
 
 
 def test_who_is_waited_for_is_named_meanwhile(machines, database, caplog, monkeypatch):
-    monkeypatch.setattr("regsearch.tracking.locks._TOLD_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr("regsearch.tracking.locks.TOLD_AFTER_SECONDS", 0.2)
     one, another = machines
     for mine, theirs in [(Locks(one), Locks(one)), (Locks(one, (database,)), Locks(another, (database,)))]:
         with holder(theirs.folder, *theirs.databases) as process, ThreadPoolExecutor() as pool:

@@ -1,5 +1,7 @@
 import io
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import Engine, event
 
-from regsearch.errors import SearchNotFoundError, SearchStoppedError
+from regsearch.errors import SearchNotFoundError, SearchStoppedError, StoreError
 from regsearch.tracking import registry
 from regsearch.tracking.queries import open_runs
 from regsearch.tracking.records import METRICS, SearchRecord, TrialRecord
@@ -259,15 +261,37 @@ def test_a_search_in_an_experiment_that_was_renamed_or_deleted_is_named_with_the
     assert elsewhere(store, "abc123") is None
     assert SearchRun.get(store, "abc123").run_id == run.run_id
     store.client.delete_run(run.run_id)
-    with pytest.raises(SearchNotFoundError, match=f"its run was deleted; `mlflow runs restore --run-id {run.run_id}`"):
+    restore = f"mlflow runs restore --run-id {run.run_id}`"
+    with pytest.raises(SearchNotFoundError, match=f"its run was deleted; `MLFLOW_TRACKING_URI=.* {restore}"):
         SearchRun.get(store, "abc123")
     store.client.restore_run(run.run_id)
     store.client.delete_experiment(run.experiment_id)
-    restore = f"`mlflow experiments restore --experiment-id {run.experiment_id}`"
-    with pytest.raises(SearchNotFoundError, match=f"in experiment 'small', which was deleted; {restore}"):
+    restore = f"mlflow experiments restore --experiment-id {run.experiment_id}`"
+    with pytest.raises(SearchNotFoundError, match=f"in experiment 'small', which was deleted; `.* {restore}"):
         SearchRun.get(store, "abc123")
     store.client.restore_experiment(run.experiment_id)
     assert SearchRun.get(store, "abc123").run_id == run.run_id
+
+
+@pytest.mark.slow
+@everywhere
+def test_what_was_deleted_is_back_once_the_commands_of_the_messages_were_run(store, run, tmp_path, monkeypatch):
+    def follow(refusal):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        subprocess.run(str(refusal.value).split("`")[1], shell=True, check=True, cwd=tmp_path, capture_output=True)
+
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    run.write({"config.toml": b'name = "small"'})
+    store.client.delete_run(run.run_id)
+    with pytest.raises(SearchNotFoundError) as refusal:
+        SearchRun.get(store, "abc123")
+    follow(refusal)
+    store.client.delete_experiment(run.experiment_id)
+    with pytest.raises(StoreError) as refusal:
+        store.experiment("small")
+    follow(refusal)
+    assert SearchRun.get(store, "abc123").run_id == run.run_id
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 def test_the_latest_value_is_shown_though_the_clock_was_set_back(store, run, monkeypatch):

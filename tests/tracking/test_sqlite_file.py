@@ -124,3 +124,19 @@ def test_an_address_without_a_file_is_refused_in_one_line(uri, workspace):
         open_store(uri)
     assert "\n" not in str(refused.value)
     assert not list(Path.cwd().glob("*memory*"))
+
+
+@pytest.fixture(params=[0o002, 0o022, 0o077])
+def mask(request):
+    """Return the umask while the test runs."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_a_group_may_write_a_new_store_if_the_umask_lets_it(mask, tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/shared/mlflow.db")
+    store.experiment("mine")
+    made = [path for path in (tmp_path / "shared").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert {"mlflow.db", "mlflow.db-wal", "mlflow.db-shm"} <= {path.name for path in made}
+    assert {oct(path.stat().st_mode & 0o777) for path in made} == {oct(0o666 & ~mask)}

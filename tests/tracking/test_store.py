@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
 
 from regsearch.errors import ConfigError, StoreError
-from regsearch.search.proposals.optuna_storage import open_storage
+from regsearch.search.proposals.optuna_storage import open_storage, storage_at
+from regsearch.tracking.locks import Locks
 from regsearch.tracking.quiet_mlflow import settled
 from regsearch.tracking.store import open_store, tracking_uri
 
@@ -317,16 +320,43 @@ def test_machines_that_open_a_new_postgresql_at_once_all_succeed(tmp_path, postg
     assert postgresql.rule("SELECT count(*) FROM experiments WHERE name = 'mine'", "store") == [(1,)]
 
 
-@pytest.mark.parametrize("first", ["MLflow", "Optuna"])
-@pytest.mark.parametrize("is_named", [True, False])
-def test_one_database_for_mlflow_and_optuna_is_one_line(first, is_named, tmp_path):
-    uri = f"sqlite:///{tmp_path}/both.db"
-    if first == "MLflow":
-        open_store(uri)
-        with pytest.raises((StoreError, ConfigError), match="cannot share a database") as refused:
-            open_store(uri, uri) if is_named else open_storage(uri, tmp_path)
-    else:
-        open_storage(uri, tmp_path)
-        with pytest.raises(StoreError, match="cannot share a database") as refused:
-            open_store(uri, f"sqlite:///{tmp_path}/../{tmp_path.name}/both.db" if is_named else None)
+def test_one_database_named_for_mlflow_and_optuna_is_one_line(tmp_path):
+    with pytest.raises(StoreError, match="cannot share a database") as refused:
+        open_store(f"sqlite:///{tmp_path}/both.db", f"sqlite:///{tmp_path}/../{tmp_path.name}/both.db")
     assert "\n" not in str(refused.value)
+    assert [*tmp_path.iterdir()] == []
+
+
+def tables_and_version(url):
+    """Return the names of a database's tables, and the version that MLflow or Optuna noted of them."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return {*inspect(engine).get_table_names()}, connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other_database(request, tmp_path, monkeypatch):
+    """Return the address of a database that is empty or not there yet."""
+    monkeypatch.chdir(tmp_path)
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/other.db"
+    return request.getfixturevalue("postgresql").renew("other")
+
+
+def test_optunas_database_is_refused_as_mlflows_and_left_as_it_is(other_database, tmp_path):
+    with storage_at(other_database, tmp_path, Locks(tmp_path)):
+        pass
+    before = tables_and_version(other_database)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"expected MLflow's database, found Optuna's; give .* by --tracking-uri"):
+            open_store(other_database)
+    assert tables_and_version(other_database) == before
+
+
+def test_mlflows_database_is_refused_as_optunas_and_left_as_it_is(other_database, tmp_path):
+    open_store(other_database)
+    before = tables_and_version(other_database)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"expected Optuna's database, found MLflow's; give .* by --storage"):
+            open_storage(other_database, tmp_path)
+    assert tables_and_version(other_database) == before

@@ -119,6 +119,19 @@ def test_a_folder_is_no_journal_and_nothing_is_left_beside_it(tmp_path):
     assert [*tmp_path.rglob("*")] == [tmp_path / "mlruns"]
 
 
+def test_a_journal_in_a_folder_that_is_not_there_is_refused_and_no_folder_is_made(tmp_path):
+    path = tmp_path / "nope" / "studies.journal"
+    with pytest.raises(ConfigError, match=f"^--storage {path}: expected a folder, found no {path.parent}; make it"):
+        open_storage(str(path), tmp_path / "mlruns")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_default_journal_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "mlruns").touch()
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/mlruns/optuna.journal: cannot be opened .*; give --storage"):
+        open_storage(None, tmp_path / "mlruns")
+
+
 def test_a_journal_that_a_power_cut_began_with_zeros_is_mended(journal):
     lines = journal.read_bytes()
     journal.write_bytes(b"\0" * 50 + lines)
