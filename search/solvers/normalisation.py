@@ -33,9 +33,15 @@ class Covariates:
 
     @classmethod
     def of(cls, values: Vector, weights: Vector | None) -> Covariates:
-        """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none."""
+        """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none.
+
+        A covariate that does not vary in these rows has the coefficient 0.
+        """
         mean = np.average(values, axis=0, weights=weights)
         centred = values - mean
+        centred -= np.average(centred, axis=0, weights=weights)  # what rounding of the mean left
+        variance = np.average(np.square(centred), axis=0, weights=weights)
+        centred[:, is_constant(variance, mean, len(values))] = 0.0
         if weights is not None:
             centred *= np.sqrt(weights)[:, None]
         norm = np.linalg.norm(centred, axis=0)
@@ -86,6 +92,17 @@ class Normalisation:
             values -= self.loadings[features] @ self.covariates.basis[rows].T
         values[self.constant[features]] = 0.0
         return values
+
+
+def is_constant(variance: Vector, mean: Vector, n_rows: int) -> NDArray[np.bool_]:
+    """Return which columns have a variance within the rounding error of computing it.
+
+    The bound is that of scikit-learn's ``_is_constant_feature`` (Chan, Golub & LeVeque 1983, "Algorithms for computing
+    the sample variance", table 1).
+    """
+    eps = float(np.finfo(np.float64).eps)
+    found: NDArray[np.bool_] = variance <= n_rows * eps * variance + (n_rows * mean * eps) ** 2
+    return found
 
 
 def project_out(vectors: Vector, basis: Vector) -> Vector:
