@@ -203,7 +203,7 @@ def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[tuple
 
 def label(value: object) -> str:
     """Return one label as text; a whole number in floating point is written like an integer."""
-    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float | np.floating) else str(value)
 
 
 def _excluded(roles: Roles, arrays: Sequence[str]) -> tuple[str, ...]:
