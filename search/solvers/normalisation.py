@@ -35,7 +35,9 @@ class Covariates:
     def of(cls, values: Vector, weights: Vector | None) -> Covariates:
         """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none.
 
-        A covariate that does not vary in these rows has the coefficient 0.
+        A covariate that does not vary in these rows has the coefficient 0.  What tells two covariates apart counts for
+        nothing if it is within the rounding error of their values: its coefficients would be so large that predictions
+        lose their digits.
         """
         mean = np.average(values, axis=0, weights=weights)
         centred = values - mean
@@ -47,7 +49,9 @@ class Covariates:
         norm = np.linalg.norm(centred, axis=0)
         norm[norm == 0] = 1.0
         left, singular, right = linalg.svd(centred / norm, full_matrices=False)
-        kept = singular > np.finfo(np.float64).eps * max(values.shape) * singular.max(initial=0.0)
+        total = len(values) if weights is None else weights.sum()
+        rounding = np.linalg.norm(mean * np.sqrt(total) / norm)  # that of the values themselves, far from zero
+        kept = singular > np.finfo(np.float64).eps * max(max(values.shape) * singular.max(initial=0.0), rounding)
         return cls(left[:, kept], mean, (right[kept] / singular[kept, None]).T / norm[:, None])
 
 

@@ -186,6 +186,22 @@ def test_dependent_covariates_project_as_independent_ones_do():
     np.testing.assert_allclose(twice.fitted, one.fitted, atol=1e-10)
 
 
+@given(st.sampled_from([1.0, 1e3, 1e8]), st.sampled_from([1e-9, 1e-3, 1.0]), seeds, st.booleans())
+def test_covariates_that_differ_in_rounding_alone_are_dependent(offset, spread, seed, weighted):
+    if offset / spread > 1e12:
+        return  # nothing but rounding is left of the covariate itself
+    X, y, C, counts = problem((40, 14), seed)
+    light = (C[:, :1] - 7) * spread
+    options = {"weights": counts.astype(float) if weighted else None}
+    one, both = (
+        fit(X, y, Penalty(0, 0.1), covariates=c, **options) for c in (light, np.hstack([light, 2 * light + offset]))
+    )
+    np.testing.assert_allclose(both.fitted, one.fitted, atol=1e-3 * np.ptp(y))
+    known = np.hstack([light, 2 * light + offset])
+    predicted = X @ both.coef + known @ both.covariate_coef + both.intercept
+    np.testing.assert_allclose(predicted, both.fitted, atol=1e-4 * np.ptp(y))
+
+
 def test_a_constant_column_keeps_scale_one_under_every_scale():
     X, y, _, _ = problem((20, 6), 0)
     X[:, 2] = 0.1
