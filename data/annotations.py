@@ -88,6 +88,9 @@ NOTHING = Annotations()
 def labels_from(texts: Iterable[str | None], part: str, where: str = "") -> Labels:
     """Return the label of each row without blanks around it, which nobody sees in a table.
 
+    If all labels are floating point as Python writes it, whole ones are written like integers: a column 0, 0.5, 1 has
+    the same labels in every format, also where a CSV has 0.0, 0.5, 1.0.  Others, such as 1.10, are kept as they are.
+
     Parameters
     ----------
     texts : iterable of str or None
@@ -106,7 +109,18 @@ def labels_from(texts: Iterable[str | None], part: str, where: str = "") -> Labe
     if "" in labels:
         found = f"{labels.count('')} missing{where}, the first at row {labels.index('')} (from 0)"
         raise refusal(f"a label in every row of {part}", found, f"name the {part.removesuffix('s')} of each row")
+    if all(map(_is_float, different := set(labels))):
+        written = {label: label.removesuffix(".0") for label in different}
+        labels = [written[label] for label in labels]
     return np.array(labels, dtype=np.str_)
+
+
+def _is_float(text: str) -> bool:
+    """Return whether a text is a number in floating point as Python writes it, so that no other text is the same."""
+    try:
+        return str(float(text)) == text
+    except ValueError:
+        return False
 
 
 def _require_weights(weights: NDArray[np.float64]) -> None:

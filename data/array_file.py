@@ -72,12 +72,12 @@ class ArrayFile(ABC, Generic[Held]):
         with self._opened() as arrays:
             name = self._features_name
             self._require_parts(arrays)
-            names, columns = self._columns(arrays)
+            names, unused, columns = self._columns(arrays)
             X = arrays.values(name)
             if columns is not None:
                 X, names = X[:, columns], tuple(names[column] for column in columns)
             parts = read_parts(arrays, self.roles)
-            notes = arrays.notes(arrays_of([name, *self.roles.numbers], arrays.names()))
+            notes = (*arrays.notes(arrays_of([name, *self.roles.numbers], arrays.names())), *unused)
             kept = kept_type(X.dtype, name)
         return Recording.several(
             np.ascontiguousarray(X, dtype=kept),
@@ -101,7 +101,7 @@ class ArrayFile(ABC, Generic[Held]):
         with self._opened() as arrays:
             self._require_parts(arrays)
             n_rows, n_features = arrays.shape_of(self._features_name)
-            _, columns = self._columns(arrays)
+            *_, columns = self._columns(arrays)
         return n_rows, n_features if columns is None else len(columns)
 
     def contents(self) -> tuple[Entry, ...]:
@@ -123,11 +123,11 @@ class ArrayFile(ABC, Generic[Held]):
     def _features_name(self) -> str:
         return self.roles.array or FEATURES
 
-    def _columns(self, arrays: Held) -> tuple[tuple[str, ...], NDArray[np.intp] | None]:
-        """Return the names of all columns of the array of features, and the places of those that are chosen."""
+    def _columns(self, arrays: Held) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.intp] | None]:
+        """Return the names of all columns of the array of features, notes, and the places of those that are chosen."""
         name = self._features_name
-        names = feature_names(arrays, name, arrays.shape_of(name)[1])
-        return names, chosen_columns(names, self.roles, arrays.names())
+        names, notes = feature_names(arrays, name, arrays.shape_of(name)[1])
+        return names, notes, chosen_columns(names, notes, self.roles, arrays.names())
 
     def _require_parts(self, arrays: Held) -> None:
         name, names = self._features_name, arrays.names()

@@ -180,17 +180,30 @@ def read_target(arrays: Arrays, roles: Roles) -> NDArray[np.float64]:
     return column.of(arrays.numbers(column.array))
 
 
-def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[str, ...]:
-    """Return the names in the array ``X_names`` beside the features ``X``, or in ``feature_names``; else none."""
+def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names in the array ``X_names`` beside the features ``X``, or in ``feature_names``; else none.
+
+    Returns
+    -------
+    names : tuple of str
+    notes : tuple of str
+        A note about each array that is not used because it has another number of names.
+    """
+    notes: list[str] = []
     for name in (features + _NAMES, "feature_names"):
-        if name in arrays.names() and shape_by_rows(arrays, name) in ((n_features,), (n_features, 1)):
-            return tuple(arrays.labels(name).reshape(-1).tolist())
-    return ()
+        if name not in arrays.names():
+            continue
+        shape = shape_by_rows(arrays, name)
+        if shape in ((n_features,), (n_features, 1)):
+            return tuple(arrays.labels(name).reshape(-1).tolist()), ()
+        found = f"shape {shape} beside {n_features} features"
+        notes.append(f"{line(name)} is not used: {refusal('one name for each feature', found, 'save as many')}")
+    return (), tuple(notes)
 
 
 def label(value: object) -> str:
     """Return one label as text; a whole number in floating point is written like an integer."""
-    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float | np.floating) else str(value)
 
 
 def _excluded(roles: Roles, arrays: Sequence[str]) -> tuple[str, ...]:
@@ -198,13 +211,15 @@ def _excluded(roles: Roles, arrays: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in roles.exclude if arrays_of([name], arrays)[0] not in arrays)
 
 
-def chosen_columns(names: tuple[str, ...], roles: Roles, arrays: Sequence[str]) -> NDArray[np.intp] | None:
+def chosen_columns(
+    names: tuple[str, ...], notes: tuple[str, ...], roles: Roles, arrays: Sequence[str]
+) -> NDArray[np.intp] | None:
     """Return the places of the features that a configuration names, or ``None`` for all.
 
     Parameters
     ----------
-    names : tuple of str
-        Of the features; empty if they have none.
+    names, notes : tuple of str
+        `feature_names`.
     roles : Roles
     arrays : sequence of str
         Names of the arrays beside each other.
@@ -219,7 +234,7 @@ def chosen_columns(names: tuple[str, ...], roles: Roles, arrays: Sequence[str]) 
         return None
     if not names:
         do = "save an array feature_names beside them, of one name for each feature"
-        raise refusal("names of the features, to choose among them", "none", do)
+        raise refusal("names of the features, to choose among them", "; ".join(notes) or "none", do)
     left = set(chosen(names, roles.patterns, exclude))
     return np.array([place for place, name in enumerate(names) if name in left], dtype=np.intp)
 

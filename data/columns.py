@@ -198,10 +198,12 @@ def among(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
-    is_missing = column.is_null(nan_is_null=pa.types.is_floating(column.type)).to_pylist()
-    return [
-        None if absent else text for absent, text in zip(is_missing, column.cast(pa.string()).to_pylist(), strict=True)
-    ]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    is_float = pa.types.is_floating(column.type)
+    is_missing = column.is_null(nan_is_null=is_float).to_pylist()
+    texts = column.to_numpy().astype(np.str_).tolist() if is_float else column.cast(pa.string()).to_pylist()
+    return [None if absent else text for absent, text in zip(is_missing, texts, strict=True)]
 
 
 def _numbers(column: pa.ChunkedArray, dtype: pa.DataType) -> NDArray[np.floating]:

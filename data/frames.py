@@ -34,6 +34,8 @@ class ToPandas(Protocol):
 
 _TO_PANDAS = ("to_pandas", "as_dataframe", "as_series")
 """Methods that make a table or a series of pandas: of polars, xarray and Arrow; of pynapple."""
+_NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
+"""What pandas infers of objects that are all real numbers, or missing."""
 _SMALL = {"float16", "float32", "halffloat[pyarrow]", "float[pyarrow]"}
 
 
@@ -371,9 +373,11 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     import pandas as pd
 
     if isinstance(values, pd.DataFrame):
+        values = values.apply(_unwrapped) if not all(map(_is_real, values.dtypes)) else values
         kinds = {str(name): dtype for name, dtype in values.dtypes.items()}
     else:
         values = values if isinstance(values, pd.Series | np.ma.MaskedArray) else _array(values, what)
+        values = _unwrapped(values)
         if not np.ndim(values):
             raise _refusal(f"one value or more for each row as {what}", "a single value", "give an array")
         kinds = {what: values.dtype}
@@ -393,6 +397,24 @@ def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, .
     copied: NDArray[np.floating] = np.array(values, wanted, order="C")
     copied.flags.writeable = False
     return copied, tuple(str(dtype) for dtype in kinds.values())
+
+
+def _unwrapped(values: Any) -> Any:
+    """Return numbers that come as objects, such as Python's or decimal ones, or as categories in double precision.
+
+    Anything else, such as text, is returned as it is.
+    """
+    import pandas as pd
+
+    if isinstance(values, np.ma.MaskedArray) or values.dtype.kind != "O":
+        return values
+    flat = pd.Series(values.reshape(-1)) if isinstance(values, np.ndarray) else values
+    if isinstance(flat.dtype, pd.CategoricalDtype):
+        flat = flat.astype(flat.cat.categories.dtype if _is_real(flat.cat.categories.dtype) else object)
+    if _is_real(flat.dtype) or pd.api.types.infer_dtype(flat, skipna=True) in _NUMBERS:
+        numbers = flat.to_numpy(np.float64, na_value=np.nan)
+        return numbers.reshape(values.shape) if isinstance(values, np.ndarray) else pd.Series(numbers, values.index)
+    return values
 
 
 def _is_real(dtype: Any) -> bool:

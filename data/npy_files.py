@@ -138,7 +138,7 @@ class NpyFiles:
         """Open the recording: `X` is read where and when its values are needed."""
         with naming(self.path, _WHAT):
             X = self._open()
-            names = feature_names(self, self._features_file.stem, X.shape[1])
+            names, unused = feature_names(self, self._features_file.stem, X.shape[1])
             parts = read_parts(self, self.roles)
             holes = {self._features_file: X.hole} | {
                 self._file(name): NpyFile(self._file(name)).hole for name in arrays_of(self.roles.numbers, self.names())
@@ -154,7 +154,7 @@ class NpyFiles:
             source=line(self.path),
             feature_names=names,
             column_types=(str(X.stored),),
-            notes=tuple(notes),
+            notes=(*notes, *unused),
             annotations=parts.annotations,
             covariate_names=self.roles.covariates,
             progress=progress,

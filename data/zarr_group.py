@@ -29,10 +29,10 @@ from regsearch.data.memory import fits_in_memory, require_memory
 from regsearch.data.npy_header import kept_type
 from regsearch.data.packing import Packing
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import line, naming, refusal, require_present, short
+from regsearch.data.refusal import line, naming, others, refusal, require_present, short, some
 from regsearch.data.roles import Roles
 from regsearch.data.zarr_chunks import require_whole
-from regsearch.data.zarr_metadata import ZarrMetadata, is_zarr, read_metadata
+from regsearch.data.zarr_metadata import ZarrMetadata, is_group, is_zarr, read_metadata
 
 if TYPE_CHECKING:
     import zarr
@@ -101,16 +101,17 @@ class ZarrGroup:
             X = self._open()
             require_whole(X.metadata)
             parts = read_parts(self, self.roles)
-            names = feature_names(self, self._features_name, X.shape[1])
+            names, unused = feature_names(self, self._features_name, X.shape[1])
             numbers = [self._features_name, *arrays_of(self.roles.numbers, self.names())]
             unpacked = [name for name in numbers if (packing := self._array(name).packing) and packing.is_scaled]
+        scaled = (f"array {line(name)} was scaled as its attributes say (CF conventions)" for name in unpacked)
         return Recording.several(
             X,
             parts.targets,
             source=line(self.path),
             feature_names=names,
             column_types=(str(X.metadata.dtype),),
-            notes=tuple(f"array {line(name)} was scaled as its attributes say (CF conventions)" for name in unpacked),
+            notes=(*scaled, *unused),
             annotations=parts.annotations,
             covariate_names=self.roles.covariates,
             progress=progress,
@@ -193,12 +194,16 @@ class ZarrGroup:
 
     def _metadata(self, name: str, do: str = "name one of the arrays") -> ZarrMetadata:
         names = self.names()
-        require_present(name, names, "array", do)
-        metadata = read_metadata(self.path / name)
-        if metadata is None:
-            where = "name the folder of the group that holds the arrays, as the recording"
-            raise refusal(f"the array {short(name)}", "a group of that name", where)
-        return metadata
+        if name in names and (metadata := read_metadata(self.path / name)):
+            return metadata
+        groups = [one for one in names if is_group(self.path / one)]
+        if not groups:
+            require_present(name, names, "array", do)
+        arrays = [one for one in names if one not in groups]
+        inside = f"the group(s) {some(groups)}"
+        found = f"a group of that name among {inside}" if name in groups else f"{others(name, arrays)}, and {inside}"
+        where = "name the folder of the group that holds the arrays, as the recording"
+        raise refusal(f"the array {short(name)}", found, where)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -118,6 +118,12 @@ def read_metadata(folder: Path) -> ZarrMetadata | None:
     return None
 
 
+def is_group(folder: Path) -> bool:
+    """Return whether a folder holds a Zarr group, and not an array."""
+    file = folder / "zarr.json"
+    return _json(file).get("node_type") == "group" if file.exists() else (folder / ".zgroup").exists()
+
+
 def _json(path: Path) -> dict[str, Any]:
     with open_regular(path) as file:
         text = file.read(_METADATA_BYTES + 1)

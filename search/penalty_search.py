@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
 from regsearch.data import Scale
 from regsearch.data.array_likes import require_dense, require_no_times, require_unmasked
@@ -183,6 +183,7 @@ class PenaltySearchCV(TakesCallbacks, MultiOutputMixin, RegressorMixin, BaseEsti
             self, X, y, dtype=list(_TYPES), multi_output=True, y_numeric=True, ensure_min_samples=2
         )
         targets = np.asarray(given, dtype=np.float64).reshape(len(values), -1).T
+        assert_all_finite(targets, input_name="y")  # None among objects is a number only now
         Ranges.of(values).require_squares("X")
         Ranges.of(targets.T).require_squares("y")
         config, workers = self._config(), _workers(self.n_jobs)

@@ -77,7 +77,8 @@ def fitted(
     scaler = StandardScaler(with_std=is_scaled)
     total = 0.0
     for block, weights in rows:
-        scaler.partial_fit(block, sample_weight=weights)
+        with np.errstate(invalid="ignore"):  # rounding can put a constant column's variance below 0; its scale is 1
+            scaler.partial_fit(block, sample_weight=weights)
         total += len(block) if weights is None else weights.sum()
     regressor = _regressor(*strengths, total)
     regressor.coef_ = coef * (scaler.scale_ if is_scaled else 1.0)

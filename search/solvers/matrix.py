@@ -15,7 +15,7 @@ from regsearch.data import Scale
 from regsearch.data.blocks import Columnwise, blocks
 from regsearch.search.solvers.active_set import ColumnPool
 from regsearch.search.solvers.columns import Columns, Streamed, gram_of_features, gram_of_rows, rough_gram_of_rows
-from regsearch.search.solvers.normalisation import Covariates, Normalisation, project_out
+from regsearch.search.solvers.normalisation import Covariates, Normalisation, is_constant, project_out
 from regsearch.search.solvers.singular import RowSpace, Singular, row_space, singular
 
 Floats = NDArray[np.float64]
@@ -176,9 +176,8 @@ def matrix_of(
     Each column is centred by its weighted mean; what the covariates explain of it is subtracted; then it is divided by
     its Euclidean norm, by its standard deviation, or by nothing. A constant column becomes zero and keeps scale 1.
 
-    A column counts as constant if its variance is within the rounding error of computing it, by the bound of
-    scikit-learn's ``_is_constant_feature`` (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample
-    variance", table 1), or if what the covariates leave of it is within rounding error of its norm.
+    A column counts as constant if its variance is within the rounding error of computing it (`is_constant`), or if what
+    the covariates leave of it is within the rounding error of its values.
 
     Parameters
     ----------
@@ -216,11 +215,12 @@ def matrix_of(
             part *= roots
             squared_norm = np.einsum("ij,ij->i", part, part)
         variance = squared_norm / total
-        constant[block] = variance <= n_rows * eps * variance + (n_rows * mean[block] * eps) ** 2
+        constant[block] = is_constant(variance, mean[block], n_rows)
         if nuisance is not None and loadings is not None:
             loadings[block] = project_out(part, nuisance.basis)
             before, squared_norm = squared_norm, np.einsum("ij,ij->i", part, part)
-            constant[block] |= squared_norm <= (n_rows * eps) ** 2 * before
+            rounding = before + total * mean[block] ** 2
+            constant[block] |= squared_norm <= (n_rows * eps) ** 2 * rounding
         divisor[block] = np.where(constant[block], 1.0, np.sqrt(squared_norm))
         if columns is not None:
             part[constant[block]] = 0.0

@@ -33,15 +33,25 @@ class Covariates:
 
     @classmethod
     def of(cls, values: Floats, weights: Floats | None) -> Covariates:
-        """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none."""
+        """Return the covariates of shape (n_rows, n_covariates), given one positive weight per row or none.
+
+        A covariate that does not vary in these rows has the coefficient 0.  What tells two covariates apart counts for
+        nothing if it is within the rounding error of their values: its coefficients would be so large that predictions
+        lose their digits.
+        """
         mean = np.average(values, axis=0, weights=weights)
         centred = values - mean
+        centred -= np.average(centred, axis=0, weights=weights)  # what rounding of the mean left
+        variance = np.average(np.square(centred), axis=0, weights=weights)
+        centred[:, is_constant(variance, mean, len(values))] = 0.0
         if weights is not None:
             centred *= np.sqrt(weights)[:, None]
         norm = np.linalg.norm(centred, axis=0)
         norm[norm == 0] = 1.0
         left, singular, right = linalg.svd(centred / norm, full_matrices=False)
-        kept = singular > np.finfo(np.float64).eps * max(values.shape) * singular.max(initial=0.0)
+        total = len(values) if weights is None else weights.sum()
+        rounding = np.linalg.norm(mean * np.sqrt(total) / norm)  # that of the values themselves, far from zero
+        kept = singular > np.finfo(np.float64).eps * max(max(values.shape) * singular.max(initial=0.0), rounding)
         return cls(left[:, kept], mean, (right[kept] / singular[kept, None]).T / norm[:, None])
 
 
@@ -86,6 +96,17 @@ class Normalisation:
             values -= self.loadings[features] @ self.covariates.basis[rows].T
         values[self.constant[features]] = 0.0
         return values
+
+
+def is_constant(variance: Floats, mean: Floats, n_rows: int) -> NDArray[np.bool_]:
+    """Return which columns have a variance within the rounding error of computing it.
+
+    The bound is that of scikit-learn's ``_is_constant_feature`` (Chan, Golub & LeVeque 1983, "Algorithms for computing
+    the sample variance", table 1).
+    """
+    eps = float(np.finfo(np.float64).eps)
+    found: NDArray[np.bool_] = variance <= n_rows * eps * variance + (n_rows * mean * eps) ** 2
+    return found
 
 
 def project_out(vectors: Floats, basis: Floats) -> Floats:

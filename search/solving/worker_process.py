@@ -89,18 +89,15 @@ def _serve(connection: Connection, workload: Workload[W, R], workers: int) -> No
         solve = workload.worker(workers)
     except MemoryError:
         os._exit(1)  # the driver says so in a line, where a traceback would be printed
-    with suppress(OSError):  # the driver is done already
+    with suppress(EOFError, ConnectionError):  # the driver is done, perhaps before it has read an answer
         connection.send("ready")
-    while True:
-        try:
+        while True:
             work = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer: tuple[bool, object] = True, solve(work)
-        except Exception as error:  # it is raised again in the driver
-            answer = False, error
-        connection.send(answer)
+            try:
+                answer: tuple[bool, object] = True, solve(work)
+            except Exception as error:  # it is raised again in the driver
+                answer = False, error
+            connection.send(answer)
 
 
 def _end_with_parent() -> None:

@@ -126,6 +126,26 @@ def test_columns_have_the_names_that_are_saved_beside_them(save, tmp_path):
     assert recording.annotations.groups.tolist() == NAMED["session"].tolist()
 
 
+@each_format
+@pytest.mark.parametrize("names", ["feature_names", "X_names"])
+def test_names_of_another_number_of_features_are_left_out_with_a_note(save, names, tmp_path):
+    source = save(tmp_path, ARRAYS | {names: NAMED["feature_names"][:2]})
+    recording = load(source, Roles(("speed",)))
+    assert recording.feature_names == ()
+    said = f"{names} is not used: expected one name for each feature, found shape (2,) beside 3 features; save as many"
+    assert [note.removeprefix("one.h5: ").removeprefix("one.npz: ") for note in recording.notes] == [said]
+    if save in (npz, hdf5):
+        with pytest.raises(DataError, match="beside 3 features; save as many; save an array"):
+            load(source, Roles(("speed",), features=("unit_*",)))
+
+
+def test_names_of_the_right_number_are_used_whatever_else_is_there(tmp_path):
+    others = {"X_names": np.array(["a", "b"])}
+    recording = load(npz(tmp_path, NAMED | others), Roles(("speed",)))
+    assert recording.feature_names == tuple(NAMED["feature_names"])
+    assert recording.notes == ()
+
+
 @pytest.mark.parametrize(
     ("chosen", "columns"),
     [({"features": ("unit_*",)}, [0, 1]), ({"exclude": ("unit_1",)}, [0, 2]), ({"features": ("gain",)}, [2])],

@@ -509,6 +509,38 @@ def test_a_label_that_is_not_a_number_is_missing_in_arrays(labels, tmp_path):
         data.load(str(tmp_path / "a.npz"), Roles(("y",), groups="session"))
 
 
+@given(
+    st.lists(
+        st.one_of(st.sampled_from([0.0, 0.5, 1.0, 1e-5, 1.7e15 + 1, 1.7e15 + 2]), st.floats(allow_nan=False)),
+        min_size=4,
+        max_size=4,
+    )
+)
+def test_numbers_are_the_same_labels_in_every_file_and_in_memory(numbers):
+    table = pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0], "session": numbers})
+    arrays = {"X": table[["a"]].to_numpy(), "y": table["y"].to_numpy(), "session": table["session"].to_numpy()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "table"))
+        table.to_csv(path + ".csv", index=False)
+        table.to_parquet(path + ".parquet")
+        np.savez(path + ".npz", **arrays)
+        with h5py.File(path + ".h5", "w") as file:
+            file.update(arrays)
+        roles = Roles(("y",), groups="session")
+        found = [data.load(path + suffix, roles) for suffix in (".csv", ".parquet", ".npz", ".h5")]
+    found += [data.from_frame(table, groups="session"), data.from_arrays(table[["a"]], table["y"], groups=numbers)]
+    for recording in found:
+        assert recording.annotations.groups.tolist() == [str(number).removesuffix(".0") for number in numbers]
+
+
+def test_labels_that_only_look_like_numbers_are_kept(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0]})
+    for labels in (["1.1", "1.10", "1.0", "2.0"], ["1.0", "1", "2", "2"], ["007", "7", "7.0", "8"]):
+        save_csv(tmp_path / "table.csv", frame.assign(session=labels).to_csv(index=False))
+        recording = data.load(str(tmp_path / "table.csv"), Roles(("y",), groups="session"))
+        assert recording.annotations.groups.tolist() == labels
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz", ".h5"])
 def test_blanks_around_a_label_make_no_other_group_or_fold(suffix, tmp_path):
     path, table = tmp_path / f"table{suffix}", pd.DataFrame({"a": [1.0, 2.0, 4.0, 3.0], "y": [0.5, 1.5, 1.0, 2.0]})

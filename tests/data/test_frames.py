@@ -1,4 +1,5 @@
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.sparse import csr_array
 
 from regsearch import data
 from regsearch.data import Recording, from_arrays, from_frame
+from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0, 4.0], "speed": [0.5, 1.5, 1.0], "b": [3, 4, 9]})
@@ -71,6 +73,43 @@ def test_what_is_done_to_the_table_afterwards_does_not_reach_the_recording(make)
     assert recording.X[0, 0] == 1.0
     with pytest.raises(ValueError, match="read-only"):
         recording.X[0, 0] = 7.0
+
+
+@pytest.mark.parametrize(
+    "as_kind",
+    [
+        lambda column: column.astype(object),
+        lambda column: column.astype("category"),
+        lambda column: column.astype(pd.ArrowDtype(pa.decimal128(24, 2))),
+        lambda column: column.map(lambda value: Decimal(str(value))),
+        lambda column: pd.Series([*column[:-1], float(column.iloc[-1])], dtype=object),
+    ],
+    ids=["objects", "categories", "decimal of Arrow", "decimal", "mixed"],
+)
+@pytest.mark.parametrize("name", ["b", "speed", "light", "weight"])
+def test_numbers_as_objects_or_categories_are_those_of_the_same_table_in_a_file(name, as_kind, tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2.0, 4.0, 3.0], "b": [2, 1, 5, 3], "speed": [1, 2, 5, 0], "light": [2, 3, 1, 0]})
+    frame["weight"] = [1, 2, 2, 1]
+    table = frame.assign(**{name: as_kind(frame[name])})
+    known = {"covariates": ["light"], "weights": "weight"}
+    recording = from_frame(table, "speed", **known)
+    assert recording.sha256 == from_frame(frame, "speed", **known).sha256
+    table.to_parquet(tmp_path / "table.parquet")
+    roles = Roles(("speed",), covariates=("light",), weights="weight")
+    assert data.load(str(tmp_path / "table.parquet"), roles).sha256 == recording.sha256
+
+
+def test_objects_that_are_numbers_or_missing_are_a_gap():
+    for missing in (None, pd.NA, np.nan):
+        with pytest.raises(DataError, match=r"X has 1 value.s. that are missing, .* row 1"):
+            from_frame(FRAME.assign(b=pd.Series([1.0, missing, 2.0], dtype=object)), "speed")
+
+
+@pytest.mark.parametrize("objects", [["1", "2", "3"], [1, "2", 3], [1, 2j, 3], [1, (2,), 3], [pd.Timestamp(0)] * 3])
+@pytest.mark.parametrize("kind", [object, "category"])
+def test_objects_that_are_no_numbers_are_refused(objects, kind):
+    with pytest.raises(DataError, match="expected real numbers, found type"):
+        from_frame(FRAME.assign(b=pd.Series(objects, dtype=object).astype(kind)), "speed")
 
 
 @pytest.mark.parametrize(

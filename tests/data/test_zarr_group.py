@@ -195,7 +195,19 @@ def test_an_array_alone_and_a_group_in_place_of_an_array_are_named(tmp_path):
     assert "found a single array; name the folder around it" in refusal(path / "X")
     shutil.rmtree(path / "X")
     (path / "X").symlink_to(path)
-    assert "expected the array 'X', found a group of that name; name the folder of the group" in refusal(path)
+    assert "found a group of that name among the group(s) 'X'; name the folder of the group" in refusal(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_groups_inside_a_group_are_named_where_an_array_is_missing(zarr_format, tmp_path):
+    root = zarr.create_group(tmp_path / "all.zarr", zarr_format=zarr_format)
+    for session in ("monday", "tuesday"):
+        root.create_group(session).create_array("X", data=X)
+    do = "name the folder of the group that holds the arrays, as the recording"
+    said = refusal(tmp_path / "all.zarr")
+    assert f"expected the array 'X', found nothing, and the group(s) 'monday', 'tuesday'; {do}" in said
+    root.create_array("y", data=Y)
+    assert "found 'y', and the group(s) 'monday', 'tuesday'" in refusal(tmp_path / "all.zarr")
 
 
 def base_64(number):

@@ -2,6 +2,7 @@ import multiprocessing
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
 
 import joblib
 import mlflow
@@ -520,6 +521,24 @@ def test_weights_are_real_numbers_and_nothing_is_made_into_some(weights, says):
     X, y = table()
     with pytest.raises(DataError, match=f"sample_weight: {says}"):
         only(lasso=[0.1]).fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_a_target_that_is_missing_among_objects_is_refused(n_targets):
+    X, y = table()
+    objects = np.repeat(y[:, None], n_targets, axis=1).astype(object)
+    objects[3, -1] = None
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        only(lasso=[0.1]).fit(X, objects if n_targets > 1 else objects[:, 0])
+
+
+@pytest.mark.parametrize("kind", [object, "category", Decimal])
+def test_numbers_as_objects_or_categories_are_fitted_like_numbers(kind):
+    numbers = pd.DataFrame(table()[0]).rename(columns=str).round(2)
+    given = numbers.map(lambda value: Decimal(str(value))) if kind is Decimal else numbers.astype(kind)
+    model = only(lasso=[0.1]).fit(given, given["0"])
+    np.testing.assert_array_equal(model.coef_, only(lasso=[0.1]).fit(numbers, numbers["0"]).coef_)
+    np.testing.assert_array_equal(model.predict(given), model.predict(numbers))
 
 
 class Followed:

@@ -62,6 +62,17 @@ def test_fitted_again_with_the_weights_of_its_rows_it_finds_the_same_on_every_sc
     assert again.intercept_ == pytest.approx(fit.intercept, rel=1e-6)
 
 
+@pytest.mark.parametrize("constant", [0.1, 3.7, 1e8 + 8])
+def test_a_constant_column_of_weighted_rows_is_scaled_by_one_without_a_warning(constant):
+    for n_rows in range(5, 40):
+        rng = np.random.default_rng(n_rows)
+        X = np.column_stack([rng.standard_normal(n_rows), np.full(n_rows, constant)])
+        rows = [(X, rng.uniform(0.1, 3, n_rows))]
+        model = fitted(np.array([2.0, 0.0]), 1.0, rows, strengths=(1.0, 0.0))
+        assert model[0].scale_[1] == 1
+        np.testing.assert_allclose(model.predict(X), 2 * X[:, 0] + 1)
+
+
 @pytest.mark.parametrize("names", [(), ("a", "b", "c")])
 @pytest.mark.parametrize("intercept", [0.5, np.float64(0.5)])
 @pytest.mark.parametrize("penalty", PENALTIES.values())

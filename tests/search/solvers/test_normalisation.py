@@ -158,11 +158,48 @@ def test_a_feature_that_the_covariates_explain_is_constant_and_vanishes(in_memor
         assert fit(X, y, penalty, covariates=C, in_memory=in_memory).coef[3] == 0
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1e8])
+def test_a_feature_that_a_covariate_or_two_give_vanishes_at_any_offset(offset, in_memory):
+    X, y, C, counts = problem((40, 14), 0)
+    C += offset
+    X[:, 3], X[:, 5] = C[:, 0], C[:, 0] + C[:, 1]
+    found = fit(X, y, Penalty(0, 0.01), covariates=C, weights=counts.astype(float), in_memory=in_memory)
+    assert np.flatnonzero(found.coef == 0).tolist() == [3, 5]
+
+
+@given(st.integers(5, 60), st.sampled_from([0.1, 0.3, 7.7, -1e6 - 0.1, 1e-9]), seeds, st.booleans())
+def test_a_covariate_that_does_not_vary_in_the_training_rows_counts_for_nothing(n_rows, value, seed, weighted):
+    X, y, C, counts = problem((n_rows, 4), seed)
+    options = {"weights": counts.astype(float) if weighted else None}
+    known = np.column_stack([C[:, 0], np.full(n_rows, value)])
+    found, alone = (fit(X, y, Penalty(0, 0.1), covariates=one, **options) for one in (known, known[:, :1]))
+    assert found.covariate_coef[1] == 0
+    np.testing.assert_allclose(found.coef, alone.coef, rtol=1e-6, atol=1e-12)
+    assert found.intercept == pytest.approx(alone.intercept)
+
+
 def test_dependent_covariates_project_as_independent_ones_do():
     X, y, C, _ = problem((40, 14), 0)
     one, twice = (fit(X, y, Penalty(0.01, 0), covariates=c) for c in (C, np.hstack([C, C[:, :1] * 3 + 1])))
     np.testing.assert_allclose(twice.coef, one.coef, atol=1e-10)
     np.testing.assert_allclose(twice.fitted, one.fitted, atol=1e-10)
+
+
+@given(st.sampled_from([1.0, 1e3, 1e8]), st.sampled_from([1e-9, 1e-3, 1.0]), seeds, st.booleans())
+def test_covariates_that_differ_in_rounding_alone_are_dependent(offset, spread, seed, weighted):
+    if offset / spread > 1e12:
+        return  # nothing but rounding is left of the covariate itself
+    X, y, C, counts = problem((40, 14), seed)
+    light = (C[:, :1] - 7) * spread
+    options = {"weights": counts.astype(float) if weighted else None}
+    one, both = (
+        fit(X, y, Penalty(0, 0.1), covariates=c, **options) for c in (light, np.hstack([light, 2 * light + offset]))
+    )
+    np.testing.assert_allclose(both.fitted, one.fitted, atol=1e-3 * np.ptp(y))
+    known = np.hstack([light, 2 * light + offset])
+    predicted = X @ both.coef + known @ both.covariate_coef + both.intercept
+    np.testing.assert_allclose(predicted, both.fitted, atol=1e-4 * np.ptp(y))
 
 
 def test_a_constant_column_keeps_scale_one_under_every_scale():

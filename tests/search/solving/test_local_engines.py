@@ -14,6 +14,7 @@ from regsearch.errors import EngineLostError
 from regsearch.search.penalty import Penalty
 from regsearch.search.solving.evaluate import Task
 from regsearch.search.solving.local_engines import processes
+from regsearch.search.solving.worker_process import WorkerProcess
 from regsearch.search.trial import Proposal
 from regsearch.tracking import figures
 
@@ -142,3 +143,15 @@ def test_the_death_of_a_process_is_said_at_once_even_in_the_middle_of_a_result(d
         with pytest.raises(EngineLostError, match="a solver's process died"):
             futures[1].result()
     assert not active_children()
+
+
+@pytest.mark.parametrize("works", [0, 1])
+def test_a_process_whose_last_answer_nobody_reads_ends_without_a_word(works, capfd):
+    process = WorkerProcess(Squares(), 1)
+    for number in range(works):
+        process.wait_until_ready()
+        process._connection.send(number)
+    assert process._connection.poll(60)
+    process.close()
+    assert process._process.exitcode == 0
+    assert capfd.readouterr().err == ""
