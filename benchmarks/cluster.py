@@ -67,7 +67,7 @@ def measure(config: str, cluster: str | None) -> None:
     import psutil
 
     from regsearch import SearchConfig, run_search
-    from regsearch.search import execution
+    from regsearch.search import recorder
     from regsearch.search.proposals.studies import FamilyStudy
     from regsearch.tracking.runs import SearchRun
 
@@ -87,11 +87,11 @@ def measure(config: str, cluster: str | None) -> None:
 
     timed(FamilyStudy, "ask", "ask")
     timed(FamilyStudy, "tell", "tell")
-    timed(execution, "trial_files", "pack")
+    timed(recorder, "trial_files", "pack")
     timed(SearchRun, "log_trial", "log")
 
     solved: list[tuple[str, float, list[float]]] = []
-    drive = execution.drive
+    drive = recorder.drive
 
     def recorded(studies, submit, *others):  # type: ignore[no-untyped-def]
         def submitted(path):  # type: ignore[no-untyped-def]
@@ -109,7 +109,7 @@ def measure(config: str, cluster: str | None) -> None:
         spent["loop"] = time.perf_counter() - start
         spent["bytes"] = psutil.net_io_counters(pernic=True)["lo"].bytes_sent - sent
 
-    execution.drive = recorded
+    recorder.drive = recorded
     run_search(SearchConfig.from_toml(config), cluster=cluster, promote=False, progress=False)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN if cluster else resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"spent": spent, "paths": solved, "memory": memory}))

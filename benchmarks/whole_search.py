@@ -20,7 +20,7 @@ import resource, time
 started = time.perf_counter()
 from regsearch import SearchConfig
 from regsearch.search.solving import evaluate
-from regsearch.search import execution, launch
+from regsearch.search import execution, launch, recorder
 from regsearch.tracking import runs
 seconds = {"import": time.perf_counter() - started}
 
@@ -37,9 +37,9 @@ def timed(owner, name, stage):
 timed(launch, "read_rows", "data")
 timed(execution, "open_store", "opening MLflow")
 timed(evaluate.Evaluator, "__call__", "solving (own thread)")
-timed(execution, "trial_files", "drawing (beside it)")
+timed(recorder, "trial_files", "drawing (beside it)")
 timed(runs.SearchRun, "log_trial", "logging (beside it)")
-timed(execution, "drive", "the loop: all three, overlapped")
+timed(recorder, "drive", "the loop: all three, overlapped")
 timed(execution, "summarise", "figures of the search")
 timed(execution, "promote_winner", "promotion")
 launch.run_search(SearchConfig.load("default"), progress=False)
