@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import zipfile
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from regsearch.errors import ModelRejectedError
-from regsearch.tracking.quiet_mlflow import settled
+from regsearch.tracking.quiet_mlflow import quiet, settled
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a finished search has no use for it
     from sklearn.linear_model import LinearRegression
@@ -77,7 +78,7 @@ def save(model: Pipeline, folder: Path) -> str:
 
     names = getattr(model[0], "feature_names_in_", None)
     inputs = None if names is None else Schema([ColSpec(AnyType(), str(column)) for column in names])
-    with settled():
+    with settled(), quiet("mlflow.utils.environment", level=logging.ERROR):  # of an absent pip, as in uv's environments
         mlflow.sklearn.save_model(
             model,
             folder,

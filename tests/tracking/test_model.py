@@ -1,4 +1,5 @@
 import hashlib
+import importlib.metadata
 import json
 import zipfile
 
@@ -85,6 +86,20 @@ def test_what_was_saved_is_read_back_with_the_weights_in_the_units_of_the_column
     given = pd.DataFrame(X, columns=names) if names else X
     assert loaded.predict(given).tobytes() == model.predict(given).tobytes()
     assert type(clone(loaded).fit(X, X[:, 0])[-1]) is type(model[-1])
+
+
+def test_a_model_is_saved_without_a_word_in_an_environment_without_pip(tmp_path, monkeypatch, caplog):
+    installed = importlib.metadata.version
+
+    def version(name):
+        if name == "pip":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    save(model_of(), tmp_path / "model")
+    assert not caplog.records
+    assert "\n- pip\n" in (tmp_path / "model" / "conda.yaml").read_text()
 
 
 def test_the_model_of_regsearch_0_1_is_read(tmp_path):
