@@ -352,7 +352,7 @@ def test_times_with_gaps_are_told_and_even_ones_are_not():
     table = pd.DataFrame(np.random.default_rng(0).standard_normal((len(times), 3)), columns=list("aby"), index=times)
     (note,) = from_frame(table, "y").notes
     assert note.startswith("its times have a gap after row 99, and rows beside a gap count as neighbours; name the")
-    assert from_frame(table[:100], "y").notes == ()
+    assert from_frame(table.iloc[:100], "y").notes == ()
     assert from_frame(table.reset_index(drop=True)[::2], "y").notes == ()
     days = table.set_index(pd.to_datetime([*range(140), *range(150, 160)], unit="D"))
     assert "a gap after row 139" in from_frame(days, "y").notes[0]
