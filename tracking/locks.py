@@ -163,11 +163,27 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
         return None
 
     try:
-        _wait(take, who, name, deadline)
+        with _refusals(path):
+            _wait(take, who, name, deadline)
+            holder.unlink(missing_ok=True)  # that of a process that died, which another user may have run
+            holder.write_text(postgresql.process())
+        yield
+    finally:
+        if lock.is_locked:
+            with suppress(PermissionError):  # in a sticky folder, only its owner may remove it
+                holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say which file of a lock may not be written, or that its folder's file system refuses locks."""
+    try:
+        yield
     except PermissionError as error:
         raise StoreError(
-            f"{path}: cannot be written; ask its owner for the permission to write all of that folder, or choose "
-            "another"
+            f"{error.filename or path}: cannot be written; ask its owner for the permission to write all of that "
+            "folder, or choose another"
         ) from error
     except OSError as error:
         if error.errno not in _REFUSED:
@@ -176,13 +192,6 @@ def _file(path: Path, name: str, deadline: float) -> Iterator[None]:
             f"{path.parent}: its file system refuses locks ({error.strerror}), without which two searches could write "
             f"at once; choose a folder of a local disk: for mlruns by --tracking-uri, else by XDG_STATE_HOME"
         ) from error
-    try:
-        holder.unlink(missing_ok=True)  # that of a process that died, which another user may have run
-        holder.write_text(postgresql.process())
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
 
 
 @contextmanager

@@ -395,7 +395,7 @@ def _require_not_optunas(uri: str, database: Path | None) -> None:
 
     `database` is the file of an SQLite database.
     """
-    if (database is None or database.exists()) and has_table(uri, "studies"):
+    if (database is None or database.exists()) and has_table(uri, "study_directions"):
         raise StoreError(
             f"{shown(uri)}: expected MLflow's database, found Optuna's; give MLflow's by --tracking-uri, and Optuna's "
             "by --storage"

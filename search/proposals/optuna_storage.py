@@ -62,7 +62,7 @@ def open_storage(url: str | None, home: Path) -> BaseStorage:
 
 def _require_not_mlflows(url: str, named: str) -> None:
     """Refuse MLflow's database before Optuna adds its tables; `named` is what messages call the storage."""
-    if has_table(url, "experiments"):
+    if has_table(url, "experiment_tags"):
         raise ConfigError(
             f"{named}: expected Optuna's database, found MLflow's; give Optuna's by --storage, and MLflow's by "
             "--tracking-uri"

@@ -47,10 +47,12 @@ class Covariates:
         if weights is not None:
             centred *= np.sqrt(weights)[:, None]
         norm = np.linalg.norm(centred, axis=0)
-        norm[norm == 0] = 1.0
+        varies = norm > 0
+        norm[~varies] = 1.0
         left, singular, right = linalg.svd(centred / norm, full_matrices=False)
         total = len(values) if weights is None else weights.sum()
-        rounding = np.linalg.norm(mean * np.sqrt(total) / norm)  # that of the values themselves, far from zero
+        offset = (mean * np.sqrt(total) / norm)[varies]
+        rounding = np.linalg.norm(offset)  # that of the values themselves, far from zero
         kept = singular > np.finfo(np.float64).eps * max(max(values.shape) * singular.max(initial=0.0), rounding)
         return cls(left[:, kept], mean, (right[kept] / singular[kept, None]).T / norm[:, None])
 

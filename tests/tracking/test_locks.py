@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from regsearch.errors import HeldError, LostError
 from regsearch.tracking.locks import Locks
+from tests.needs import missing
 from tests.servers import until
 
 HOLD = """
@@ -61,15 +62,26 @@ with Locks(Path(sys.argv[1])).hold("name"):
 """
 
 
+def said_to_another_user(left, mode):
+    """Return the last line of a user who takes a lock in a folder of that mode, where we left a file of the lock."""
+    with TemporaryDirectory() as folder:  # in which that user may look, unlike pytest's
+        Path(folder).chmod(mode)
+        Path(folder, left).touch(mode=0o444)
+        done = subprocess.run([sys.executable, "-c", HOLD_AS_ANOTHER_USER, folder], capture_output=True, text=True)
+    return (done.stdout + done.stderr).splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("left", "says"), [("name.holder", "held"), ("name.lock", "name.lock: cannot be written; ask its owner")]
 )
 def test_a_file_that_another_user_left_is_replaced_or_named(left, says):
-    with TemporaryDirectory() as folder:  # in which that user may look, unlike pytest's
-        Path(folder).chmod(0o777)
-        Path(folder, left).touch(mode=0o444)
-        done = subprocess.run([sys.executable, "-c", HOLD_AS_ANOTHER_USER, folder], capture_output=True, text=True)
-    assert says in (done.stdout + done.stderr).splitlines()[-1]
+    assert says in said_to_another_user(left, mode=0o777)
+
+
+def test_a_note_that_only_its_owner_may_replace_is_named():
+    if os.getuid() != 0:
+        missing("another user's id takes root")
+    assert "name.holder: cannot be written; ask its owner" in said_to_another_user("name.holder", mode=0o1777)
 
 
 def free(locks, patience=0):

@@ -353,6 +353,21 @@ def test_optunas_database_is_refused_as_mlflows_and_left_as_it_is(other_database
     assert tables_and_version(other_database) == before
 
 
+def test_a_table_of_somebody_else_named_studies_does_not_make_a_database_optunas(tmp_path):
+    url = f"sqlite:///{tmp_path}/mlflow.db"
+    open_store(url)
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("CREATE TABLE studies (subject TEXT)"))
+    assert open_store(url).experiment("mine")
+
+
+def test_a_table_of_somebody_else_named_experiments_does_not_make_a_database_mlflows(other_database, tmp_path):
+    with create_engine(other_database, poolclass=NullPool).begin() as connection:
+        connection.execute(text("CREATE TABLE experiments (subject TEXT)"))
+    with storage_at(other_database, tmp_path, Locks(tmp_path)) as storage:
+        assert storage.get_all_studies() == []
+
+
 def test_mlflows_database_is_refused_as_optunas_and_left_as_it_is(other_database, tmp_path):
     open_store(other_database)
     before = tables_and_version(other_database)

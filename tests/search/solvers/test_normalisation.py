@@ -168,7 +168,7 @@ def test_a_feature_that_a_covariate_or_two_give_vanishes_at_any_offset(offset, i
     assert np.flatnonzero(found.coef == 0).tolist() == [3, 5]
 
 
-@given(st.integers(5, 60), st.sampled_from([0.1, 0.3, 7.7, -1e6 - 0.1, 1e-9]), seeds, st.booleans())
+@given(st.integers(5, 60), st.sampled_from([0.1, 0.3, 7.7, -1e6 - 0.1, 1e-9, 1.7e18]), seeds, st.booleans())
 def test_a_covariate_that_does_not_vary_in_the_training_rows_counts_for_nothing(n_rows, value, seed, weighted):
     X, y, C, counts = problem((n_rows, 4), seed)
     options = {"weights": counts.astype(float) if weighted else None}
