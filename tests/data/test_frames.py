@@ -148,6 +148,11 @@ def test_what_is_no_recording_is_refused_in_one_line(frame, says):
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_shown_of_a_recording_is_one_line_without_its_values():
+    recording = from_frame(FRAME, "speed")
+    assert repr(recording) == "<Recording of 3 rows × 2 features from memory, target 'speed'>"
+
+
 def test_levels_of_names_are_joined_as_the_refusal_says():
     frame = pd.DataFrame(np.eye(3), columns=pd.MultiIndex.from_tuples([("ca1", 1), ("ca1", 2), ("y", "")]))
     with pytest.raises(DataError, match="found 2 levels of them; join the levels: ") as refused:
