@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.array_headers import require_shapes
-from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_present, short
+from regsearch.data.refusal import choice_where_it_lies, line, refusal, require_names, require_present, short
 from regsearch.data.roles import Roles, chosen
+from regsearch.errors import DataError
 
 _NAMES = "_names"
 _NAN = "nan"  # what a missing label becomes as text, also where an array was made of a table
@@ -187,7 +188,7 @@ def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[tuple
     -------
     names : tuple of str
     notes : tuple of str
-        A note about each array that is not used because it has another number of names.
+        A note about each array that is not used: it has another number of names, or a name is empty or there twice.
     """
     notes: list[str] = []
     for name in (features + _NAMES, "feature_names"):
@@ -195,7 +196,13 @@ def feature_names(arrays: Arrays, features: str, n_features: int) -> tuple[tuple
             continue
         shape = shape_by_rows(arrays, name)
         if shape in ((n_features,), (n_features, 1)):
-            return tuple(arrays.labels(name).reshape(-1).tolist()), ()
+            names = tuple(arrays.labels(name).reshape(-1).tolist())
+            try:
+                require_names(names)
+                return names, ()
+            except DataError as error:
+                notes.append(f"{line(name)} is not used: {error}")
+                continue
         found = f"shape {shape} beside {n_features} features"
         notes.append(f"{line(name)} is not used: {refusal('one name for each feature', found, 'save as many')}")
     return (), tuple(notes)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.memory import require_memory
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import excluding, line, refusal, short, some, them
+from regsearch.data.refusal import excluding, line, refusal, require_names, short, some, them
 from regsearch.data.roles import Roles
 from regsearch.errors import DataError
 
@@ -27,12 +27,7 @@ _LOOKED_AT = 100
 def require_columns(names: Sequence[str]) -> None:
     """Raise `DataError` unless the columns have names that differ, and there are not too many to parse."""
     require_few(len(names))
-    if not all(names):
-        raise refusal("a name for every column", "a column without one", "name it or drop it")
-    if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise refusal("column names that differ", f"{short(twice)} more than once", "rename or drop one")
+    require_names(names)
 
 
 def require_few(n_columns: int) -> None:

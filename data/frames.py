@@ -14,7 +14,7 @@ from regsearch.data.annotations import Annotations, Labels, labels_from
 from regsearch.data.array_likes import require_dense
 from regsearch.data.plausibility import gap_notes
 from regsearch.data.recording import Recording
-from regsearch.data.refusal import excluding, line, others, refusal, short, some, them
+from regsearch.data.refusal import excluding, line, others, refusal, require_names, short, some, them
 from regsearch.data.roles import Roles
 from regsearch.data.sources import MEMORY
 from regsearch.errors import DataError
@@ -83,8 +83,14 @@ def from_frame(
         columns.get("weights"),
         columns.get("folds"),
     )
+    if "features" in columns and not roles.patterns:
+        raise _refusal("the names of one or more columns as features", "none", "leave features out to use all columns")
     frame = _table_of(frame)
     names = _names(frame)
+    for name in (*roles.numbers, *roles.labels):
+        if name in frame.index.names and name not in names:
+            do = "make it a column: from_frame(frame.reset_index(), …)"
+            raise _refusal(f"the column {name!r}", "a level of the index of that name", do)
     for name in roles.targets:
         if name not in names:
             raise _refusal(f"the column {name!r}", others(str(name), names), "name the column to predict")
@@ -214,13 +220,15 @@ def _recordings(
     import pandas as pd
 
     covariates, weights = known.get("covariates"), known.get("weights")
+    names, covariate_names = _names(X) if isinstance(X, pd.DataFrame) else (), _covariate_names(covariates)
+    _require_apart((*names, *covariate_names))
     numbers, types = _numbers(X, "X")
     try:
         return Recording.several(
             numbers,
             {name: _numbers(y, name)[0].astype(np.float64) for name, y in targets.items()},
             source=MEMORY,
-            feature_names=_names(X) if isinstance(X, pd.DataFrame) else (),
+            feature_names=names,
             column_types=types,
             notes=_index_notes(X),
             annotations=Annotations(
@@ -229,7 +237,7 @@ def _recordings(
                 covariates=_table(covariates),
                 folds=labels_of(known.get("folds"), "folds"),
             ),
-            covariate_names=_covariate_names(covariates),
+            covariate_names=covariate_names,
         )
     except DataError as error:
         raise DataError(f"{MEMORY}: {str(error).removeprefix(f'{MEMORY}: ')}") from None
@@ -301,7 +309,7 @@ def _covariate_names(covariates: Any) -> tuple[str, ...]:
         return ()
     if isinstance(covariates, pd.DataFrame):
         return _names(covariates)
-    if isinstance(covariates, pd.Series) and covariates.name is not None:
+    if isinstance(covariates, pd.Series) and covariates.name not in (None, ""):
         return (str(covariates.name),)
     shape = np.shape(covariates)
     return tuple(f"covariate {number}" for number in range(shape[1] if len(shape) == 2 else 1))
@@ -358,14 +366,21 @@ def _names(frame: pd.DataFrame) -> tuple[str, ...]:
     if frame.columns.nlevels > 1:
         do = "join the levels: frame.columns = ['.'.join(map(str, levels)) for levels in frame.columns]"
         raise _refusal("one name for each column", f"{frame.columns.nlevels} levels of them", do)
-    other = next((name for name in frame.columns if not isinstance(name, str)), None)
+    names = tuple("" if absent else name for name, absent in zip(frame.columns, frame.columns.isna(), strict=True))
+    other = next((name for name in names if not isinstance(name, str)), None)
     if other is not None:
         found = f"{other!r} of type {type(other).__name__}"
         raise _refusal("names of columns that are text", found, "frame.columns = frame.columns.astype(str)")
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise _refusal("names of columns that differ", f"{twice!r} more than once", "rename or drop one")
-    return tuple(frame.columns)
+    _require_apart(names)
+    return names
+
+
+def _require_apart(names: Sequence[str]) -> None:
+    """Raise `DataError` unless every column has a name that no other column has; MLflow looks columns up by name."""
+    try:
+        require_names(names)
+    except DataError as error:
+        raise DataError(f"{MEMORY}: {error}") from None
 
 
 def _numbers(values: Any, what: str) -> tuple[NDArray[np.floating], tuple[str, ...]]:

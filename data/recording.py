@@ -74,6 +74,10 @@ class Recording:
     covariate_names: tuple[str, ...] = ()
     left_out: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        n_rows, n_features = self.X.shape
+        return f"<Recording of {n_rows:,} rows × {n_features:,} features from {self.source}, target {self.target!r}>"
+
     @classmethod
     def checked(
         cls, X: Matrix, y: NDArray[np.float64], *, source: str, target: str = "y", **known: Unpack[Known]

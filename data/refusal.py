@@ -58,6 +58,17 @@ def require_present(name: str, names: Sequence[str], what: str, do: str) -> None
         raise refusal(f"the {what} {short(name)}", others(name, names), do)
 
 
+def require_names(names: Sequence[str]) -> None:
+    """Raise `DataError` unless every column has a name that no other column has."""
+    if "" in names:
+        found = f"column {names.index('') + 1} without one"
+        raise refusal("a name for every column", found, "name it or drop it")
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise refusal("names of columns that differ", f"{short(twice)} more than once", "rename or drop one")
+
+
 def others(name: str, names: Sequence[str]) -> str:
     """Return the nearest of the names that are there; if none is near, a few in full, or the first ones of many."""
     ends = {other[-_LONGEST_TEXT:]: other for other in names}

@@ -11,12 +11,14 @@ from mlflow.exceptions import MlflowException
 
 from regsearch import data
 from regsearch.data import Recording
+from regsearch.data.refusal import short
 from regsearch.errors import ConfigError, NoWinnerError
 from regsearch.search.choice import choose, config_of, is_complete
 from regsearch.search.config import SearchConfig
 from regsearch.search.output.null_record import concluded
 from regsearch.search.result import Finished, Promotion, SearchResult
-from regsearch.search.trial import finished_trials
+from regsearch.search.trial import Trial, finished_trials
+from regsearch.search.weights import read_feature_names
 from regsearch.tracking import registry
 from regsearch.tracking.queries import searches
 from regsearch.tracking.runs import SearchRun
@@ -30,9 +32,12 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
     """Return the identity of a call of `run_search` without reading the data; ``None`` if there are no such data.
 
     It is a hash of the configuration, of whether to promote, and of the data's state: the fingerprint of their source,
-    or the SHA-256 of values that were given.
+    or the SHA-256 and the names of values that were given.
     """
-    state = given.sha256 if given else data.fingerprint(config.data.source, config.data.roles)
+    if given:
+        state: str | None = json.dumps([given.sha256, given.feature_names, given.covariate_names])
+    else:
+        state = data.fingerprint(config.data.source, config.data.roles)
     text = json.dumps([config.model_dump(mode="json"), state, promote], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest() if state else None
 
@@ -40,6 +45,18 @@ def request_of(config: SearchConfig, given: Recording | None = None, *, promote:
 def remember(run: SearchRun, request: str, said: Sequence[str]) -> None:
     """Note on a search's run that it has carried out a request, and what a person should know of the result."""
     run.annotate(tags={_TAG: request, _NOTES: "\n".join(said)})
+
+
+def renamed(run: SearchRun, trial: Trial, names: Sequence[str]) -> list[str]:
+    """Return a note if the features have other names than when a trial was solved: a search is told by its values."""
+    solved_as = read_feature_names(run, trial.run_id)
+    if not solved_as or not names or solved_as == tuple(names):
+        return []
+    was, now = next((was, now) for was, now in zip(solved_as, names, strict=True) if was != now)
+    return [
+        f"a feature that is called {short(now)} now was called {short(was)} when this search solved {trial.name}: its "
+        "files and its champion may have the earlier names; to have the new ones everywhere, search under another name"
+    ]
 
 
 def forget(run: SearchRun) -> None:

@@ -15,7 +15,7 @@ from regsearch.data import MEMORY, Development, Recording, SealedTest
 from regsearch.errors import PromotionRefusedError
 from regsearch.search.choice import choose, config_of
 from regsearch.search.config import SearchConfig
-from regsearch.search.earlier import forget, predecessor, recall, remember, require_winner
+from regsearch.search.earlier import forget, predecessor, recall, remember, renamed, require_winner
 from regsearch.search.notes import invitation, notes
 from regsearch.search.null import compare
 from regsearch.search.output.parent_run import describe, is_summarised, summarise
@@ -235,7 +235,7 @@ class Begun:
         """Promote the winner if that is wanted, tell the story, and return what came of it."""
         run, config, chosen = search.run, search.config, search.choice
         found = notes(chosen.trials, chosen.winner, chosen.absolute, search.development)
-        said = [*search.development.notes, *found]
+        said = [*search.development.notes, *renamed(run, chosen.winner, search.feature_names), *found]
         promotion = None
         if promote:
             self.shown.say("promoting the winner …")

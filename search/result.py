@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -251,14 +251,14 @@ class SearchResult:
 
     search_id: str
     run_id: str
-    finished: tuple[Trial, ...] = field(repr=False)
+    finished: tuple[Trial, ...]
     winner: Trial
     new_trials: int
     promotion: Promotion | None
     notes: tuple[str, ...]
-    config: SearchConfig = field(repr=False)
-    experiment_id: str = field(repr=False)
-    tracking_uri: str = field(repr=False)
+    config: SearchConfig
+    experiment_id: str
+    tracking_uri: str
     null: NullDistribution | None = None
     nested: Nested | None = None
 
@@ -297,6 +297,14 @@ class SearchResult:
     def best(self) -> pd.Series:
         """The winner's row of `trials`."""
         return self.trials.iloc[self.finished.index(self.winner)]
+
+    def __repr__(self) -> str:
+        made = self.promotion
+        promoted = f"promoted as version {made.version} of {made.model}" if made else "not promoted"
+        score = f"R² validation {self.winner.r2_validation:.4f}"
+        return (
+            f"<SearchResult {self.search_id} of {len(self.finished)} trials: {self.winner.name}, {score}, {promoted}>"
+        )
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

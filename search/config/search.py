@@ -484,11 +484,23 @@ class SearchConfig(Section):
         return joined(self.name, target)
 
     def for_targets(self) -> tuple[Self, ...]:
-        """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment."""
+        """Return the search of each target: with a model of its own, ``NAME-TARGET``, in one experiment.
+
+        Raises
+        ------
+        ConfigError
+            If two targets would get the same model, because the name of a model cannot hold what tells them apart.
+        """
         if isinstance(self.data.target, str):
             return (self,)
-        made = []
+        made: list[Self] = []
+        target_of: dict[str, str] = {}
         for target in self.data.target:
+            if (other := target_of.setdefault(self.name_for(target), target)) != target:
+                raise ConfigError(
+                    f"data.target: expected targets that give models names that differ, found {short(other)} and "
+                    f"{short(target)}, both of the model {short(self.name_for(target))}; rename one of them"
+                )
             others = tuple(other for other in self.data.target if other != target)
             one = self._with_data(target=target, exclude=(*self.data.exclude, *others))
             names = {"name": self.name_for(target), "experiment": self.in_experiment}

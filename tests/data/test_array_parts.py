@@ -139,6 +139,17 @@ def test_names_of_another_number_of_features_are_left_out_with_a_note(save, name
             load(source, Roles(("speed",), features=("unit_*",)))
 
 
+@pytest.mark.parametrize(
+    ("names", "found"), [(["a", "", "c"], "found column 2 without one"), (["a", "b", "a"], "found 'a' more than once")]
+)
+def test_names_that_cannot_tell_the_features_apart_are_left_out_with_a_note(names, found, tmp_path):
+    recording = load(npz(tmp_path, ARRAYS | {"feature_names": np.array(names)}), Roles(("speed",)))
+    assert recording.feature_names == ()
+    (note,) = recording.notes
+    assert "feature_names is not used: " in note
+    assert found in note
+
+
 def test_names_of_the_right_number_are_used_whatever_else_is_there(tmp_path):
     others = {"X_names": np.array(["a", "b"])}
     recording = load(npz(tmp_path, NAMED | others), Roles(("speed",)))

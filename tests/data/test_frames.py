@@ -129,6 +129,10 @@ def test_objects_that_are_no_numbers_are_refused(objects, kind):
         ),
         (FRAME.assign(b=pd.array([1, None, 2], "Int64")), "X has 1 value.s. that are missing"),
         (FRAME.rename(columns={"b": "a"}), "expected names of columns that differ, found 'a' more than once"),
+        *(
+            (FRAME.rename(columns={"b": none}), "expected a name for every column, found column 3 without one; name it")
+            for none in ("", None, np.nan)
+        ),
         (
             FRAME.rename(columns={"b": 7}),
             "expected names of columns that are text, found 7 of type int; frame.c",
@@ -138,6 +142,10 @@ def test_objects_that_are_no_numbers_are_refused(objects, kind):
             "expected the column 'speed', found 3 other.s.; the nearest is .sped",
         ),
         (pd.concat({"one": FRAME}, axis=1), "expected one name for each column, found 2 levels of them"),
+        (
+            FRAME.set_index("speed"),
+            "the column 'speed', found a level of the index of that name; make it a column: .*frame.reset_index",
+        ),
         (FRAME[["speed"]], "expected features beside the target"),
         (FRAME[:0], "found 0 row"),
     ],
@@ -146,6 +154,11 @@ def test_what_is_no_recording_is_refused_in_one_line(frame, says):
     with pytest.raises(DataError, match=says) as caught:
         from_frame(frame, "speed")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_shown_of_a_recording_is_one_line_without_its_values():
+    recording = from_frame(FRAME, "speed")
+    assert repr(recording) == "<Recording of 3 rows × 2 features from memory, target 'speed'>"
 
 
 def test_levels_of_names_are_joined_as_the_refusal_says():
@@ -389,6 +402,14 @@ XY = FRAME[["a", "b"]].to_numpy(), FRAME["speed"].to_numpy()
         (lambda: from_frame(FRAME, 3), "names of columns of the table as target, found an object of type int; give a"),
         (lambda: from_frame(FRAME, None), "as target, found an object of type NoneType"),
         (lambda: from_frame(FRAME, "speed", group="a"), "found group; did you mean groups?"),
+        (
+            lambda: from_frame(FRAME, "speed", features=[]),
+            "one or more columns as features, found none; leave features",
+        ),
+        (
+            lambda: from_arrays(FRAME[["a", "b"]], FRAME["speed"], covariates=FRAME["a"]),
+            "names of columns that differ, found 'a' more than once",
+        ),
     ],
 )
 def test_an_argument_of_another_kind_is_refused_in_one_line(make, says):

@@ -73,6 +73,26 @@ def test_a_rule_that_no_trial_meets_is_not_refused_while_more_trials_are_wanted(
             require_winner(open_store(), config, result.search_id)
 
 
+def test_other_names_of_the_same_values_are_told_each_time(workspace):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    first = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=X[:, 0] - X[:, 1])
+    renamed = first.rename(columns={"a": "b", "b": "a"})
+    config = SearchConfig.from_preset("own-data").updated(name="names", families=["lasso"], trials=2)
+
+    def search(**given):
+        result = run_search(config, **given, progress=False)
+        return result.search_id, [note for note in result.notes if "earlier names" in note]
+
+    search_id, told = search(data=from_frame(first, "y"))
+    assert told == []
+    for _ in range(2):
+        again, told = search(data=from_frame(renamed, "y"))
+        assert again == search_id
+        assert "called 'b' now was called 'a'" in told[0]
+    assert search(data=from_arrays(X, first["y"].to_numpy())) == (search_id, [])
+    assert search(data=from_frame(first, "y")) == (search_id, [])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_finished", [False, True])
 def test_a_rule_that_one_of_several_targets_cannot_meet_names_it(is_finished, workspace):

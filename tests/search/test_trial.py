@@ -61,6 +61,8 @@ def test_the_best_row_of_a_result_is_its_winner():
         "s", "r", tuple(TRIALS), TRIALS[1], 0, None, (), SearchConfig.load("default"), "1", "sqlite:///m.db"
     )
     assert (result.best["family"], result.best["alpha"], result.best["run_id"]) == ("lasso", 0.1, "lasso0")
+    said = f"{len(TRIALS)} trials: lasso alpha=0.1, R² validation {TRIALS[1].r2_validation:.4f}, not promoted"
+    assert repr(result) == f"<SearchResult s of {said}>"
 
 
 def test_the_penalty_on_fewer_rows_has_a_stronger_l1_unless_it_is_kept():

@@ -272,5 +272,6 @@ def power_of_ten(exponent: int) -> str:
 
 
 def shortened(name: str) -> str:
-    """Return a name that fits beside a point of a figure."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    """Return a name in one line that fits beside a point of a figure."""
+    line = " ".join(name.split())
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"

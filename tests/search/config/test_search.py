@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
-from regsearch import SearchConfig, from_arrays, from_frame, run_search
+from regsearch import SearchConfig, from_arrays, from_frame, run_search, run_targets
 from regsearch.data import Recording
 from regsearch.data.annotations import NOTHING
 from regsearch.errors import ConfigError, RegsearchError
@@ -545,6 +545,13 @@ def test_recordings_of_several_targets_are_sent_to_the_function_for_them(config)
     several = from_frame(pd.DataFrame(np.random.default_rng(0).standard_normal((9, 3)), columns=[*"xyz"]), ["y", "z"])
     with pytest.raises(ConfigError, match="expected a recording, found 2 of them; call run_targets for one search of"):
         run_search(config, data=several)
+
+
+def test_targets_that_would_share_a_model_are_refused_before_anything_is_searched():
+    frame = pd.DataFrame(np.random.default_rng(0).standard_normal((40, 4)), columns=["a", "b", "r/g", "r:g"])
+    said = "found 'r/g' and 'r:g', both of the model 'shared-r-g'; rename one of them"
+    with pytest.raises(ConfigError, match=said):
+        run_targets("own-data", data=from_frame(frame, ["r/g", "r:g"]), name="shared", progress=False)
 
 
 def test_one_of_several_targets_is_searched_as_beside_the_others_which_are_no_features():

@@ -133,3 +133,9 @@ def test_any_backend_of_the_environment_will_do(backend):
         text=True,
     )
     assert done.stdout.strip() == backend, done.stderr
+
+
+def test_a_name_is_shown_in_one_short_line():
+    assert style.shortened("protein\nin  µg") == "protein in µg"
+    assert style.shortened(" lead" * 100).startswith("lead lead")
+    assert len(style.shortened("z" * 300)) < 40
