@@ -146,7 +146,7 @@ def hostile_calls(marker: str) -> dict[str, object]:
         "builtins.eval": Call(builtins.eval, write),
         "builtins.exec": Call(builtins.exec, write),
         "builtins.getattr": Call(getattr, "", "join"),
-        "io.open": Call(open, marker, "w"),
+        f"{open.__module__}.open": Call(open, marker, "w"),
         "numpy.load": Call(np.load, marker),
         "numpy.memmap": Call(np.memmap, marker, "u1", "w+", 0, (4,)),
         "functools.partial": Call(functools.partial, os.mkdir, marker),
