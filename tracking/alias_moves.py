@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -53,7 +52,13 @@ def notes(store: Store, name: str) -> dict[int, str]:
 
 def line(store: Store, name: str, champion: str) -> list[str]:
     """Return the versions that rolling back again and again leads through: the champion last, the first one first."""
-    return _line(_carried_out(store, name, champion).values(), champion)
+    passed: list[str] = []
+    for note in _carried_out(store, name, champion).values():
+        if f", {_BACK}" in note:
+            passed = passed[:-1]
+        if passed[-1:] != [_version_of(note)]:
+            passed.append(_version_of(note))
+    return passed if passed[-1:] == [champion] else [*passed, champion]
 
 
 def _move(store: Store, name: str, current: ModelVersion | None, version: str, note: str, *, back_to: str = "") -> None:
@@ -78,16 +83,6 @@ def _carried_out(store: Store, name: str, champion: str) -> dict[int, str]:
     """Return the notes of the moves without that of a move that was interrupted before the alias moved."""
     noted, (begun, _) = notes(store, name), _interrupted(store, name)
     return {number: note for number, note in noted.items() if number != begun or _version_of(note) == champion}
-
-
-def _line(noted: Iterable[str], champion: str) -> list[str]:
-    line: list[str] = []
-    for note in noted:
-        if f", {_BACK}" in note:
-            line = line[:-1]
-        if line[-1:] != [_version_of(note)]:
-            line.append(_version_of(note))
-    return line if line[-1:] == [champion] else [*line, champion]
 
 
 def _version_of(note: str) -> str:
