@@ -8,18 +8,17 @@ from pathlib import Path
 from regsearch.data import Recording, SealedTest, is_path
 from regsearch.errors import DataError, PromotionRefusedError
 from regsearch.search.choice import choose, config_of, is_complete
-from regsearch.search.config import SearchConfig
 from regsearch.search.config.search import path_text
 from regsearch.search.output.progress import Progress
-from regsearch.search.result import Search
+from regsearch.search.result import Finished, Search
 from regsearch.search.rows import read_rows
 from regsearch.search.trial import finished_trials
 from regsearch.tracking.runs import SearchRun
 from regsearch.tracking.store import Store
 
 
-def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConfig]:
-    """Return the run of a finished search and its configuration; no data are read.
+def finished_search(store: Store, search_id: str) -> Finished:
+    """Return a finished search as the store holds it; no data are read.
 
     Raises
     ------
@@ -27,6 +26,8 @@ def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConf
         If there is no such search.
     PromotionRefusedError
         If it has not finished, or a trial is no longer there.
+    NoWinnerError
+        If no trial can win.
     """
     run = SearchRun.get(store, search_id)
     if run.run.info.status != "FINISHED":
@@ -37,18 +38,17 @@ def finished_search(store: Store, search_id: str) -> tuple[SearchRun, SearchConf
             f"search {search_id} has lost trials since it finished, found {len(trials)} of {config.n_trials}; the same "
             "`regsearch run` solves them again"
         )
-    return run, config
+    return Finished(run, config, choose(run, config, trials))
 
 
 def read_search(
-    run: SearchRun, config: SearchConfig, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
+    finished: Finished, data: Recording | str | os.PathLike[str] | None = None, *, shown: Progress
 ) -> tuple[Search, SealedTest]:
     """Return a finished search with its rows, and its sealed test rows.
 
     Parameters
     ----------
-    run : SearchRun
-    config : SearchConfig
+    finished : Finished
     data : Recording, str, path or None
         The searched data or the path of their file, if the source has moved or cannot be read again.
     shown : Progress
@@ -61,6 +61,7 @@ def read_search(
     PromotionRefusedError
         If the data are not those that were searched.
     """
+    run, config = finished.run, finished.config
     given = data if isinstance(data, Recording) else None
     source = config.data.source
     if given is None and data is not None:
@@ -82,4 +83,4 @@ def read_search(
         elif given:
             holds, do = "what was given does not hold", "give the recording that does"
         raise PromotionRefusedError(f"{holds} the values that search {run.search_id} was run on; {do}")
-    return Search(run, config, choose(run, config), development), sealed
+    return Search(run, config, finished.choice, development), sealed

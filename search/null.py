@@ -128,9 +128,9 @@ def null_distribution(
     store = existing_store(tracking_uri, storage)
     say_orphans(store, shown)
     try:
-        run, config = finished_search(store, search_id)
-        settings = _settings(config, n=n, kind=kind, step=step, impostors=impostors, level=level)
-        search, sealed = read_search(run, config, data, shown=shown)
+        finished = finished_search(store, search_id)
+        settings = _settings(finished.config, n=n, kind=kind, step=step, impostors=impostors, level=level)
+        search, sealed = read_search(finished, data, shown=shown)
     except PromotionRefusedError as refusal:
         raise ConfigError(str(refusal)) from refusal
     with alone(store, search_id) as held, resumable(), connected as engine:

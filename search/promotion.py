@@ -78,7 +78,7 @@ def promote(
     shown = progress_of(progress)
     store = existing_store(tracking_uri, storage)
     close_orphans(store)
-    search, sealed = read_search(*finished_search(store, search_id), data, shown=shown)
+    search, sealed = read_search(finished_search(store, search_id), data, shown=shown)
     shown.say("promoting the winner …")
     return promote_winner(search, sealed, again=again, force=force)
 
